@@ -1,0 +1,3 @@
+module esper
+
+go 1.26
