@@ -1,0 +1,101 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/alecthomas/kong"
+)
+
+// The rules of the terminal output, for every command:
+//
+//   - What was asked for goes to standard output, and only that: a table, JSON
+//     with --json, a path. It can be piped.
+//   - Progress, hints and warnings go to standard error, one fact a line, lower
+//     case, no full stop, no colour unless it is a terminal.
+//   - An error is one line "esper: error: what happened, to what", then, if there
+//     is something to do, "esper: hint: what to do next".
+//   - Exit codes: 0 done; 1 it failed; 2 the command line was wrong; 3 what was
+//     checked is not right (verify, image, demo).
+
+// Exit codes.
+const (
+	exitFailed  = 1
+	exitUsage   = 2
+	exitInvalid = 3
+)
+
+// streams are what a command reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// note tells the person something on standard error.
+func (s *streams) note(format string, args ...any) {
+	fmt.Fprintf(s.err, format+"\n", args...)
+}
+
+// hintError is an error with advice what to do next.
+type hintError struct {
+	error
+	hint string
+}
+
+func (e *hintError) Unwrap() error { return e.error }
+
+// hint adds advice to an error.
+func hint(err error, format string, args ...any) error {
+	return &hintError{err, fmt.Sprintf(format, args...)}
+}
+
+// invalidError says that what was checked is not right (exit code 3).
+type invalidError struct{ error }
+
+func (e *invalidError) Unwrap() error { return e.error }
+
+// commands is the command line: one field a command, each in a file of its own.
+type commands struct {
+	Keygen keygenCommand `cmd:"" help:"Make a signing key pair."`
+}
+
+// run executes one command line and returns the exit code.
+func run(args []string, in io.Reader, out, errw io.Writer) int {
+	s := &streams{in: in, out: out, err: errw}
+	var c commands
+	exited := -1
+	parser, err := kong.New(&c,
+		kong.Name("esper"),
+		kong.Description("Over-the-air updates for fleets of ESP8266 devices."),
+		kong.UsageOnError(),
+		kong.Writers(out, errw),
+		kong.Exit(func(code int) { exited = code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		panic(err) // the struct tags above are wrong
+	}
+	ctx, err := parser.Parse(args)
+	if exited >= 0 { // --help has been printed
+		return exited
+	}
+	if err != nil {
+		fmt.Fprintf(errw, "esper: error: %v\nesper: hint: see 'esper --help'\n", err)
+		return exitUsage
+	}
+	err = ctx.Run(s)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(errw, "esper: error: %v\n", err)
+	var h *hintError
+	if errors.As(err, &h) {
+		fmt.Fprintf(errw, "esper: hint: %s\n", h.hint)
+	}
+	var invalid *invalidError
+	if errors.As(err, &invalid) {
+		return exitInvalid
+	}
+	return exitFailed
+}
