@@ -1,0 +1,61 @@
+// What a build knows of its device type, release and site.
+//
+// One small translation unit, written by the build, defines everything declared here, so a
+// new version or another device type recompiles nothing else.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+class Device;
+
+// What an image says of itself, at slot address + 0x10 in flash (SPEC 2.3).
+struct Descriptor {
+    static constexpr uint32_t MAGIC = 0x72505345;  // "ESPr"
+    static constexpr uint32_t FORMAT = 1;
+
+    uint32_t magic;
+    uint32_t format;
+    char device[32];   // 0-padded
+    char version[36];  // 0-padded
+    uint32_t sequence;
+    uint32_t slot;  // 0 or 1
+    uint32_t size;  // bytes of the image, with the trailer
+    uint32_t reserved[2];
+};
+
+static_assert(sizeof(Descriptor) == 96, "SPEC 2.3");
+static_assert(offsetof(Descriptor, sequence) == 76, "SPEC 2.3");
+
+struct Configuration {
+    const char* device;
+    const char* version;
+    uint32_t sequence;
+
+    const char* wifiSsid;
+    const char* wifiPassword;
+
+    const char* mqttHost;
+    uint16_t mqttPort;
+    const char* mqttUser;  // empty: no credentials are sent
+    const char* mqttPassword;
+    const char* realm;
+
+    const char* updateHost;  // empty: no updates
+    uint16_t updatePort;
+    const char* updatePath;     // begins with a slash or is empty; does not end with one
+    uint32_t updateInterval;    // seconds
+    const uint8_t (*keys)[32];  // Ed25519 public keys
+    uint8_t keyCount;           // 1 to 4
+
+    uint32_t heartbeatTimeout;  // seconds; 0: off
+};
+
+extern const Configuration configuration;
+
+// Lies in section .descriptor, which is in flash: only words may be read.
+extern const Descriptor descriptor;
+
+// Adds the services that this build wants to the device. Those that it does not want are
+// never named, and the linker leaves their code out.
+void installServices(Device& device);
