@@ -1,0 +1,62 @@
+# make demo    the whole loop on emulated devices (KEEP=1 leaves it running)
+# make test    the tests
+# make lint    formatters and linters
+# make bench   the figures
+# make         builds ./esper
+#
+# Each installs the Debian packages it needs, if they are missing.
+
+GO ?= go
+export CGO_ENABLED = 0
+
+# What is called, and the package that brings it.
+BUILD_TOOLS = xtensa-lx106-elf-g++:gcc-xtensa-lx106 \
+              /usr/lib/xtensa-lx106-elf/picolibc.specs:picolibc-xtensa-lx106-elf \
+              git:git pip3:python3-pip
+TEST_TOOLS  = $(BUILD_TOOLS) g++:g++ mosquitto:mosquitto nginx:nginx-light openssl:openssl
+LINT_TOOLS  = clang-format:clang-format cppcheck:cppcheck
+QEMU_TOOLS  = qemu-system-xtensa:qemu-system-misc
+
+CXX_FILES = $(shell git ls-files 'firmware/*.h' 'firmware/*.cpp' 'firmware/*.c')
+
+.PHONY: all esper demo test bench lint format tools-qemu clean
+
+all: esper
+
+esper:
+	$(GO) build -o esper ./cmd/esper
+
+demo:
+	@./scripts/need $(BUILD_TOOLS)
+	@$(MAKE) --no-print-directory esper
+	@./esper demo $(if $(KEEP),--keep)
+
+test:
+	@./scripts/need $(TEST_TOOLS)
+	$(GO) test ./...
+
+bench:
+	@./scripts/need $(BUILD_TOOLS)
+	$(GO) test -run '^$$' -bench . ./...
+
+lint:
+	@./scripts/need $(LINT_TOOLS)
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'lint: run make format'; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	clang-format --dry-run -Werror $(CXX_FILES)
+	cppcheck --quiet --std=c++17 --language=c++ --error-exitcode=1 --inline-suppr \
+	    --enable=warning,performance,portability --suppress=missingIncludeSystem \
+	    -I firmware/framework -I firmware/sdk firmware
+
+format:
+	@./scripts/need $(LINT_TOOLS)
+	gofmt -w .
+	clang-format -i $(CXX_FILES)
+
+# The reference that the emulated CPU is compared with; its tests are skipped without.
+tools-qemu:
+	@./scripts/need $(QEMU_TOOLS)
+
+clean:
+	rm -f esper
