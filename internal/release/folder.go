@@ -1,0 +1,105 @@
+package release
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"esper/internal/image"
+)
+
+// The extension of a version file.
+const versionExtension = ".version"
+
+// VersionFileName returns the name of a device type's version file.
+func VersionFileName(deviceType string) string { return deviceType + versionExtension }
+
+// ImageName returns the file name of a device type's image for a slot.
+func ImageName(deviceType string, slot int) string {
+	return fmt.Sprintf("%s.rom%d", deviceType, slot)
+}
+
+// List returns the device types that have a version file in a folder, sorted.
+func List(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var types []string
+	for _, entry := range entries {
+		name, ok := strings.CutSuffix(entry.Name(), versionExtension)
+		if ok && image.CheckDeviceType(name) == nil {
+			types = append(types, name)
+		}
+	}
+	sort.Strings(types)
+	return types, nil
+}
+
+// Read reads the release of a device type from a folder. It checks the version
+// file's form only; [Release.Verify] checks the rest.
+func Read(dir, deviceType string) (*Release, error) {
+	if err := image.CheckDeviceType(deviceType); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, VersionFileName(deviceType))
+	text, err := readFile(path, 2*MaxVersionFile) // its size is the parser's to judge
+	if err != nil {
+		return nil, err
+	}
+	r := &Release{Type: deviceType}
+	if r.VersionFile, err = ParseVersionFile(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if r.Images, err = ReadImages(dir, deviceType); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// ReadImages reads the images of a device type, not necessarily signed yet, from
+// a folder. It looks at their size only.
+func ReadImages(dir, deviceType string) (images [image.Slots][]byte, err error) {
+	for slot := range images {
+		path := filepath.Join(dir, ImageName(deviceType, slot))
+		if images[slot], err = readFile(path, image.SlotSize); err != nil {
+			return images, err
+		}
+	}
+	return images, nil
+}
+
+// Write writes the release into a folder, the version file last, each file whole
+// or not at all.
+func (r *Release) Write(dir string) error {
+	if err := image.CheckDeviceType(r.Type); err != nil {
+		return err
+	}
+	for slot, content := range r.Images {
+		if err := replaceFile(filepath.Join(dir, ImageName(r.Type, slot)), content); err != nil {
+			return err
+		}
+	}
+	return replaceFile(filepath.Join(dir, VersionFileName(r.Type)), r.VersionFile.Marshal())
+}
+
+// replaceFile writes a file in one step: afterwards either the old content is
+// there or the new.
+func replaceFile(path string, content []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}

@@ -1,0 +1,120 @@
+package release
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"esper/internal/image"
+)
+
+// The reasons why a release does not verify. Errors wrap one of them, or
+// [ErrVersionFile], with the details in the text. A device has the same reasons
+// (SPEC 7.2).
+var (
+	ErrMalformedImage = errors.New("malformed image")
+	ErrTooLarge       = errors.New("too large")
+	ErrWrongDevice    = errors.New("wrong device type")
+	ErrWrongVersion   = errors.New("wrong version")
+	ErrWrongSequence  = errors.New("wrong sequence")
+	ErrWrongSlot      = errors.New("wrong slot")
+	ErrBadSignature   = errors.New("bad signature: none of the keys signed it")
+)
+
+// Release is one version of a device type's firmware, signed.
+type Release struct {
+	Type string
+	VersionFile
+	Images [image.Slots][]byte // the files for slots 0 and 1
+}
+
+// SignedText returns the bytes that the signature of an image holds for.
+func SignedText(d image.Descriptor, digest [sha256.Size]byte) []byte {
+	return fmt.Appendf(nil, "esper firmware 1\ndevice %s\nversion %s\nsequence %d\nslot %d\nsha256 %x\n",
+		d.DeviceType, d.Version, d.Sequence, d.Slot, digest[:])
+}
+
+// Sign makes a release of the images for slots 0 and 1. They must be whole, and
+// of the same type, version and sequence.
+func Sign(images [image.Slots][]byte, private ed25519.PrivateKey) (*Release, error) {
+	first, err := image.Parse(images[0])
+	if err != nil {
+		return nil, fmt.Errorf("image for slot 0: %w: %w", ErrMalformedImage, err)
+	}
+	r := &Release{Type: first.Descriptor.DeviceType, Images: images}
+	r.Version, r.Sequence = first.Descriptor.Version, first.Descriptor.Sequence
+	for slot := range images {
+		d, err := r.checkImage(slot)
+		if err != nil {
+			return nil, err
+		}
+		text := SignedText(d, sha256.Sum256(images[slot]))
+		r.Signatures[slot] = Signature(ed25519.Sign(private, text))
+	}
+	return r, nil
+}
+
+// Verify checks a release as a device does before it installs one: that version
+// file and images are well-formed and whole, belong together and to the device
+// type, and that each image is signed by one of the keys.
+func Verify(versionFile, rom0, rom1 []byte, deviceType string, keys []ed25519.PublicKey) error {
+	v, err := ParseVersionFile(versionFile)
+	if err != nil {
+		return err
+	}
+	r := &Release{deviceType, v, [image.Slots][]byte{rom0, rom1}}
+	return r.Verify(keys)
+}
+
+// Verify is the function of the same name, for a release that has been read.
+func (r *Release) Verify(keys []ed25519.PublicKey) error {
+	for slot := range r.Images {
+		d, err := r.checkImage(slot)
+		if err != nil {
+			return err
+		}
+		text := SignedText(d, sha256.Sum256(r.Images[slot]))
+		if !signed(text, r.Signatures[slot], keys) {
+			return fmt.Errorf("image for slot %d: %w", slot, ErrBadSignature)
+		}
+	}
+	return nil
+}
+
+// checkImage returns the descriptor of the image for a slot if the image is whole
+// and belongs to the release.
+func (r *Release) checkImage(slot int) (image.Descriptor, error) {
+	wrong := func(reason error, format string, args ...any) (image.Descriptor, error) {
+		return image.Descriptor{}, fmt.Errorf("image for slot %d: %w: %s", slot, reason, fmt.Sprintf(format, args...))
+	}
+	if n := len(r.Images[slot]); n > image.SlotSize {
+		return wrong(ErrTooLarge, "%d bytes, %d more than a slot has", n, n-image.SlotSize)
+	}
+	parsed, err := image.Parse(r.Images[slot])
+	if err != nil {
+		return image.Descriptor{}, fmt.Errorf("image for slot %d: %w: %w", slot, ErrMalformedImage, err)
+	}
+	d := parsed.Descriptor
+	switch {
+	case d.DeviceType != r.Type:
+		return wrong(ErrWrongDevice, "%s, not %s", d.DeviceType, r.Type)
+	case d.Version != r.Version:
+		return wrong(ErrWrongVersion, "%s, not %s", d.Version, r.Version)
+	case d.Sequence != r.Sequence:
+		return wrong(ErrWrongSequence, "%d, not %d", d.Sequence, r.Sequence)
+	case d.Slot != slot:
+		return wrong(ErrWrongSlot, "it is for slot %d", d.Slot)
+	}
+	return d, nil
+}
+
+// signed tells whether one of the keys made the signature.
+func signed(text []byte, signature Signature, keys []ed25519.PublicKey) bool {
+	for _, key := range keys {
+		if len(key) == ed25519.PublicKeySize && ed25519.Verify(key, text, signature[:]) {
+			return true
+		}
+	}
+	return false
+}
