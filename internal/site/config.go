@@ -1,0 +1,85 @@
+package site
+
+import (
+	"crypto/ed25519"
+	"log/slog"
+	"net"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// Config is a site's configuration, checked.
+type Config struct {
+	Realm     string // the first levels of every MQTT topic
+	WiFi      WiFi
+	MQTT      MQTT
+	Update    Update
+	Heartbeat Heartbeat
+}
+
+// WiFi is the network that the devices join.
+type WiFi struct {
+	SSID     string // 1 to 32 bytes
+	Password Secret // empty for an open network, or 8 to 63 bytes
+}
+
+// MQTT is the broker that the devices use.
+type MQTT struct {
+	Host     string
+	Port     uint16
+	User     string // empty: no credentials
+	Password Secret
+}
+
+// Address returns "host:port".
+func (m MQTT) Address() string {
+	return net.JoinHostPort(m.Host, strconv.Itoa(int(m.Port)))
+}
+
+// Update says where and how often the devices look for a new release.
+type Update struct {
+	URL      string // without a slash at the end; empty: the devices do not update
+	Host     string // the URL's parts
+	Port     uint16
+	Path     string              // empty, or begins with a slash
+	Interval time.Duration       // whole seconds
+	Keys     []ed25519.PublicKey // 1 to 4; may be none if URL is empty
+}
+
+// Heartbeat is what the devices watch for.
+type Heartbeat struct {
+	Timeout time.Duration // whole seconds; 0: off
+}
+
+// Secret is text that is printed only on purpose, by its Reveal method.
+type Secret string
+
+// Reveal returns the secret itself.
+func (s Secret) Reveal() string { return string(s) }
+
+// String hides the secret.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "(secret)"
+}
+
+// GoString hides the secret from %#v.
+func (s Secret) GoString() string { return strconv.Quote(s.String()) }
+
+// MarshalText hides the secret from JSON and the like.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// LogValue hides the secret from logs.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// hide returns the text of a URL without its password, for messages.
+func hide(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.User == nil && u.Opaque != "" {
+		return "the URL"
+	}
+	return strconv.Quote(u.Redacted())
+}

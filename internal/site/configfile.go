@@ -1,0 +1,328 @@
+package site
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"esper/internal/release"
+)
+
+// PasswordVariable is the environment variable that takes the place of the WiFi
+// password in the file.
+const PasswordVariable = "ESPER_WIFI_PASSWORD"
+
+// Limits on values, in bytes of text. The texts become constants in the firmware.
+const (
+	maxRealm    = 32
+	maxSSID     = 32
+	minPassword = 8
+	maxPassword = 63
+	maxUser     = 64
+	maxHost     = 64
+	maxURL      = 128
+
+	minInterval = 10 * time.Second
+	maxInterval = 30 * 24 * time.Hour
+)
+
+const (
+	defaultInterval = "1h"
+	defaultMQTTPort = 1883
+	defaultHTTPPort = 80
+)
+
+// configFile is esper.toml, as it is written.
+type configFile struct {
+	Realm string `toml:"realm"`
+	WiFi  struct {
+		SSID     string `toml:"ssid"`
+		Password string `toml:"password"`
+	} `toml:"wifi"`
+	MQTT struct {
+		URL string `toml:"url"`
+	} `toml:"mqtt"`
+	Update struct {
+		URL      string   `toml:"url"`
+		Interval string   `toml:"interval"`
+		Keys     []string `toml:"keys"`
+	} `toml:"update"`
+	Heartbeat struct {
+		Timeout string `toml:"timeout"`
+	} `toml:"heartbeat"`
+}
+
+// readConfig reads the configuration of the site in dir.
+func readConfig(dir string) (Config, error) {
+	path := filepath.Join(dir, ConfigFile)
+	f, err := os.Open(path)
+	if err != nil {
+		return Config{}, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxConfigFile+1))
+	if err != nil {
+		return Config{}, err
+	}
+	file, err := parseConfig(text)
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: %w", path, err)
+	}
+	if password, ok := os.LookupEnv(PasswordVariable); ok {
+		file.WiFi.Password = password
+	}
+	c, err := file.check()
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: %w", path, err)
+	}
+	for _, name := range file.Update.Keys {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(dir, name)
+		}
+		key, err := release.LoadPublicKey(name)
+		if err != nil {
+			return Config{}, fmt.Errorf("%s: update.keys: %w", path, err)
+		}
+		for _, other := range c.Update.Keys {
+			if key.Equal(other) {
+				return Config{}, fmt.Errorf("%s: update.keys: %s: the same key twice", path, name)
+			}
+		}
+		c.Update.Keys = append(c.Update.Keys, ed25519.PublicKey(key))
+	}
+	return c, nil
+}
+
+// parseConfig reads the text of an esper.toml. Unknown keys are errors. The
+// messages tell the line, never what stands in it: that may be a password.
+func parseConfig(text []byte) (*configFile, error) {
+	if len(text) > maxConfigFile {
+		return nil, fmt.Errorf("larger than %d bytes", maxConfigFile)
+	}
+	if !utf8.Valid(text) {
+		return nil, errors.New("not UTF-8 text")
+	}
+	file := &configFile{}
+	err := toml.NewDecoder(strings.NewReader(string(text))).DisallowUnknownFields().Decode(file)
+	var unknown *toml.StrictMissingError
+	if errors.As(err, &unknown) && len(unknown.Errors) > 0 {
+		line, _ := unknown.Errors[0].Position()
+		return nil, fmt.Errorf("line %d: unknown key %s", line, strings.Join(unknown.Errors[0].Key(), "."))
+	}
+	var malformed *toml.DecodeError
+	if errors.As(err, &malformed) {
+		line, column := malformed.Position()
+		return nil, fmt.Errorf("line %d, column %d: %s", line, column, strings.TrimPrefix(malformed.Error(), "toml: "))
+	}
+	return file, err
+}
+
+// check returns the configuration without its keys, or an error that names the
+// value that is wrong.
+func (f *configFile) check() (Config, error) {
+	var c Config
+	var err error
+	if c.Realm, err = checkRealm(f.Realm); err != nil {
+		return c, fmt.Errorf("realm: %w", err)
+	}
+	if c.WiFi, err = checkWiFi(f.WiFi.SSID, f.WiFi.Password); err != nil {
+		return c, err
+	}
+	if c.MQTT, err = parseMQTT(f.MQTT.URL); err != nil {
+		return c, fmt.Errorf("mqtt.url: %w", err)
+	}
+	if f.Update.URL != "" {
+		if c.Update, err = parseUpdateURL(f.Update.URL); err != nil {
+			return c, fmt.Errorf("update.url: %w", err)
+		}
+		if len(f.Update.Keys) == 0 {
+			return c, errors.New("update.keys: needs at least one public key, to tell whose releases to trust")
+		}
+	}
+	if n := len(f.Update.Keys); n > release.MaxKeys {
+		return c, fmt.Errorf("update.keys: %d keys, but a firmware carries at most %d", n, release.MaxKeys)
+	}
+	if f.Update.Interval == "" {
+		f.Update.Interval = defaultInterval
+	}
+	if c.Update.Interval, err = checkDuration(f.Update.Interval); err != nil {
+		return c, fmt.Errorf("update.interval: %w", err)
+	}
+	if f.Heartbeat.Timeout != "" && f.Heartbeat.Timeout != "0s" && f.Heartbeat.Timeout != "0" {
+		if c.Heartbeat.Timeout, err = checkDuration(f.Heartbeat.Timeout); err != nil {
+			return c, fmt.Errorf("heartbeat.timeout: %w", err)
+		}
+	}
+	return c, nil
+}
+
+// checkRealm accepts one or more topic levels of plain characters: the realm is
+// part of MQTT filters, topics and URLs.
+func checkRealm(realm string) (string, error) {
+	if realm == "" {
+		return "", errors.New("missing: it names your devices' part of the broker, such as \"home\"")
+	}
+	if len(realm) > maxRealm {
+		return "", fmt.Errorf("%d characters, but at most %d are allowed", len(realm), maxRealm)
+	}
+	for _, level := range strings.Split(realm, "/") {
+		if level == "" {
+			return "", fmt.Errorf("%q has an empty level: no slash at either end, nor two together", realm)
+		}
+		for _, c := range level {
+			letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+			if !letter && !(c >= '0' && c <= '9') && !strings.ContainsRune("._-", c) {
+				return "", fmt.Errorf("%q has characters other than A-Z, a-z, 0-9, ., _, - and /", realm)
+			}
+		}
+	}
+	return realm, nil
+}
+
+// checkWiFi checks the lengths that 802.11 and WPA allow.
+func checkWiFi(ssid, password string) (WiFi, error) {
+	switch {
+	case ssid == "":
+		return WiFi{}, errors.New("wifi.ssid: missing: the name of the network that the devices join")
+	case len(ssid) > maxSSID:
+		return WiFi{}, fmt.Errorf("wifi.ssid: %d bytes, but at most %d are allowed", len(ssid), maxSSID)
+	case password != "" && len(password) < minPassword:
+		return WiFi{}, fmt.Errorf("wifi.password: shorter than the %d characters that WPA needs (empty: an open network)", minPassword)
+	case len(password) > maxPassword:
+		return WiFi{}, fmt.Errorf("wifi.password: longer than %d bytes", maxPassword)
+	}
+	if control(ssid) {
+		return WiFi{}, errors.New("wifi.ssid: has control characters")
+	}
+	if control(password) {
+		return WiFi{}, errors.New("wifi.password: has control characters")
+	}
+	return WiFi{ssid, Secret(password)}, nil
+}
+
+// parseMQTT reads mqtt://[user:password@]host[:port].
+func parseMQTT(text string) (MQTT, error) {
+	if text == "" {
+		return MQTT{}, errors.New("missing: the devices' broker, such as \"mqtt://192.168.1.10:1883\"")
+	}
+	u, host, port, err := parseURL(text, "mqtt", defaultMQTTPort)
+	if err != nil {
+		return MQTT{}, err
+	}
+	if strings.Trim(u.Path, "/") != "" {
+		return MQTT{}, fmt.Errorf("%s has a path, which MQTT has no use for", hide(text))
+	}
+	m := MQTT{Host: host, Port: port}
+	if u.User != nil {
+		password, _ := u.User.Password()
+		m.User, m.Password = u.User.Username(), Secret(password)
+		if m.User == "" {
+			return MQTT{}, fmt.Errorf("%s has a password but no user", hide(text))
+		}
+		if len(m.User) > maxUser || len(password) > maxUser || control(m.User) || control(password) {
+			return MQTT{}, fmt.Errorf("user and password may have %d bytes each, and no control characters", maxUser)
+		}
+	}
+	return m, nil
+}
+
+// parseUpdateURL reads http://host[:port][/path].
+func parseUpdateURL(text string) (Update, error) {
+	if len(text) > maxURL {
+		return Update{}, fmt.Errorf("%d characters, but at most %d are allowed", len(text), maxURL)
+	}
+	u, host, port, err := parseURL(text, "http", defaultHTTPPort)
+	if err != nil {
+		return Update{}, err
+	}
+	if u.User != nil {
+		return Update{}, fmt.Errorf("%s has a user, which devices do not send: releases are protected by their signature", hide(text))
+	}
+	path := strings.TrimRight(u.EscapedPath(), "/")
+	for _, c := range []byte(path) {
+		if c <= ' ' || c > '~' || strings.IndexByte(`"\`, c) >= 0 {
+			return Update{}, fmt.Errorf("%s has characters in its path that a URL must escape", hide(text))
+		}
+	}
+	return Update{
+		URL: strings.TrimRight(u.Scheme+"://"+u.Host+path, "/"), Host: host, Port: port, Path: path,
+	}, nil
+}
+
+// parseURL reads a URL of one scheme that has a host, and neither query nor
+// fragment.
+func parseURL(text, scheme string, defaultPort uint16) (u *url.URL, host string, port uint16, err error) {
+	fail := func(what string) (*url.URL, string, uint16, error) {
+		return nil, "", 0, fmt.Errorf("%s %s", hide(text), what)
+	}
+	u, err = url.Parse(text)
+	if err != nil {
+		return fail("is not a URL") // url.Error quotes it, password and all
+	}
+	if u.Scheme != scheme {
+		return fail("does not begin with " + scheme + "://")
+	}
+	host = u.Hostname()
+	if host == "" || u.Opaque != "" {
+		return fail("has no host")
+	}
+	if len(host) > maxHost || !plainHost(host) {
+		return fail("needs a host name or IPv4 address")
+	}
+	if u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+		return fail("must not have ? or #")
+	}
+	port = defaultPort
+	if u.Port() != "" {
+		n, err := strconv.ParseUint(u.Port(), 10, 16)
+		if err != nil || n == 0 {
+			return fail("has a port that is none of 1 to 65535")
+		}
+		port = uint16(n)
+	}
+	return u, host, port, nil
+}
+
+// plainHost tells whether a host is an IPv4 address or made of a host name's
+// characters.
+func plainHost(host string) bool {
+	for _, c := range []byte(host) {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !letter && !(c >= '0' && c <= '9') && c != '.' && c != '-' && c != '_' {
+			return false
+		}
+	}
+	digits := strings.Trim(host, "0123456789.") == ""
+	return !digits || net.ParseIP(host) != nil
+}
+
+// checkDuration reads a duration of whole seconds.
+func checkDuration(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, fmt.Errorf("%.40q is not a duration such as \"90s\", \"10m\" or \"1h\"", text)
+	}
+	if d < minInterval || d > maxInterval {
+		return 0, fmt.Errorf("%s is not between %s and %s", text, minInterval, maxInterval)
+	}
+	if d%time.Second != 0 {
+		return 0, fmt.Errorf("%s is not a whole number of seconds", text)
+	}
+	return d, nil
+}
+
+// control tells whether there are control characters in a text.
+func control(text string) bool {
+	return strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c == 0x7F })
+}

@@ -1,0 +1,166 @@
+// Package site is a site: a git repository with esper.toml and the sources of its
+// device types. docs/SPEC.md, section 8, describes it for its author.
+package site
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"esper/internal/image"
+)
+
+// ConfigFile is the name of the site's configuration, DevicesDir of the folder
+// with its device types, and BuildDir of the one where builds put their output.
+const (
+	ConfigFile = "esper.toml"
+	DevicesDir = "devices"
+	BuildDir   = "build"
+)
+
+// Limits on what a site may hold.
+const (
+	maxConfigFile = 64 << 10 // bytes
+	maxTypes      = 64
+	maxSources    = 64      // in a device type
+	maxSourceFile = 1 << 20 // bytes
+)
+
+// ErrNoSite says that there is no site where one was looked for.
+var ErrNoSite = errors.New("no site")
+
+// Site is a site as its author wrote it.
+type Site struct {
+	Dir    string // absolute
+	Config Config
+	Types  []DeviceType // sorted by name, at least one
+}
+
+// DeviceType is a folder of sources.
+type DeviceType struct {
+	Name    string
+	Dir     string   // absolute
+	Sources []string // names of the .cpp and .c files in Dir, sorted, at least one
+}
+
+// Open reads the site in a folder, or in the nearest of its parents that holds
+// esper.toml. If there is none, the error is an [ErrNoSite].
+func Open(dir string) (*Site, error) {
+	root, err := find(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Site{Dir: root}
+	if s.Config, err = readConfig(root); err != nil {
+		return nil, err
+	}
+	if s.Types, err = readTypes(filepath.Join(root, DevicesDir)); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Type returns the device type of that name.
+func (s *Site) Type(name string) (DeviceType, error) {
+	for _, t := range s.Types {
+		if t.Name == name {
+			return t, nil
+		}
+	}
+	return DeviceType{}, fmt.Errorf("no device type %q in %s", name, s.Dir)
+}
+
+// find returns the nearest folder with an esper.toml, from dir upwards.
+func find(dir string) (string, error) {
+	start, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(start); err != nil {
+		return "", err
+	}
+	for at := start; ; at = filepath.Dir(at) {
+		info, err := os.Stat(filepath.Join(at, ConfigFile))
+		if err == nil && info.Mode().IsRegular() {
+			return at, nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+		if at == filepath.Dir(at) {
+			return "", fmt.Errorf("%w: no %s in %s or above it", ErrNoSite, ConfigFile, start)
+		}
+	}
+}
+
+// readTypes reads the folder of device types. Files beside them, and names with
+// a dot in front, are none of its business.
+func readTypes(dir string) ([]DeviceType, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var types []DeviceType
+	for _, entry := range entries { // sorted by name
+		path := filepath.Join(dir, entry.Name())
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, err
+		}
+		if !info.IsDir() || entry.Name()[0] == '.' {
+			continue
+		}
+		if err := image.CheckDeviceType(entry.Name()); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		sources, err := readSources(path)
+		if err != nil {
+			return nil, err
+		}
+		types = append(types, DeviceType{entry.Name(), path, sources})
+	}
+	if len(types) == 0 {
+		return nil, fmt.Errorf("%s: no device types: each is a folder with .cpp or .c files", dir)
+	}
+	if len(types) > maxTypes {
+		return nil, fmt.Errorf("%s: %d device types, but at most %d are allowed", dir, len(types), maxTypes)
+	}
+	return types, nil
+}
+
+// readSources returns the names of the sources in a device type's folder.
+func readSources(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var sources []string
+	for _, entry := range entries { // sorted by name
+		name := entry.Name()
+		if name[0] == '.' || !slices.Contains([]string{".cpp", ".c"}, filepath.Ext(name)) {
+			continue
+		}
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil {
+			return nil, err
+		}
+		if !info.Mode().IsRegular() {
+			continue
+		}
+		if info.Size() > maxSourceFile {
+			return nil, fmt.Errorf("%s: %d bytes, but a source may have %d",
+				filepath.Join(dir, name), info.Size(), maxSourceFile)
+		}
+		sources = append(sources, name)
+	}
+	if len(sources) == 0 {
+		return nil, fmt.Errorf("%s: a device type without a .cpp or .c file", dir)
+	}
+	if len(sources) > maxSources {
+		return nil, fmt.Errorf("%s: %d sources, but at most %d are allowed", dir, len(sources), maxSources)
+	}
+	return sources, nil
+}
