@@ -1,0 +1,190 @@
+package network
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// MemoryLink is a device's link to a Memory network.
+type MemoryLink struct {
+	net    *Memory
+	index  int
+	ids    map[int]int // the device's ids to connections
+	events []linkEvent // in the order of their times
+	upFree time.Duration
+	dnFree time.Duration
+	epoch  int
+}
+
+type linkEvent struct {
+	at time.Duration
+	Event
+}
+
+// Link adds a device to the network.
+func (m *Memory) Link() *MemoryLink {
+	l := &MemoryLink{net: m, index: len(m.links), ids: map[int]int{}}
+	m.links = append(m.links, l)
+	return l
+}
+
+// Links are the links in the order in which they were added.
+func (m *Memory) Links() []*MemoryLink { return m.links }
+
+// Up says whether the access point is on.
+func (l *MemoryLink) Up() bool { return !l.net.off }
+
+// Wake is nil: Next tells all.
+func (l *MemoryLink) Wake() <-chan struct{} { return nil }
+
+// packet is what the headers of a packet add to its bytes, about.
+const packet = 60
+
+// airtime reserves the radio from now on and returns when the bytes are through.
+func (m *Memory) airtime(free *time.Duration, now time.Duration, bytes int) time.Duration {
+	*free = max(*free, now) + time.Duration(bytes+packet)*8*time.Second/time.Duration(m.Bandwidth)
+	return *free
+}
+
+// Resolve finds a host by name; addresses are found as they are.
+func (l *MemoryLink) Resolve(now time.Duration, id int, host string) {
+	i, epoch := l.index, l.epoch
+	arrival := l.net.airtime(&l.upFree, now, len(host)) + 2*l.net.Latency
+	l.net.later(arrival, func(m *Memory) {
+		l := m.links[i]
+		if l.epoch != epoch {
+			return
+		}
+		e := Event{Kind: Resolved, ID: id, Error: NotFound}
+		if h := m.Host(host); h != nil && !m.off {
+			e.IP, e.Error = h.IP, None
+		} else if a, err := netip.ParseAddr(host); err == nil && a.Is4() {
+			e.IP, e.Error = a.As4(), None
+		}
+		l.post(m.now, e)
+	})
+}
+
+// post gives the device an event. Times never run backwards.
+func (l *MemoryLink) post(at time.Duration, e Event) {
+	l.events = append(l.events, linkEvent{at, e})
+}
+
+// Connect opens a connection to a host.
+func (l *MemoryLink) Connect(now time.Duration, id int, ip [4]byte, port uint16) {
+	m := l.net
+	l.Reset(now, id)
+	m.nextConn++
+	c := &conn{number: m.nextConn, link: l.index, id: id, port: port}
+	for _, h := range m.hosts {
+		if h.IP == ip {
+			c.host = h
+		}
+	}
+	m.conns[c.number] = c
+	l.ids[id] = c.number
+	if c.host == nil { // nobody answers there
+		c.host = &Host{IP: ip, Silent: true}
+	}
+	m.carry(m.airtime(&l.upFree, now, 0)+m.Latency, c.number, up, func(m *Memory, c *conn) { c.arrive(m) })
+}
+
+// conn finds a connection of the device; nil if it is gone.
+func (l *MemoryLink) conn(id int) *conn { return l.net.conns[l.ids[id]] }
+
+// Send sends data, and a Sent event follows.
+func (l *MemoryLink) Send(now time.Duration, id int, data []byte) {
+	c := l.conn(id)
+	if c == nil {
+		return
+	}
+	data = slices.Clone(data)
+	at := l.net.airtime(&l.upFree, now, len(data)) + l.net.Latency
+	l.net.carry(at, c.number, up, func(m *Memory, c *conn) { c.receive(m, data) })
+}
+
+// Close ends the device's side, behind what was sent before.
+func (l *MemoryLink) Close(now time.Duration, id int) {
+	c := l.conn(id)
+	if c == nil {
+		return
+	}
+	c.deviceGone = true
+	l.forget(id)
+	at := l.net.airtime(&l.upFree, now, 0) + l.net.Latency
+	l.net.carry(at, c.number, up, func(m *Memory, c *conn) { c.leftByDevice(m) })
+}
+
+// Reset does the same here: the host hears of it no earlier.
+func (l *MemoryLink) Reset(now time.Duration, id int) { l.Close(now, id) }
+
+// forget drops a connection's id and events.
+func (l *MemoryLink) forget(id int) {
+	delete(l.ids, id)
+	l.events = slices.DeleteFunc(l.events, func(e linkEvent) bool {
+		return e.ID == id && e.Kind != Resolved
+	})
+}
+
+// Hold stops and starts Data events.
+func (l *MemoryLink) Hold(_ time.Duration, id int, on bool) {
+	if c := l.conn(id); c != nil {
+		c.held = on
+	}
+}
+
+// Restart forgets everything without a word to the hosts, which find out when
+// they send.
+func (l *MemoryLink) Restart(time.Duration) {
+	l.epoch++
+	for _, n := range l.ids {
+		if c := l.net.conns[n]; c != nil {
+			c.deviceGone = true
+		}
+	}
+	clear(l.ids)
+	l.events = nil
+}
+
+// Poll returns the next event that is due.
+func (l *MemoryLink) Poll(now time.Duration) (Event, bool) {
+	if !l.net.paced {
+		l.net.Advance(now)
+	}
+	i := l.first()
+	if i < 0 || l.events[i].at > now {
+		return Event{}, false
+	}
+	e := l.events[i].Event
+	l.events = slices.Delete(l.events, i, i+1)
+	c := l.conn(e.ID)
+	switch e.Kind {
+	case Data:
+		l.net.carry(now+l.net.Latency, c.number, up, func(m *Memory, c *conn) { c.acknowledge(m) })
+	case Closed, Failed:
+		l.forget(e.ID)
+		delete(l.net.conns, c.number)
+	}
+	return e, true
+}
+
+// first is the first event that is not held back; -1 if there is none. A reset
+// overtakes the data that are held back.
+func (l *MemoryLink) first() int {
+	return slices.IndexFunc(l.events, func(e linkEvent) bool {
+		return e.Kind != Data && e.Kind != Closed || !l.conn(e.ID).held
+	})
+}
+
+// Next is when an event will be due, or, on a network that is not paced, when
+// something happens that may cause one.
+func (l *MemoryLink) Next() (time.Duration, bool) {
+	if i := l.first(); i >= 0 {
+		return l.events[i].at, true
+	}
+	if l.net.paced {
+		return 0, false
+	}
+	return l.net.Next()
+}
