@@ -1,0 +1,178 @@
+package broker
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+)
+
+// patience is how long a broker may take to answer, before it counts as gone.
+const patience = 5 * time.Second
+
+// Connection is a connection to a broker over the network. It comes back by
+// itself when it breaks, and then subscribes again.
+type Connection struct {
+	client paho.Client
+	id     string
+	name   string // the broker's URL, without the password, for messages
+
+	mu            sync.Mutex
+	subscriptions map[string]paho.MessageHandler
+}
+
+// ParseURL reads the URL of a broker, mqtt://[user[:password]@]host[:port], or
+// mqtts:// for TLS. The result has a port. An error does not quote the URL, since
+// that may hold a password.
+func ParseURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, errors.New("the broker's URL cannot be read: it should be mqtt://[user:password@]host[:port]")
+	}
+	port := map[string]string{"mqtt": "1883", "mqtts": "8883"}[u.Scheme]
+	switch {
+	case port == "":
+		return nil, fmt.Errorf("the broker's URL begins with %q: it should be mqtt:// or mqtts://", u.Scheme)
+	case u.Hostname() == "":
+		return nil, errors.New("the broker's URL names no host: it should be mqtt://[user:password@]host[:port]")
+	case u.Path != "" && u.Path != "/", u.RawQuery != "", u.Fragment != "":
+		return nil, errors.New("the broker's URL goes on after host and port: it should be mqtt://[user:password@]host[:port]")
+	}
+	if u.Port() == "" {
+		u.Host = net.JoinHostPort(u.Hostname(), port)
+	}
+	u.Path = ""
+	return u, nil
+}
+
+// Dial connects to a broker (see ParseURL) and waits until it has let us in, or
+// the context ends. Messages about the connection later go to log.
+func Dial(ctx context.Context, brokerURL string, log *slog.Logger) (*Connection, error) {
+	u, err := ParseURL(brokerURL)
+	if err != nil {
+		return nil, err
+	}
+	random := make([]byte, 4)
+	rand.Read(random)
+	c := &Connection{
+		id:            "esper-server-" + hex.EncodeToString(random),
+		name:          u.Redacted(),
+		subscriptions: map[string]paho.MessageHandler{},
+	}
+	password, _ := u.User.Password()
+	options := paho.NewClientOptions().
+		SetClientID(c.id).
+		SetUsername(u.User.Username()).
+		SetPassword(password).
+		SetProtocolVersion(4).
+		SetConnectTimeout(patience).
+		SetWriteTimeout(patience).
+		SetKeepAlive(30 * time.Second).
+		SetMaxReconnectInterval(10 * time.Second).
+		SetOnConnectHandler(func(paho.Client) { c.resubscribe(log) }).
+		SetConnectionLostHandler(func(_ paho.Client, err error) {
+			log.Warn("connection to the MQTT broker lost", "broker", c.name, "error", err)
+		})
+	u.User = nil // paho would let it stand in its messages
+	options.AddBroker(u.String())
+	c.client = paho.NewClient(options)
+	if err := wait(ctx, c.client.Connect()); err != nil {
+		c.client.Disconnect(0)
+		return nil, fmt.Errorf("connect to MQTT broker %s: %w", c.name, err)
+	}
+	return c, nil
+}
+
+// String is the broker's URL without the password.
+func (c *Connection) String() string { return c.name }
+
+// Publish implements Client. It returns when the broker has acknowledged.
+func (c *Connection) Publish(topic string, payload []byte, retain bool) error {
+	if err := wait(context.Background(), c.client.Publish(topic, 1, retain, payload)); err != nil {
+		return fmt.Errorf("publish %s to MQTT broker %s: %w", topic, c.name, err)
+	}
+	return nil
+}
+
+// Subscribe implements Client. It returns when the broker has acknowledged; the
+// retained messages may come later, see Settle.
+func (c *Connection) Subscribe(filter string, handle func(Message)) error {
+	handler := func(_ paho.Client, m paho.Message) {
+		handle(Message{Topic: m.Topic(), Payload: m.Payload(), Retained: m.Retained()})
+	}
+	c.mu.Lock()
+	c.subscriptions[filter] = handler
+	c.mu.Unlock()
+	return c.subscribe(filter, handler)
+}
+
+func (c *Connection) subscribe(filter string, handler paho.MessageHandler) error {
+	token := c.client.Subscribe(filter, 0, handler)
+	err := wait(context.Background(), token)
+	if err == nil && token.(*paho.SubscribeToken).Result()[filter] == 0x80 { // MQTT 3.1.1, 3.9.3
+		err = errors.New("refused")
+	}
+	if err != nil {
+		return fmt.Errorf("subscribe to %s at MQTT broker %s: %w", filter, c.name, err)
+	}
+	return nil
+}
+
+// resubscribe brings the subscriptions back after a reconnection; the first time
+// there are none.
+func (c *Connection) resubscribe(log *slog.Logger) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for filter, handler := range c.subscriptions {
+		if err := c.subscribe(filter, handler); err != nil {
+			log.Warn("subscription not renewed", "error", err)
+		}
+	}
+}
+
+// Settle returns when the retained messages of all earlier subscriptions have
+// been handled. It publishes a marker to itself, which comes after them, since
+// brokers send to one client in order. The context limits the wait for brokers
+// that do otherwise, or do not allow the marker.
+func (c *Connection) Settle(ctx context.Context) error {
+	topic := c.id + "/settled"
+	settled := make(chan struct{}, 2)
+	if err := c.Subscribe(topic, func(Message) { settled <- struct{}{} }); err != nil {
+		return err
+	}
+	if err := c.Publish(topic, nil, false); err != nil {
+		return err
+	}
+	select {
+	case <-settled:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close sends what is waiting and disconnects.
+func (c *Connection) Close() error {
+	c.client.Disconnect(250)
+	return nil
+}
+
+// wait waits for the broker's answer.
+func wait(ctx context.Context, token paho.Token) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer within %v", patience))
+	defer cancel()
+	select {
+	case <-token.Done():
+		return token.Error()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
