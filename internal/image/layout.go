@@ -27,6 +27,9 @@ const (
 	SystemParametersAddress = 0x0FD000
 )
 
+// DescriptorAt is where an image's descriptor lies, in bytes from its start.
+const DescriptorAt = headerSize
+
 // Slots is the number of slots.
 const Slots = 2
 

@@ -51,7 +51,11 @@ func (s *Site) Version() (Version, error) {
 	}
 	hash, err := s.git("rev-parse", "--quiet", "--verify", "HEAD")
 	if err != nil {
-		return noVersion, nil // no commit yet
+		var failed *gitError
+		if errors.As(err, &failed) && failed.message == "" {
+			return noVersion, nil // no commit yet
+		}
+		return Version{}, err
 	}
 	if len(hash) < 8 {
 		return Version{}, fmt.Errorf("git rev-parse: unexpected answer %q", hash)
@@ -86,9 +90,15 @@ func (s *Site) Version() (Version, error) {
 type gitError struct {
 	command string
 	message string
+	err     error
 }
 
-func (e *gitError) Error() string { return fmt.Sprintf("git %s: %s", e.command, e.message) }
+func (e *gitError) Error() string {
+	if e.message == "" {
+		return fmt.Sprintf("git %s: %v", e.command, e.err)
+	}
+	return fmt.Sprintf("git %s: %s", e.command, e.message)
+}
 
 // git runs a git command in the site and returns its output.
 func (s *Site) git(args ...string) (string, error) {
@@ -105,11 +115,7 @@ func (s *Site) git(args ...string) (string, error) {
 		return slices.Contains([]string{"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"}, name)
 	}), "LC_ALL=C", "GIT_OPTIONAL_LOCKS=0")
 	if err := cmd.Run(); err != nil {
-		text := strings.TrimSpace(message.String())
-		if text == "" {
-			text = err.Error()
-		}
-		return "", &gitError{args[0], text}
+		return "", &gitError{args[0], strings.TrimSpace(message.String()), err}
 	}
 	return strings.TrimSpace(out.String()), nil
 }

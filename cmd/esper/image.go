@@ -1,0 +1,70 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"esper/internal/image"
+)
+
+// imageCommand says what a file is.
+type imageCommand struct {
+	Files []string `arg:"" name:"file" help:"Image, bootloader, version file or flash dump."`
+	JSON  bool     `name:"json" help:"Print JSON."`
+}
+
+// Help is the command's description.
+func (c *imageCommand) Help() string {
+	return `Says what each file is, from its content: a slot's image (.rom0, .rom1), a bootloader, a
+version file, or the dump of a whole flash (1 MB); and whether it is whole. A flash is
+whole if it boots and nothing in it is damaged. Whether someone signed an image is what
+'esper verify' tells.
+
+To read a device's flash: esptool.py read_flash 0 0x100000 dump.bin
+
+Exit codes: 0 every file is whole; 3 one is not; 1 one could not be read.`
+}
+
+// Run looks at the files.
+func (c *imageCommand) Run(s *streams) error {
+	findings, bad := []finding{}, 0
+	for _, path := range c.Files {
+		content, err := readAtMost(path, image.FlashSize)
+		if err != nil {
+			return err
+		}
+		f := inspect(content)
+		f.File = path
+		if !f.Whole {
+			bad++
+		}
+		findings = append(findings, f)
+	}
+	if c.JSON {
+		e := json.NewEncoder(s.out)
+		e.SetIndent("", "  ")
+		if err := e.Encode(findings); err != nil {
+			return err
+		}
+	} else {
+		for _, f := range findings {
+			f.print(s.out)
+		}
+	}
+	if bad > 0 {
+		return &invalidError{fmt.Errorf("%d of %d files not whole", bad, len(findings))}
+	}
+	return nil
+}
+
+// readAtMost reads a file, of a larger one only enough to tell that it is.
+func readAtMost(path string, max int) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, int64(max)+1))
+}
