@@ -1,0 +1,175 @@
+package repository
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"esper/internal/image"
+)
+
+// Request is what a device asked for, and what it got.
+type Request struct {
+	Device  string // the chip id that it says it has, or empty
+	Running string // the version that it says it runs, or empty
+	Type    string // the device type in the path
+	File    string // version, rom0 or rom1
+	Wanted  string // the version in the query, or empty
+	Range   string // the Range header, or empty
+	Status  int    // of the answer
+	Remote  string // host and port of the client
+}
+
+// Handler serves the releases as docs/SPEC.md section 6 says: /<type>.version,
+// .rom0 and .rom1, with ?version= those of that version as long as it is kept.
+// It answers ranges and conditions with the file's SHA-256 as the entity tag.
+// Whatever else is asked for is not found. Seen, if not nil, is called after each
+// request for a file with a valid name; it must not block.
+func (r *Repository) Handler(seen func(Request)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if q.Method != http.MethodGet && q.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			http.Error(w, "only GET and HEAD are served here", http.StatusMethodNotAllowed)
+			return
+		}
+		deviceType, file, ok := parsePath(q.URL.Path)
+		wanted := q.URL.Query().Get("version")
+		if !ok || (wanted != "" && checkVersion(wanted) != nil) {
+			http.Error(w, "no such firmware", http.StatusNotFound)
+			return
+		}
+		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
+		r.serveFile(recorder, q, deviceType, file, wanted)
+		if seen != nil {
+			seen(Request{
+				Device: deviceID(q.Header.Get("X-Esper-Device")), Running: version(q.Header.Get("X-Esper-Version")),
+				Type: deviceType, File: file, Wanted: wanted, Range: q.Header.Get("Range"),
+				Status: recorder.status, Remote: q.RemoteAddr,
+			})
+		}
+	})
+}
+
+func (r *Repository) serveFile(w http.ResponseWriter, q *http.Request, deviceType, file, wanted string) {
+	folder, err := r.folder(deviceType, wanted)
+	if err != nil {
+		http.Error(w, "no such firmware", http.StatusNotFound)
+		return
+	}
+	f, err := os.Open(filepath.Join(folder, deviceType+"."+file))
+	if err != nil {
+		http.Error(w, "no such firmware", http.StatusNotFound)
+		return
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	var tag string
+	if err == nil {
+		tag, err = r.etag.of(f, info)
+	}
+	if err != nil {
+		http.Error(w, "the firmware cannot be read", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("ETag", tag)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-cache") // the same name is another file after the next release
+	h.Set("Content-Type", "application/octet-stream")
+	if file == "version" {
+		h.Set("Content-Type", "text/plain; charset=us-ascii")
+	}
+	// No time: two releases may lie within its resolution, and a release that is put
+	// back is older than the one before. The entity tag says it all.
+	http.ServeContent(w, q, "", time.Time{}, f)
+}
+
+// parsePath splits /<type>.<file>.
+func parsePath(path string) (deviceType, file string, ok bool) {
+	name, ok := strings.CutPrefix(path, "/")
+	if !ok {
+		return "", "", false
+	}
+	deviceType, file, ok = strings.Cut(name, ".")
+	ok = ok && image.CheckDeviceType(deviceType) == nil && (file == "version" || file == "rom0" || file == "rom1")
+	return deviceType, file, ok
+}
+
+// deviceID returns a chip id if it is one, else nothing: what a client sends must
+// not reach logs as it is.
+func deviceID(s string) string {
+	if len(s) != 6 || strings.Trim(s, "0123456789abcdef") != "" {
+		return ""
+	}
+	return s
+}
+
+func version(s string) string {
+	if image.CheckVersion(s) != nil {
+		return ""
+	}
+	return s
+}
+
+// statusRecorder keeps the status of an answer.
+type statusRecorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusRecorder) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *statusRecorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// ReadFrom keeps the kernel's way of sending a file.
+func (w *statusRecorder) ReadFrom(source io.Reader) (int64, error) {
+	return io.Copy(w.ResponseWriter, source)
+}
+
+// etags remembers the hashes of files. A file of a release never changes, and
+// another file under its name has another time or size.
+type etags struct {
+	mu    sync.Mutex
+	known map[fileKey]string
+}
+
+type fileKey struct {
+	path       string
+	size, time int64
+}
+
+// maxETags bounds what etags remembers: the files of some hundred device types.
+const maxETags = 4096
+
+// of returns the entity tag of an open file, and leaves the file at its start.
+func (e *etags) of(f *os.File, info os.FileInfo) (string, error) {
+	key := fileKey{f.Name(), info.Size(), info.ModTime().UnixNano()}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if tag, ok := e.known[key]; ok {
+		return tag, nil
+	}
+	hash := sha256.New()
+	if _, err := io.Copy(hash, f); err != nil {
+		return "", err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return "", err
+	}
+	if len(e.known) >= maxETags || e.known == nil {
+		e.known = map[fileKey]string{}
+	}
+	tag := `"` + hex.EncodeToString(hash.Sum(nil)) + `"`
+	e.known[key] = tag
+	return tag, nil
+}

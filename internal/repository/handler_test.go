@@ -1,0 +1,158 @@
+package repository
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"esper/internal/release"
+)
+
+func request(h http.Handler, method, path string, headers ...string) *httptest.ResponseRecorder {
+	q := httptest.NewRequest(method, path, nil)
+	for i := 0; i < len(headers); i += 2 {
+		q.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, q)
+	return w
+}
+
+func TestTheWantedVersionIsServedAsLongAsItIsKept(t *testing.T) {
+	r := open(t, t.TempDir())
+	h := r.Handler(nil)
+	first := testRelease(t, "v0", 1, "")
+	mustPublish(t, r, first)
+	for i := range uint32(kept) {
+		w := request(h, "GET", "/socket.rom0?version=v0")
+		if w.Code != 200 || w.Body.String() != string(first.Images[0]) {
+			t.Errorf("after %d more releases: status %d, %d bytes", i, w.Code, w.Body.Len())
+		}
+		mustPublish(t, r, testRelease(t, fmt.Sprint("v", i+1), i+2, ""))
+	}
+	if w := request(h, "GET", "/socket.rom0?version=v0"); w.Code != 404 {
+		t.Errorf("no longer kept: status %d, want 404", w.Code)
+	}
+}
+
+// Devices that ask all the time, while releases are published, never get files
+// that do not belong together.
+func TestADeviceNeverGetsAMixture(t *testing.T) {
+	r := open(t, t.TempDir())
+	h := r.Handler(nil)
+	mustPublish(t, r, testRelease(t, "v0", 1, ""))
+	var next []*release.Release
+	for i := range uint32(30) {
+		next = append(next, testRelease(t, fmt.Sprint("v", i+1), i+2, ""))
+	}
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		for _, rel := range next {
+			if err == nil {
+				err = r.Publish(rel, false)
+			}
+		}
+		done <- err
+	}()
+	for downloads := 0; ; downloads++ {
+		version := request(h, "GET", "/socket.version").Body.Bytes()
+		v, err := release.ParseVersionFile(version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rom0 := request(h, "GET", "/socket.rom0?version="+v.Version)
+		rom1 := request(h, "GET", "/socket.rom1?version="+v.Version)
+		err = release.Verify(version, rom0.Body.Bytes(), rom1.Body.Bytes(), "socket", []ed25519.PublicKey{key.Public().(ed25519.PublicKey)})
+		if err != nil && rom0.Code == 200 && rom1.Code == 200 {
+			t.Fatalf("download %d of %s: %v", downloads, v.Version, err)
+		}
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+			if downloads < 5 {
+				t.Errorf("only %d downloads during 30 publications", downloads)
+			}
+			return
+		default:
+		}
+	}
+}
+
+func TestAnswersSayWhatTheyAre(t *testing.T) {
+	r := open(t, t.TempDir())
+	rel := testRelease(t, "v1", 1, "")
+	mustPublish(t, r, rel)
+	for path, contentType := range map[string]string{
+		"/socket.version": "text/plain; charset=us-ascii", "/socket.rom0": "application/octet-stream",
+	} {
+		w := request(r.Handler(nil), "GET", path)
+		want := http.Header{
+			"Cache-Control":          {"no-cache"},
+			"Content-Type":           {contentType},
+			"Content-Length":         {fmt.Sprint(w.Body.Len())},
+			"Etag":                   {fmt.Sprintf(`"%x"`, sha256.Sum256(w.Body.Bytes()))},
+			"Accept-Ranges":          {"bytes"},
+			"X-Content-Type-Options": {"nosniff"},
+		}
+		for name := range want {
+			if !slices.Equal(w.Header()[name], want[name]) {
+				t.Errorf("%s: %s is %q, want %q", path, name, w.Header()[name], want[name])
+			}
+		}
+	}
+	if w := request(r.Handler(nil), "POST", "/socket.version"); w.Code != 405 || w.Header().Get("Allow") != "GET, HEAD" {
+		t.Errorf("POST: status %d, Allow %q", w.Code, w.Header().Get("Allow"))
+	}
+}
+
+func TestRequestsAreSeen(t *testing.T) {
+	r := open(t, t.TempDir())
+	mustPublish(t, r, testRelease(t, "v1", 1, ""))
+	var seen []Request
+	h := r.Handler(func(q Request) { seen = append(seen, q) })
+	request(h, "GET", "/socket.rom1?version=v1", "X-Esper-Device", "00c0de", "X-Esper-Version", "v0", "Range", "bytes=5-")
+	request(h, "GET", "/lamp.version", "X-Esper-Device", "00c0de\nforged line", "X-Esper-Version", "\x1b[2J")
+	request(h, "GET", "/nonsense")
+	want := []Request{
+		{Device: "00c0de", Running: "v0", Type: "socket", File: "rom1", Wanted: "v1", Range: "bytes=5-", Status: 206, Remote: "192.0.2.1:1234"},
+		{Type: "lamp", File: "version", Status: 404, Remote: "192.0.2.1:1234"},
+	}
+	if !slices.Equal(seen, want) {
+		t.Errorf("seen %+v,\nwant %+v", seen, want)
+	}
+}
+
+// Whatever the path and query, the answer is a file of the release or an error,
+// never something from elsewhere on the disk.
+func FuzzRequestPath(f *testing.F) {
+	r := open(f, f.TempDir())
+	rel := testRelease(f, "v1", 1, "")
+	mustPublish(f, r, rel)
+	h := r.Handler(func(Request) {})
+	for _, seed := range []string{
+		"/socket.version", "/socket.rom0?version=v1", "/socket.rom1?version=..", "/../../etc/passwd", "//socket.rom0",
+		"/socket.rom0/", "/socket.%72om0", "/socket.rom0?version=../socket/v1", "/socket.rom0?version=.new-v1", "/\x00.rom0", "/socket.version?%zz",
+	} {
+		f.Add(seed)
+	}
+	own := []string{string(rel.VersionFile.Marshal()), string(rel.Images[0]), string(rel.Images[1])}
+	f.Fuzz(func(t *testing.T, target string) {
+		q, err := http.NewRequest("GET", "http://x"+target, nil)
+		if err != nil || !strings.HasPrefix(target, "/") {
+			return
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, q)
+		if w.Code == 200 && !slices.Contains(own, w.Body.String()) || w.Code != 200 && w.Code != 404 {
+			t.Errorf("GET %q: status %d, %d bytes", target, w.Code, w.Body.Len())
+		}
+	})
+}

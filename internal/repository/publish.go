@@ -1,0 +1,272 @@
+package repository
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"syscall"
+	"time"
+
+	"esper/internal/image"
+	"esper/internal/release"
+)
+
+// The reasons why a release is not published. Errors wrap one of them.
+var (
+	ErrConflict = errors.New("this version is already published with other content")
+	ErrNotNewer = errors.New("the sequence is not greater than that of the published release")
+	ErrLocked   = errors.New("another publisher is at work in this repository")
+)
+
+// temporary is the beginning of the names of what is being written.
+const temporary = ".new-"
+
+// Publish makes a release the current one of its device type, whole or not at all.
+// The release must have been verified.
+//
+// A version that is there with other content is refused ([ErrConflict]), and so is
+// a sequence that is not greater than the current one's ([ErrNotNewer]), since no
+// device would install it; with force the latter is published all the same. A
+// development build, sequence 0, is always newer. To publish the current release
+// again does nothing.
+func (r *Repository) Publish(rel *release.Release, force bool) error {
+	if err := r.publish(rel, force); err != nil {
+		return fmt.Errorf("publish %s %s: %w", rel.Type, rel.Version, err)
+	}
+	return nil
+}
+
+func (r *Repository) publish(rel *release.Release, force bool) error {
+	if err := image.CheckDeviceType(rel.Type); err != nil {
+		return err
+	}
+	if err := checkVersion(rel.Version); err != nil {
+		return err
+	}
+	unlock, err := r.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+
+	stored, err := r.stored(rel)
+	if err != nil {
+		return err
+	}
+	current, err := r.Current(rel.Type)
+	found, err := exists(err)
+	if err != nil {
+		return err
+	}
+	if found && stored && current.Version == rel.Version {
+		return r.link(rel.Type) // a crash may have left the first publication without
+	}
+	if found && rel.Sequence != 0 && rel.Sequence <= current.Sequence && !force {
+		return fmt.Errorf("%w: %d, published is %s with %d", ErrNotNewer, rel.Sequence, current.Version, current.Sequence)
+	}
+	if !stored {
+		if err := r.store(rel); err != nil {
+			return err
+		}
+	}
+	if err := r.makeCurrent(rel); err != nil {
+		return err
+	}
+	if err := r.link(rel.Type); err != nil {
+		return err
+	}
+	return r.prune(rel)
+}
+
+// lock keeps other publishers out until unlock is called or the process ends.
+func (r *Repository) lock() (unlock func(), err error) {
+	f, err := os.Open(r.dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, ErrLocked
+		}
+		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+	}
+	return func() { f.Close() }, nil
+}
+
+// stored says whether the very same release is there already.
+func (r *Repository) stored(rel *release.Release) (bool, error) {
+	folder, err := r.folder(rel.Type, rel.Version)
+	if found, err := exists(err); !found {
+		return false, err
+	}
+	old, err := release.Read(folder, rel.Type)
+	if err != nil {
+		return false, fmt.Errorf("read the release published before: %w", err)
+	}
+	if old.VersionFile != rel.VersionFile || !bytes.Equal(old.Images[0], rel.Images[0]) || !bytes.Equal(old.Images[1], rel.Images[1]) {
+		return false, ErrConflict
+	}
+	return true, nil
+}
+
+// store writes the folder of a release, which appears whole.
+func (r *Repository) store(rel *release.Release) error {
+	parent := filepath.Join(r.dir, releasesDir, rel.Type)
+	if err := r.step("make the folder of the type"); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return err
+	}
+	// What an interrupted publisher left behind. Nobody else is at work: we hold the lock.
+	leftovers, err := filepath.Glob(filepath.Join(parent, temporary+"*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range leftovers {
+		os.RemoveAll(path)
+	}
+	folder := filepath.Join(parent, temporary+rel.Version)
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		return err
+	}
+	if err := r.step("write the release"); err != nil {
+		return err
+	}
+	if err := errors.Join(rel.Write(folder), r.date(rel.Type, folder), syncDir(folder)); err != nil {
+		return err
+	}
+	if err := r.step("store the release"); err != nil {
+		return err
+	}
+	if err := os.Rename(folder, filepath.Join(parent, rel.Version)); err != nil {
+		return err
+	}
+	return errors.Join(syncDir(parent), syncDir(filepath.Dir(parent)))
+}
+
+// date gives the files of a new release a time that no other release of the type
+// has, to the second: a static web server makes entity tags of size and time, and a
+// device that resumes a download relies on them.
+func (r *Repository) date(deviceType, folder string) error {
+	files, err := filepath.Glob(filepath.Join(r.dir, releasesDir, deviceType, "*", release.VersionFileName(deviceType)))
+	if err != nil {
+		return err
+	}
+	at := time.Now()
+	for _, other := range files {
+		info, err := os.Stat(other)
+		if err != nil {
+			return err
+		}
+		if next := info.ModTime().Add(time.Second); filepath.Dir(other) != folder && at.Before(next) {
+			at = next
+		}
+	}
+	for _, name := range fileNames(deviceType) {
+		err = errors.Join(err, os.Chtimes(filepath.Join(folder, name), at, at))
+	}
+	return err
+}
+
+// makeCurrent lets the link of the type name the release. Its time becomes that of
+// the publication, which prune goes by.
+func (r *Repository) makeCurrent(rel *release.Release) error {
+	now := time.Now()
+	if err := os.Chtimes(filepath.Join(r.dir, releasesDir, rel.Type, rel.Version), now, now); err != nil {
+		return err
+	}
+	target := filepath.Join("..", releasesDir, rel.Type, rel.Version)
+	return r.symlink(target, filepath.Join(currentDir, rel.Type))
+}
+
+// link makes the names that devices ask for, the version file last. Once there,
+// they never change.
+func (r *Repository) link(deviceType string) error {
+	for _, name := range fileNames(deviceType) {
+		target := filepath.Join(currentDir, deviceType, name)
+		if old, err := os.Readlink(filepath.Join(r.dir, name)); err == nil && old == target {
+			continue
+		}
+		if err := r.symlink(target, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// symlink makes or changes a link in one step.
+func (r *Repository) symlink(target, name string) error {
+	path := filepath.Join(r.dir, name)
+	temp := filepath.Join(filepath.Dir(path), temporary+filepath.Base(path))
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Symlink(target, temp); err != nil {
+		return err
+	}
+	if err := r.step("link " + name); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// prune removes the releases of a type that were published longest ago.
+func (r *Repository) prune(current *release.Release) error {
+	parent := filepath.Join(r.dir, releasesDir, current.Type)
+	entries, err := os.ReadDir(parent)
+	if err != nil {
+		return err
+	}
+	published := map[string]time.Time{}
+	var old []string
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		if e.Name() != current.Version && !strings.HasPrefix(e.Name(), temporary) {
+			old = append(old, e.Name())
+			published[e.Name()] = info.ModTime()
+		}
+	}
+	sort.Slice(old, func(i, j int) bool { return published[old[i]].After(published[old[j]]) })
+	for i := kept - 1; i < len(old); i++ {
+		// Renamed first, so that it goes at once: half a release is never found.
+		gone := filepath.Join(parent, temporary+old[i])
+		if err := r.step("remove " + old[i]); err != nil {
+			return err
+		}
+		if err := errors.Join(os.Rename(filepath.Join(parent, old[i]), gone), os.RemoveAll(gone)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fileNames returns the files of a release, the version file last.
+func fileNames(deviceType string) []string {
+	return []string{
+		release.ImageName(deviceType, 0),
+		release.ImageName(deviceType, 1),
+		release.VersionFileName(deviceType),
+	}
+}
+
+// syncDir makes the names in a folder last through a power cut.
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

@@ -1,0 +1,136 @@
+// Package repository stores releases in a folder, and serves them over HTTP.
+//
+// # The folder
+//
+//	socket.version -> current/socket/socket.version
+//	socket.rom0    -> current/socket/socket.rom0
+//	socket.rom1    -> current/socket/socket.rom1
+//	current/socket -> ../releases/socket/9c0d1e2f
+//	releases/socket/9c0d1e2f/socket.version, socket.rom0, socket.rom1
+//	releases/socket/8a1b2c3d/...
+//
+// Any static web server that follows symbolic links, as they do by default, can
+// serve it to devices. A folder of a release is never changed. Publishing writes a
+// new one beside the others and then renames one link, current/<type>, so that
+// version file and images change in the same instant, and a crash at any point
+// leaves either the old release served whole, or the new one.
+//
+// # A device in between
+//
+// A device that has read the old version file and then asks for an image gets the
+// old one from [Repository.Handler], since it asks for it by version. A plain
+// static server ignores that and sends the new image. The device then finds
+// another version in the descriptor than it asked for, refuses the image with
+// wrong-version, and reads the version file again at its next check. A release
+// that is being downloaded stays readable: the server holds its file open.
+package repository
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"esper/internal/image"
+	"esper/internal/release"
+)
+
+// kept is how many releases of a device type are kept, the current one included.
+const kept = 5
+
+// The folders in a repository.
+const (
+	currentDir  = "current"
+	releasesDir = "releases"
+)
+
+// Repository is a folder with releases. Its methods can be called at the same
+// time, also by several processes.
+type Repository struct {
+	dir  string
+	etag etags
+
+	// step is called before each change of the folder, so that tests can stop there.
+	step func(what string) error
+}
+
+// Open returns the repository in a folder, and makes the folder if need be.
+func Open(dir string) (*Repository, error) {
+	for _, d := range []string{dir, filepath.Join(dir, currentDir), filepath.Join(dir, releasesDir)} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return nil, fmt.Errorf("open repository: %w", err)
+		}
+	}
+	return &Repository{dir: dir, step: func(string) error { return nil }}, nil
+}
+
+// Dir is the repository's folder.
+func (r *Repository) Dir() string { return r.dir }
+
+// Types returns the device types that have a release, sorted.
+func (r *Repository) Types() ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(r.dir, currentDir))
+	if err != nil {
+		return nil, fmt.Errorf("list repository: %w", err)
+	}
+	var types []string
+	for _, e := range entries {
+		if image.CheckDeviceType(e.Name()) == nil {
+			types = append(types, e.Name())
+		}
+	}
+	return types, nil
+}
+
+// Current reads the release of a device type that is served now. There is none:
+// fs.ErrNotExist.
+func (r *Repository) Current(deviceType string) (*release.Release, error) {
+	folder, err := r.folder(deviceType, "")
+	if err != nil {
+		return nil, err
+	}
+	return release.Read(folder, deviceType)
+}
+
+// folder returns the folder of a release: the current one if version is empty,
+// else the one of that version if it is kept. Not there: fs.ErrNotExist.
+func (r *Repository) folder(deviceType, version string) (string, error) {
+	if err := image.CheckDeviceType(deviceType); err != nil {
+		return "", err
+	}
+	if version == "" {
+		target, err := os.Readlink(filepath.Join(r.dir, currentDir, deviceType))
+		if err != nil {
+			return "", err
+		}
+		version = filepath.Base(target)
+	}
+	if err := checkVersion(version); err != nil {
+		return "", err
+	}
+	folder := filepath.Join(r.dir, releasesDir, deviceType, version)
+	_, err := os.Stat(folder)
+	return folder, err
+}
+
+// checkVersion checks that a version can be the name of a folder. Names with a dot
+// in front are left for folders that are being written.
+func checkVersion(version string) error {
+	if err := image.CheckVersion(version); err != nil {
+		return err
+	}
+	if strings.HasPrefix(version, ".") {
+		return fmt.Errorf("version %q begins with a dot, which a repository cannot store", version)
+	}
+	return nil
+}
+
+// exists says whether a release is there at all.
+func exists(err error) (bool, error) {
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
