@@ -1,0 +1,242 @@
+// Package esp8266 is the chip around the LX106: memory, flash, mask ROM and
+// peripherals, as strict as the chip about what a program may do.
+//
+// It is deterministic: time is counted in CPU cycles, and the same inputs at the
+// same cycles give the same state. One goroutine at a time may use a Chip.
+package esp8266
+
+import (
+	"fmt"
+	"io"
+
+	"esper/emulator/lx106"
+)
+
+// CyclesPerSecond is the CPU clock after reset, in Hz. An instruction takes one
+// cycle here; the chip needs more when it waits for flash.
+const CyclesPerSecond = 80_000_000
+
+// ResetReason says why the chip started, numbered as rst_reason in the vendor's
+// user_interface.h.
+type ResetReason uint32
+
+const (
+	ResetPowerOn ResetReason = iota
+	ResetWatchdog
+	ResetException
+	ResetSoftWatchdog
+	ResetRestart
+	ResetDeepSleep
+	ResetPin
+)
+
+// Event says why Run returned.
+type Event int
+
+const (
+	EventBudget   Event = iota // the cycle asked for is reached, or Break was called
+	EventIdle                  // the program waits (WAITI) for an interrupt that this chip will not raise before the budget ends
+	EventStopped               // nothing is left to execute: no bootable image, or the program returned to the ROM
+	EventReset                 // the watchdog or the program asks for a reset: call Reset(WantedReset())
+	EventPowerCut              // the flash hook cut the power: call PowerOn
+)
+
+func (e Event) String() string {
+	return [...]string{"budget", "idle", "stopped", "reset", "power cut"}[e]
+}
+
+// ExceptionInfo is what the CPU knows of an exception that nobody handles.
+type ExceptionInfo struct {
+	Cause lx106.Cause
+	PC    uint32      // of the instruction (EPC1)
+	Addr  uint32      // EXCVADDR: the address it could not reach, where that applies
+	CPU   lx106.State // all registers, as the vector finds them
+}
+
+// Chip is one ESP8266. Set the exported fields before the first PowerOn.
+type Chip struct {
+	CPU    *lx106.CPU
+	Flash  *Flash
+	ChipID uint32    // the low 24 bits of the MAC address
+	Seed   uint64    // of the random numbers, taken at power-on
+	Serial io.Writer // what UART 0 sends; nil drops it
+
+	// Gate is called when PC is one of the gates (GateBase + GateSize n), with the
+	// arguments in place. It sets PC, by Return or otherwise.
+	Gate func(addr uint32)
+
+	// Exception is called for an exception that has no handler, PC being at the
+	// vector. It may call Reset, or set PC; if it does neither, the CPU stands
+	// still until the watchdog bites. Without it the ROM's own lines are printed.
+	Exception func(ExceptionInfo)
+
+	// Fault, if set, is told what the program did that the emulator cannot follow,
+	// such as a call of a ROM function that is not there. The program gets an
+	// illegal instruction exception. Without it the text goes to Serial.
+	Fault func(text string)
+
+	onPin func(n int, high bool)
+	until uint64 // of Run
+	state
+}
+
+// state is all of the chip that changes while it runs, apart from CPU and flash.
+// It is copied as a whole by Snapshot: values only, no pointers.
+type state struct {
+	dram [dramSize]byte
+	iram [iramSize]byte
+	rtc  [rtcSize]byte
+
+	cache     bool
+	cacheBase uint32 // flash address that is mapped at 0x40200000
+
+	reason  ResetReason
+	wanted  ResetReason
+	pending Event // what Run must return, or EventBudget
+	breaks  bool
+	stopped bool
+	random  uint64
+
+	plain    [0x2000 / 4]uint32 // peripheral registers that only keep their value
+	dport    [0x100 / 4]uint32
+	uart     uart
+	gpio     gpio
+	frc1     countdown
+	frc2     countup
+	watchdog watchdog
+	rom      romState
+}
+
+// New makes a chip without power. Call PowerOn.
+func New(flash *Flash) *Chip {
+	c := &Chip{Flash: flash}
+	c.CPU = lx106.New((*bus)(c))
+	flash.changed = c.flashChanged
+	return c
+}
+
+// PowerOn gives the chip its power: RAM and RTC memory hold junk, and it boots.
+func (c *Chip) PowerOn() {
+	c.state = state{gpio: gpio{outside: c.gpio.outside}}
+	junk(c.dram[:])
+	junk(c.iram[:])
+	junk(c.rtc[:])
+	c.random = c.Seed
+	c.CPU.Cycles = 0
+	c.Reset(ResetPowerOn)
+}
+
+// Reset restarts the chip as reason would: RAM and RTC memory keep what they hold,
+// all else starts anew, and the mask ROM boots the image at flash 0.
+func (c *Chip) Reset(reason ResetReason) {
+	c.reason, c.wanted, c.pending = reason, reason, EventBudget
+	c.stopped, c.breaks = false, false
+	c.plain, c.dport = [len(c.plain)]uint32{}, [len(c.dport)]uint32{}
+	now := c.CPU.Cycles
+	c.CPU.Reset()
+	c.CPU.Cycles = now
+	c.resetUART()
+	c.resetGPIO()
+	c.frc1, c.frc2 = countdown{}, countup{}
+	c.resetWatchdog()
+	c.rom = romState{}
+	c.setCache(false, 0)
+	c.boot()
+}
+
+// ResetReason is that of the last reset.
+func (c *Chip) ResetReason() ResetReason { return c.reason }
+
+// WantedReset is why the hardware asks for a reset, after EventReset.
+func (c *Chip) WantedReset() ResetReason { return c.wanted }
+
+// Elapse lets time pass in which the CPU executes nothing, in cycles.
+func (c *Chip) Elapse(cycles uint64) { c.CPU.Cycles += cycles }
+
+// Break makes Run return after the instruction or gate that is being executed.
+func (c *Chip) Break() {
+	c.breaks = true
+	c.CPU.Halt()
+}
+
+// ask makes Run return e before the next instruction.
+func (c *Chip) ask(e Event, reason ResetReason) {
+	if c.pending == EventBudget {
+		c.pending, c.wanted = e, reason
+		c.CPU.Halt()
+	}
+}
+
+// Run executes until the cycle until, or until something happens that the caller
+// must deal with.
+func (c *Chip) Run(until uint64) Event {
+	c.until = until
+	for {
+		c.tick()
+		switch {
+		case c.pending != EventBudget:
+			return c.pending
+		case c.stopped:
+			return EventStopped
+		case c.breaks:
+			c.breaks = false
+			return EventBudget
+		case c.CPU.Cycles >= until:
+			return EventBudget
+		}
+		if next := c.nextTick(); c.CPU.Waiting && !c.awake() {
+			if c.CPU.INTENABLE&(1<<timerInterrupt) != 0 {
+				next = min(next, c.CPU.TimerAt)
+			}
+			if next >= until {
+				return EventIdle
+			}
+			c.CPU.Cycles = next
+			continue
+		}
+		if c.CPU.Run(min(until, c.nextTick())) == lx106.StopSimcall {
+			c.simcall()
+		}
+	}
+}
+
+// awake says whether an interrupt ends the CPU's waiting.
+func (c *Chip) awake() bool {
+	return c.CPU.INTERRUPT&c.CPU.INTENABLE != 0 || c.CPU.Cycles >= c.CPU.TimerAt
+}
+
+// simcall does what lies behind the SIMCALL at PC.
+func (c *Chip) simcall() {
+	c.CPU.Cycles += simcallCycles
+	switch pc := c.CPU.PC; {
+	case pc >= romBase && pc < romBase+romSize:
+		c.romCall(pc)
+	case pc >= GateBase && pc < GateBase+gatesSize && (pc-GateBase)%GateSize == 0 && c.Gate != nil:
+		c.Gate(pc)
+	default:
+		c.fault("SIMCALL at 0x%08x, where there is neither ROM nor gate", pc)
+	}
+}
+
+// simcallCycles is what entering a function outside the CPU costs at least, so
+// that time passes in every loop.
+const simcallCycles = 4
+
+// fault tells what cannot be followed and raises an exception at PC.
+func (c *Chip) fault(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if c.Fault != nil {
+		c.Fault(text)
+	} else if c.Serial != nil {
+		fmt.Fprintf(c.Serial, "\r\nemulator: %s\r\n", text)
+	}
+	c.CPU.Exception(lx106.IllegalInstruction, c.CPU.PC)
+}
+
+// junk fills memory with a pattern that is neither zero nor erased flash, so that
+// a program that relies on either is found out.
+func junk(b []byte) {
+	for i := range b {
+		b[i] = byte(i*7) ^ 0xA5
+	}
+}

@@ -1,0 +1,192 @@
+package esp8266
+
+// gpio are the pins 0 to 15, and 16 that belongs to the RTC.
+type gpio struct {
+	out, enable, status uint32
+	pin                 [16]uint32
+	outside             [17]drive // what is connected to each pin
+	out16, enable16     uint32
+	mux16               uint32
+	level               uint32 // of all pins, as last seen, for edges
+}
+
+// drive is what the outside does to a pin.
+type drive uint8
+
+const (
+	driveNone drive = iota
+	driveLow
+	driveHigh
+)
+
+// Fields of GPIO_PINn.
+const (
+	pinOpenDrain = 1 << 2
+	pinIntShift  = 7 // 0 off, 1 rising, 2 falling, 3 both, 4 low, 5 high
+	pullUp       = 1 << 7
+)
+
+// muxOffset is where each pin's IOMUX register lies from regIOMux.
+var muxOffset = [16]uint32{0x34, 0x18, 0x38, 0x14, 0x3C, 0x40, 0x1C, 0x20,
+	0x24, 0x28, 0x2C, 0x30, 0x04, 0x08, 0x0C, 0x10}
+
+// Pin is the level of pin n, 0 to 16: what its output drives, else the outside,
+// else its pull-up.
+func (c *Chip) Pin(n int) bool {
+	g := &c.gpio
+	if n == 16 {
+		if g.enable16&1 != 0 {
+			return g.out16&1 != 0
+		}
+		return g.outside[16] == driveHigh
+	}
+	high := g.out>>n&1 != 0
+	if g.enable>>n&1 != 0 && !(high && g.pin[n]&pinOpenDrain != 0) {
+		return high
+	}
+	switch g.outside[n] {
+	case driveLow:
+		return false
+	case driveHigh:
+		return true
+	}
+	return c.plain[(regIOMux+muxOffset[n]-peripheralBase)/4]&pullUp != 0
+}
+
+// SetPin drives pin n from the outside, from now on and across resets.
+func (c *Chip) SetPin(n int, high bool) {
+	c.gpio.outside[n] = driveLow
+	if high {
+		c.gpio.outside[n] = driveHigh
+	}
+	c.pinsChanged()
+}
+
+// OnPin makes f the observer of the pins that the program drives: it is called
+// when the level of an output changes, and when a pin becomes an output or stops
+// being one with another level.
+func (c *Chip) OnPin(f func(n int, high bool)) { c.onPin = f }
+
+func (c *Chip) resetGPIO() {
+	outside := c.gpio.outside
+	if outside[0] == driveNone { // a usual module pulls the boot pins
+		outside[0], outside[2], outside[15] = driveHigh, driveHigh, driveLow
+	}
+	c.gpio = gpio{outside: outside, level: c.gpio.level}
+	c.pinsChanged()
+	c.gpio.status = 0
+	c.CPU.SetInterrupt(gpioInterrupt, false)
+}
+
+// pinsChanged looks for edges after anything that may have made one.
+func (c *Chip) pinsChanged() {
+	g := &c.gpio
+	before := g.level
+	g.level = 0
+	for n := range 17 {
+		if c.Pin(n) {
+			g.level |= 1 << n
+		}
+	}
+	for n := range 16 {
+		high, edge := g.level>>n&1 != 0, (g.level^before)>>n&1 != 0
+		var hit bool
+		switch g.pin[n] >> pinIntShift & 7 {
+		case 1:
+			hit = edge && high
+		case 2:
+			hit = edge && !high
+		case 3:
+			hit = edge
+		case 4:
+			hit = !high
+		case 5:
+			hit = high
+		}
+		if hit {
+			g.status |= 1 << n
+		}
+	}
+	c.CPU.SetInterrupt(gpioInterrupt, g.status != 0)
+	if c.onPin == nil {
+		return
+	}
+	for n := range 17 {
+		if (g.level^before)>>n&1 != 0 && g.outside[n] == driveNone {
+			c.onPin(n, g.level>>n&1 != 0)
+		}
+	}
+}
+
+func (c *Chip) loadGPIO(offset uint32) uint32 {
+	g := &c.gpio
+	switch offset {
+	case 0x00:
+		return g.out
+	case 0x0C:
+		return g.enable
+	case 0x18:
+		return g.level & 0xFFFF
+	case 0x1C:
+		return g.status
+	}
+	if n := (offset - 0x28) / 4; offset >= 0x28 && n < 16 {
+		return g.pin[n]
+	}
+	return 0
+}
+
+func (c *Chip) storeGPIO(offset, v uint32) {
+	g := &c.gpio
+	switch offset {
+	case 0x00:
+		g.out = v & 0xFFFF
+	case 0x04:
+		g.out |= v & 0xFFFF
+	case 0x08:
+		g.out &^= v
+	case 0x0C:
+		g.enable = v & 0xFFFF
+	case 0x10:
+		g.enable |= v & 0xFFFF
+	case 0x14:
+		g.enable &^= v
+	case 0x1C:
+		g.status = v & 0xFFFF
+	case 0x20:
+		g.status |= v & 0xFFFF
+	case 0x24:
+		g.status &^= v
+	default:
+		if n := (offset - 0x28) / 4; offset >= 0x28 && n < 16 {
+			g.pin[n] = v
+		}
+	}
+	c.pinsChanged()
+}
+
+// GPIO16: output, enable and input are bit 0 of these registers; 0x90 and 0xA0
+// from regRTC select its function, which only keep their value.
+func (c *Chip) loadGPIO16(addr uint32) uint32 {
+	switch addr - regRTC {
+	case 0x68:
+		return c.gpio.out16
+	case 0x74:
+		return c.gpio.enable16
+	case 0x8C:
+		return c.gpio.level >> 16 & 1
+	}
+	return c.plain[(addr-peripheralBase)/4]
+}
+
+func (c *Chip) storeGPIO16(addr, v uint32) {
+	switch addr - regRTC {
+	case 0x68:
+		c.gpio.out16 = v
+	case 0x74:
+		c.gpio.enable16 = v
+	default:
+		c.plain[(addr-peripheralBase)/4] = v
+	}
+	c.pinsChanged()
+}

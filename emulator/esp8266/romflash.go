@@ -1,0 +1,68 @@
+package esp8266
+
+// The ROM's flash functions return 0 if all is well, 1 if the flash reports an
+// error or the arguments cannot be right.
+const (
+	spiOK    = 0
+	spiError = 1
+)
+
+func spiResult(c *Chip, err error) {
+	if err != nil {
+		c.Return(spiError)
+		return
+	}
+	c.Return(spiOK)
+}
+
+// cacheEnable (odd megabyte, pair of megabytes, 32 KB) maps a megabyte of flash.
+func cacheEnable(c *Chip) {
+	c.setCache(true, (c.Arg(1)*2+c.Arg(0)&1)*flashWindow)
+	c.Return(0)
+}
+
+// spiReadStatus (chip, pointer): never busy, nothing protected.
+func spiReadStatus(c *Chip) {
+	c.store(c.Arg(1), 4, 0)
+	c.Return(spiOK)
+}
+
+// spiErase erases whole sectors.
+func spiErase(c *Chip, addr, n uint32) {
+	var err error
+	for end := addr + n; addr < end && err == nil; addr += SectorSize {
+		err = c.EraseFlash(addr)
+	}
+	spiResult(c, err)
+}
+
+// spiRead (flash address, destination, bytes) reads whole words, so a length that
+// is not a multiple of 4 overwrites what lies behind. The destination must be
+// aligned, the flash address need not be.
+func spiRead(c *Chip) {
+	addr, to, n := c.Arg(0), c.Arg(1), (c.Arg(2)+3)&^3
+	if c.Flash.check(addr, int(n)) != nil {
+		c.Return(spiError)
+		return
+	}
+	b := make([]byte, n)
+	err := c.ReadFlash(addr, b)
+	for i := uint32(0); i < n && err == nil; i += 4 {
+		c.store(to+i, 4, get(b[i:], 4))
+	}
+	spiResult(c, err)
+}
+
+// spiWrite (flash address, source, bytes): all multiples of 4.
+func spiWrite(c *Chip) {
+	addr, from, n := c.Arg(0), c.Arg(1), c.Arg(2)
+	if addr%4 != 0 || n%4 != 0 || c.Flash.check(addr, int(n)) != nil {
+		c.Return(spiError)
+		return
+	}
+	b := make([]byte, n)
+	for i := uint32(0); i < n; i += 4 {
+		put(b[i:], 4, c.load(from+i, 4))
+	}
+	spiResult(c, c.ProgramFlash(addr, b))
+}

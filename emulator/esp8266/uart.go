@@ -1,0 +1,163 @@
+package esp8266
+
+// uart is UART 0: what is written to its FIFO is sent at once to Chip.Serial, but
+// leaves the FIFO at the speed of the line, so that a program waits as on the chip.
+type uart struct {
+	divider  uint32 // cycles of a bit
+	conf     [2]uint32
+	enabled  uint32 // interrupts
+	raw      uint32
+	idle     uint64 // cycle at which all is sent
+	received [fifoSize]byte
+	count    int
+}
+
+const (
+	fifoSize       = 128
+	uartRxFull     = 1 << 0
+	uartTxEmpty    = 1 << 1
+	uartRxOverflow = 1 << 4
+	uartRxTimeout  = 1 << 8
+)
+
+// romDivider is the ROM's speed with the usual 26 MHz crystal: 74880 baud.
+const romDivider = CyclesPerSecond / 74880
+
+func (c *Chip) resetUART() {
+	c.uart = uart{divider: romDivider, idle: c.CPU.Cycles}
+	c.CPU.SetInterrupt(uartInterrupt, false)
+}
+
+// byteTime is how long a byte with start and stop bit takes, in cycles.
+func (u *uart) byteTime() uint64 { return 10 * uint64(max(u.divider, 1)) }
+
+// queued is the number of bytes that wait to be sent.
+func (u *uart) queued(now uint64) uint64 {
+	if now >= u.idle {
+		return 0
+	}
+	return (u.idle - now + u.byteTime() - 1) / u.byteTime()
+}
+
+// transmit sends b and waits first, as the ROM does, while the FIFO is full.
+func (c *Chip) transmit(b ...byte) {
+	for _, b := range b {
+		u := &c.uart
+		if u.queued(c.CPU.Cycles) >= fifoSize-1 {
+			c.CPU.Cycles = u.idle - (fifoSize-2)*u.byteTime()
+		}
+		c.send(b)
+	}
+}
+
+// send puts b in the FIFO.
+func (c *Chip) send(b byte) {
+	c.uart.idle = max(c.uart.idle, c.CPU.Cycles) + c.uart.byteTime()
+	if c.Serial != nil {
+		c.Serial.Write([]byte{b})
+	}
+}
+
+// Receive lets bytes arrive on UART 0, those that the FIFO has no room for being
+// lost.
+func (c *Chip) Receive(b []byte) {
+	u := &c.uart
+	n := copy(u.received[u.count:], b)
+	u.count += n
+	if n < len(b) {
+		u.raw |= uartRxOverflow
+	}
+	u.raw |= uartRxTimeout // the line is quiet after them
+	c.uartInterrupts()
+}
+
+// due is the cycle at which the FIFO's state changes what interrupts there are.
+func (u *uart) due() uint64 {
+	if u.enabled&uartTxEmpty == 0 || u.raw&uartTxEmpty != 0 {
+		return never
+	}
+	return u.txEmptyAt()
+}
+
+// txEmptyAt is when no more than CONF1's threshold wait to be sent.
+func (u *uart) txEmptyAt() uint64 {
+	return u.idle - min(u.idle, uint64(u.conf[1]>>8&0x7F)*u.byteTime())
+}
+
+func (c *Chip) tickUART(now uint64) {
+	if now >= c.uart.due() {
+		c.uartInterrupts()
+	}
+}
+
+// uartInterrupts brings the raw interrupt bits up to date and tells the CPU.
+func (c *Chip) uartInterrupts() {
+	u := &c.uart
+	if c.CPU.Cycles >= u.txEmptyAt() {
+		u.raw |= uartTxEmpty
+	}
+	if full := int(u.conf[1] & 0x7F); u.count > 0 && u.count >= full {
+		u.raw |= uartRxFull
+	}
+	c.CPU.SetInterrupt(uartInterrupt, u.raw&u.enabled != 0)
+}
+
+// load reads a register; the FIFO is read by loadFIFO.
+func (c *Chip) loadUART(offset uint32) uint32 {
+	u := &c.uart
+	switch offset {
+	case 0x00:
+		b, _ := u.pop()
+		return uint32(b)
+	case 0x04:
+		c.uartInterrupts()
+		return u.raw
+	case 0x08:
+		c.uartInterrupts()
+		return u.raw & u.enabled
+	case 0x0C:
+		return u.enabled
+	case 0x14:
+		return u.divider
+	case 0x1C:
+		return uint32(u.queued(c.CPU.Cycles))<<16 | uint32(u.count)
+	case 0x20, 0x24:
+		return u.conf[(offset-0x20)/4]
+	}
+	return 0
+}
+
+func (u *uart) pop() (byte, bool) {
+	if u.count == 0 {
+		return 0, false
+	}
+	b := u.received[0]
+	copy(u.received[:], u.received[1:u.count])
+	u.count--
+	return b, true
+}
+
+func (c *Chip) storeUART(offset, v uint32) {
+	u := &c.uart
+	switch offset {
+	case 0x00:
+		if u.queued(c.CPU.Cycles) < fifoSize {
+			c.send(byte(v))
+		}
+	case 0x0C:
+		u.enabled = v
+	case 0x10:
+		u.raw &^= v
+	case 0x14:
+		u.divider = v & 0xFFFFF
+	case 0x20:
+		if v&(1<<17) != 0 {
+			u.count = 0
+		}
+		u.conf[0] = v
+	case 0x24:
+		u.conf[1] = v
+	}
+	c.uartInterrupts()
+	c.CPU.Halt()
+}
