@@ -134,27 +134,40 @@ func bbci(pc, s, bit, to uint32) code { return branch8(pc, 6+bit>>4, s, bit&15, 
 func beqzN(pc, s, to uint32) code { n := to - pc - 4; return narrow(n&15, s, 8|n>>4, 12) }
 func bnezN(pc, s, to uint32) code { n := to - pc - 4; return narrow(n&15, s, 12|n>>4, 12) }
 
-// program is code being put together.
+const (
+	codeBase = 0x40100000 // 256 KB that code runs from
+	codeAt   = 0x40120000 // where a program begins if nothing else is said
+	dataBase = 0x3FFE8000 // 4 KB of memory
+)
+
+// program is a machine's memory, into which code is put piece by piece.
 type program struct {
-	base  uint32
-	bytes []byte
+	memory []byte // at codeBase
+	data   []byte // at dataBase
+	pc     uint32 // where the next instruction goes
 }
 
-func newProgram(base uint32) *program { return &program{base: base} }
-
-func (p *program) pc() uint32 { return p.base + uint32(len(p.bytes)) }
-
-// at goes on at an offset from the base.
-func (p *program) at(off int) {
-	for len(p.bytes) < off {
-		p.bytes = append(p.bytes, 0)
-	}
+// newMachine returns a CPU with nothing but memory around it.
+func newMachine() (*CPU, *program) {
+	p := &program{memory: make([]byte, 0x40000), data: make([]byte, 0x1000), pc: codeAt}
+	c := New(nothing{})
+	c.SetWindows(
+		Window{Base: codeBase, Data: p.memory, Load: 7, Store: 7, Fetch: true},
+		Window{Base: dataBase, Data: p.data, Load: 7, Store: 7},
+	)
+	return c, p
 }
 
+// start lets the CPU begin at codeAt, not handling an exception, with
+// interrupts of all levels let through and vectors at codeBase.
+func (p *program) start(c *CPU) { c.PC, c.PS, c.VECBASE = codeAt, 0, codeBase }
+
+// i puts instructions.
 func (p *program) i(codes ...code) {
 	for _, c := range codes {
 		for n := range c.size {
-			p.bytes = append(p.bytes, byte(c.bits>>(8*n)))
+			p.memory[p.pc-codeBase] = byte(c.bits >> (8 * n))
+			p.pc++
 		}
 	}
 }
