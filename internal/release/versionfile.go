@@ -57,8 +57,8 @@ func ParseVersionFile(text []byte) (VersionFile, error) {
 		if len(line) != hex.EncodedLen(ed25519.SignatureSize) {
 			return v, malformed("line %d: %d characters, but a signature has 128", 2+slot, len(line))
 		}
-		if _, err := hex.Decode(v.Signatures[slot][:], []byte(line)); err != nil {
-			return v, malformed("line %d: not hex digits", 2+slot)
+		if _, err := hex.Decode(v.Signatures[slot][:], []byte(line)); err != nil || line != strings.ToLower(line) {
+			return v, malformed("line %d: not hex digits in lower case", 2+slot)
 		}
 	}
 	found := false
@@ -75,7 +75,7 @@ func ParseVersionFile(text []byte) (VersionFile, error) {
 		}
 		found = true
 		n, err := strconv.ParseUint(value, 10, 32)
-		if err != nil || value[0] == '+' {
+		if err != nil || strconv.FormatUint(n, 10) != value {
 			return v, malformed("line %d: %q is not a number from 0 to 4294967295", 4+i, value)
 		}
 		v.Sequence = uint32(n)
