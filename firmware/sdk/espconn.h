@@ -56,6 +56,8 @@ struct espconn {
 static_assert(sizeof(void*) != 4 || sizeof(espconn) == 28, "as the SDK's");
 static_assert(sizeof(void*) != 4 || sizeof(esp_tcp) == 32, "as the SDK's");
 
+uint32_t espconn_port();  // a local port that is free
+
 int8_t espconn_connect(espconn* connection);
 
 // Resets the connection; the disconnect or reconnect callback follows. Not to be called from

@@ -22,6 +22,8 @@ void ets_timer_setfn(ETSTimer* timer, void (*function)(void* arg), void* arg);
 
 unsigned long os_random();
 
+void* ets_memmove(void* destination, const void* source, unsigned size);
+
 int os_printf_plus(const char* format, ...) __attribute__((format(printf, 1, 2)));
 int ets_snprintf(char* out, unsigned size, const char* format, ...)
     __attribute__((format(printf, 3, 4)));

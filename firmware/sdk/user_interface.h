@@ -133,8 +133,6 @@ typedef void (*wifi_event_handler_cb_t)(System_Event_t* event);
 bool wifi_set_opmode_current(uint8_t opmode);
 bool wifi_station_set_config_current(station_config* config);
 bool wifi_station_set_reconnect_policy(bool set);
-uint8_t wifi_station_get_auto_connect();
-bool wifi_station_set_auto_connect(uint8_t set);  // writes the flash
 bool wifi_station_connect();
 bool wifi_station_disconnect();
 int8_t wifi_station_get_rssi();  // dBm; 31 when it is not known

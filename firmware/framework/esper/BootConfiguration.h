@@ -1,0 +1,39 @@
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "Configuration.h"
+
+// Where things lie in flash (SPEC 1).
+namespace Layout {
+constexpr uint32_t BOOT_CONFIGURATION = 0x001000;
+constexpr uint32_t SLOT_SIZE = 0x79000;
+constexpr uint32_t DESCRIPTOR = 0x10;  // from the start of a slot
+constexpr uint32_t SECTOR = 4096;
+
+constexpr uint32_t slot(uint32_t number) {
+    return number == 0 ? 0x002000 : 0x082000;
+}
+}  // namespace Layout
+
+// rBoot's structure at 0x001000 (SPEC 3).
+struct BootConfiguration {
+    uint8_t magic;
+    uint8_t version;
+    uint8_t mode;
+    uint8_t current;  // the slot to boot
+    uint8_t gpio;
+    uint8_t count;
+    uint8_t unused[2];
+    uint32_t slots[4];
+
+    static BootConfiguration of(uint8_t slot);
+    bool readable() const;
+};
+
+static_assert(sizeof(BootConfiguration) == 24, "SPEC 3");
+
+// Whether the descriptor is one, and that of an image in this slot (SPEC 2.3). Says nothing
+// about the image's other bytes.
+bool isDescriptor(const Descriptor& descriptor, uint32_t slot);

@@ -1,0 +1,114 @@
+#include "Device.h"
+
+#include <string.h>
+#include <user_interface.h>
+
+#include "Clock.h"
+#include "Configuration.h"
+#include "Log.h"
+#include "Text.h"
+
+static constexpr const char* ONLINE = "ONLINE";
+static constexpr const char* OFFLINE = "OFFLINE";
+
+static constexpr uint32_t RESTART_DELAY = 300;      // ms
+static constexpr uint32_t CLOCK_INTERVAL = 600000;  // ms
+
+Service::Service(Device* device) : device(device) {
+    next = device->services;
+    device->services = this;
+}
+
+Subscription::Subscription(Device* device, Scope scope, const char* name, const char* suffix,
+                           Handler handler, void* object)
+    : scope(scope), name(name), suffix(suffix), handler(handler), object(object) {
+    next = device->subscriptions;
+    device->subscriptions = this;
+}
+
+Device::Device()
+    : wifi(this),
+      mqtt(this),
+      restartTimer([](void*) { system_restart(); }, nullptr),
+      clockTimer([](void*) { Clock::seconds(); }, nullptr),
+      info(this),
+      reboot(this) {
+    Text(chipId, sizeof(chipId)).hex(system_get_chip_id(), 6);
+    Text(clientId, sizeof(clientId)).add("esper-").add(chipId);
+    topic(Subscription::Scope::ONE, "status", "", statusTopic);
+    mqtt.identify(clientId, statusTopic, OFFLINE);
+}
+
+void Device::start() {
+    ESPER_LOG("device", "%s %s %s, slot %u", configuration.device, chipId, configuration.version,
+              static_cast<unsigned>(descriptor.slot));
+    clockTimer.repeat(CLOCK_INTERVAL);
+    wifi.start();
+}
+
+void Device::restart() {
+    ESPER_LOG("device", "restart");
+    publish("status", OFFLINE, strlen(OFFLINE));
+    restartTimer.once(RESTART_DELAY);
+}
+
+bool Device::publish(const char* name, const char* payload, size_t length) {
+    char buffer[MAX_TOPIC];
+    return topic(Subscription::Scope::ONE, name, "", buffer) &&
+           mqtt.publish(buffer, payload, length, true);
+}
+
+bool Device::topic(Subscription::Scope scope, const char* name, const char* suffix,
+                   char (&out)[MAX_TOPIC]) const {
+    Text text(out, sizeof(out));
+    text.add(configuration.realm).add('/');
+    if (scope == Subscription::Scope::ONE) {
+        text.add(chipId).add('/');
+    }
+    text.add(name);
+    if (suffix[0] != 0) {
+        text.add('/').add(suffix);
+    }
+    return text.fits();
+}
+
+void Device::onNetworkUp() {
+    mqtt.start();
+    for (Service* service = services; service != nullptr; service = service->next) {
+        service->onNetworkUp();
+    }
+}
+
+void Device::onNetworkDown() {
+    mqtt.stop();
+}
+
+void Device::onBrokerUp() {
+    char buffer[MAX_TOPIC];
+    for (Subscription* each = subscriptions; each != nullptr; each = each->next) {
+        if (topic(each->scope, each->name, each->suffix, buffer)) {
+            mqtt.subscribe(buffer);
+        }
+    }
+    publish("status", ONLINE, strlen(ONLINE));
+    for (Service* service = services; service != nullptr; service = service->next) {
+        service->onBrokerUp();
+    }
+}
+
+void Device::onBrokerDown() {
+    for (Service* service = services; service != nullptr; service = service->next) {
+        service->onBrokerDown();
+    }
+}
+
+void Device::onMessage(const MqttMessage& message) {
+    char buffer[MAX_TOPIC];
+    for (Subscription* each = subscriptions; each != nullptr; each = each->next) {
+        if (topic(each->scope, each->name, each->suffix, buffer) &&
+            strlen(buffer) == message.topicLength &&
+            memcmp(buffer, message.topic, message.topicLength) == 0) {
+            each->handler(each->object, message.payload, message.payloadLength);
+        }
+    }
+}

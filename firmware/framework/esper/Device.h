@@ -1,0 +1,60 @@
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "Mqtt.h"
+#include "Service.h"
+#include "Wifi.h"
+#include "services/Info.h"
+#include "services/Reboot.h"
+
+// The device: its connections, and the services and features that use them. A firmware
+// defines one, with its features, and getDevice().
+class Device : private Wifi::Listener, private Mqtt::Listener {
+  public:
+    Device();
+    Device(const Device&) = delete;
+    Device& operator=(const Device&) = delete;
+
+    void start();
+
+    // Restarts in a moment, so that what is queued for the broker still goes out.
+    void restart();
+
+    // Publishes under <realm>/<id>/, retained. False: the message is lost.
+    bool publish(const char* name, const char* payload, size_t length);
+
+    const char* id() const { return chipId; }  // 6 lower-case hex digits
+    const Wifi& getWifi() const { return wifi; }
+
+  private:
+    friend class Service;
+    friend class Subscription;
+
+    static constexpr size_t MAX_TOPIC = 160;
+
+    void onNetworkUp() override;
+    void onNetworkDown() override;
+    void onBrokerUp() override;
+    void onBrokerDown() override;
+    void onMessage(const MqttMessage& message) override;
+
+    bool topic(Subscription::Scope scope, const char* name, const char* suffix,
+               char (&out)[MAX_TOPIC]) const;
+
+    char chipId[7];
+    char clientId[13];
+    char statusTopic[MAX_TOPIC];
+    Service* services = nullptr;
+    Subscription* subscriptions = nullptr;
+    Wifi wifi;
+    Mqtt mqtt;
+    Timer restartTimer;
+    Timer clockTimer;
+    Info info;
+    Reboot reboot;
+};
+
+// Defined by each firmware.
+Device* getDevice();

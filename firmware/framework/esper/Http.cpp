@@ -1,0 +1,103 @@
+#include "Http.h"
+
+#include "Configuration.h"
+#include "Log.h"
+#include "Text.h"
+
+static constexpr uint32_t MAX_SILENCE = 10;  // seconds
+
+Http::Http(Consumer* consumer)
+    : consumer(consumer), connection(this), timer(bind<Http, &Http::onTick>, this) {}
+
+void Http::get(const char* name, const char* deviceId, uint32_t seconds) {
+    cancel();
+    Text text(request, sizeof(request));
+    text.add("GET ").add(configuration.updatePath).add('/').add(name);
+    text.add(" HTTP/1.1\r\nHost: ").add(configuration.updateHost).add(':');
+    text.number(uint32_t{configuration.updatePort});
+    text.add("\r\nX-Esper-Device: ").add(deviceId);
+    text.add("\r\nX-Esper-Version: ").add(configuration.version);
+    text.add("\r\nConnection: close\r\n\r\n");
+    requestLength = text.length();
+
+    response.reset();
+    active = true;
+    held = false;
+    silence = 0;
+    left = seconds;
+    timer.repeat(1000);
+    connection.open(configuration.updateHost, configuration.updatePort);
+}
+
+void Http::cancel() {
+    active = false;
+    timer.stop();
+    connection.close();
+}
+
+void Http::hold() {
+    if (active && !held) {
+        held = true;
+        connection.hold();
+    }
+}
+
+void Http::unhold() {
+    if (active && held) {
+        held = false;
+        silence = 0;
+        connection.unhold();
+    }
+}
+
+void Http::onOpen() {
+    connection.send(reinterpret_cast<uint8_t*>(request), requestLength);
+}
+
+void Http::onData(const uint8_t* data, size_t length) {
+    silence = 0;
+    if (response.state() == HttpResponse::State::HEAD) {
+        const size_t taken = response.head(reinterpret_cast<const char*>(data), length);
+        data += taken;
+        length -= taken;
+        switch (response.state()) {
+            case HttpResponse::State::HEAD:
+                return;
+            case HttpResponse::State::MALFORMED:
+                return end(UpdateError::MALFORMED_RESPONSE);
+            case HttpResponse::State::BODY:
+            case HttpResponse::State::DONE:
+                if (response.status() != 200) {
+                    return end(UpdateError::HTTP_STATUS);
+                }
+                consumer->onBegin(response.length());
+        }
+    }
+    // The consumer may cancel at each call.
+    if (active && length > 0) {
+        const size_t taken = response.body(length);
+        if (taken > 0) {
+            consumer->onBody(data, taken);
+        }
+    }
+    if (active && response.state() == HttpResponse::State::DONE) {
+        end(UpdateError::NONE);
+    }
+}
+
+void Http::onClosed() {
+    end(UpdateError::UNREACHABLE);
+}
+
+void Http::onTick() {
+    if (--left == 0 || (!held && ++silence >= MAX_SILENCE)) {
+        end(UpdateError::UNREACHABLE);
+    }
+}
+
+void Http::end(UpdateError error) {
+    if (active) {
+        cancel();
+        consumer->onEnd(error);
+    }
+}

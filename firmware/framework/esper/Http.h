@@ -1,0 +1,55 @@
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "Connection.h"
+#include "HttpResponse.h"
+#include "Timer.h"
+#include "UpdateError.h"
+
+// Gets one resource at a time from the configured update server.
+class Http : private Connection::Listener {
+  public:
+    class Consumer {
+      public:
+        // The server answered 200 with a body of that many bytes.
+        virtual void onBegin(uint32_t length) = 0;
+        virtual void onBody(const uint8_t* data, size_t length) = 0;
+        // NONE: the body was there whole.
+        virtual void onEnd(UpdateError error) = 0;
+    };
+
+    explicit Http(Consumer* consumer);
+
+    // Ends in onEnd, later, unless it is cancelled. The name is the last part of the path,
+    // with a query or without. Gives up after so many seconds.
+    void get(const char* name, const char* deviceId, uint32_t seconds);
+
+    void cancel();
+
+    void hold();  // at most Connection::WINDOW bytes come after it
+    void unhold();
+
+  private:
+    static constexpr size_t MAX_REQUEST = 512;
+
+    void onOpen() override;
+    void onData(const uint8_t* data, size_t length) override;
+    void onSent() override {}
+    void onClosed() override;
+
+    void onTick();
+    void end(UpdateError error);
+
+    Consumer* const consumer;
+    bool active = false;
+    bool held = false;
+    uint32_t silence = 0;  // seconds since the last data
+    uint32_t left = 0;     // seconds
+    size_t requestLength = 0;
+    HttpResponse response;
+    Connection connection;
+    Timer timer;
+    char request[MAX_REQUEST];
+};

@@ -1,0 +1,49 @@
+// Where the SDK enters the firmware.
+
+#include <user_interface.h>
+
+#include "Configuration.h"
+#include "Device.h"
+
+// UART 0 at 115200 baud; the SDK's default depends on the crystal.
+static constexpr uint32_t UART_DIVISOR = 80000000 / 115200;
+
+extern "C" {
+
+// Constructors of global objects, from the linker.
+extern void (*__init_array_start[])();
+extern void (*__init_array_end[])();
+
+// The SDK wants to know where its sectors are before it starts (SPEC 1).
+void user_pre_init() {
+    static const partition_item_t partitions[] = {
+        {SYSTEM_PARTITION_RF_CAL, 0x0FB000, 0x1000},
+        {SYSTEM_PARTITION_PHY_DATA, 0x0FC000, 0x1000},
+        {SYSTEM_PARTITION_SYSTEM_PARAMETER, 0x0FD000, 0x3000},
+    };
+    system_partition_table_regist(partitions, sizeof(partitions) / sizeof(partitions[0]),
+                                  FLASH_SIZE_8M_MAP_512_512);
+}
+
+void user_init() {
+    uart_div_modify(0, UART_DIVISOR);
+    for (auto constructor = __init_array_start; constructor != __init_array_end; constructor++) {
+        (*constructor)();
+    }
+    installServices(*getDevice());
+    // Connections may be opened only when the SDK is ready.
+    system_init_done_cb([]() { getDevice()->start(); });
+}
+
+// What the compiler refers to and the framework never gets to.
+
+void __cxa_pure_virtual() {
+    system_restart();
+    while (true) {
+    }
+}
+
+int atexit(void (*)()) {
+    return 0;
+}
+}

@@ -1,0 +1,151 @@
+#include "Mqtt.h"
+
+#include <osapi.h>
+
+#include "Configuration.h"
+#include "Log.h"
+
+static constexpr uint32_t CONNECT_TIMEOUT = 15000;  // from the name's look-up to CONNACK
+static constexpr uint16_t KEEP_ALIVE = 30;          // seconds
+static constexpr uint32_t TICK = 10000;             // pings go out with every second tick
+
+Mqtt::Mqtt(Listener* listener)
+    : listener(listener), connection(this), timer(bind<Mqtt, &Mqtt::onTimer>, this) {}
+
+void Mqtt::identify(const char* id, const char* topic, const char* message) {
+    clientId = id;
+    willTopic = topic;
+    willMessage = message;
+}
+
+void Mqtt::start() {
+    if (state == State::STOPPED) {
+        backoff.reset();
+        state = State::WAITING;
+        timer.once(1 + os_random() % 100);
+    }
+}
+
+void Mqtt::stop() {
+    const bool wasConnected = connected();
+    state = State::STOPPED;
+    timer.stop();
+    connection.close();
+    if (wasConnected) {
+        listener->onBrokerDown();
+    }
+}
+
+void Mqtt::fail(const char* reason) {
+    const bool wasConnected = connected();
+    state = State::WAITING;
+    connection.close();
+    const uint32_t wait = backoff.next(os_random());
+    timer.once(wait);
+    ESPER_LOG("mqtt", "%s, again in %u ms", reason, static_cast<unsigned>(wait));
+    if (wasConnected) {
+        listener->onBrokerDown();
+    }
+}
+
+void Mqtt::onTimer() {
+    if (state == State::WAITING) {
+        state = State::CONNECTING;
+        timer.once(CONNECT_TIMEOUT);
+        connection.open(configuration.mqttHost, configuration.mqttPort);
+    } else if (state == State::CONNECTING) {
+        fail("no answer");
+    } else if (waitingForPong) {
+        fail("silent");
+    } else if (state == State::CONNECTED) {
+        // Not before: a broker that accepts and hangs up must not be asked again at once.
+        backoff.reset();
+        if (++ticks % 2 == 0) {
+            waitingForPong = written(writer().ping());
+        }
+    }
+}
+
+void Mqtt::onOpen() {
+    parser.reset();
+    queued = sending = 0;
+    ticks = 0;
+    waitingForPong = false;
+    written(writer().connect({clientId, KEEP_ALIVE, willTopic, willMessage, configuration.mqttUser,
+                              configuration.mqttPassword}));
+}
+
+void Mqtt::onClosed() {
+    fail("closed");
+}
+
+void Mqtt::onData(const uint8_t* data, size_t length) {
+    // A packet may end the connection, and with it what this loop reads for.
+    while (length > 0 && (state == State::CONNECTING || state == State::CONNECTED)) {
+        const size_t taken = parser.feed(data, length);
+        data += taken;
+        length -= taken;
+        if (parser.malformed()) {
+            fail("malformed");
+        } else if (parser.complete()) {
+            onPacket(parser.packet());
+        }
+    }
+}
+
+void Mqtt::onPacket(const MqttPacket& packet) {
+    if (state == State::CONNECTING) {
+        // The first packet is a CONNACK (MQTT 3.1.1, 3.2); code 0 is success.
+        if (packet.type() != MqttType::CONNACK || packet.length != 2 || packet.body[1] != 0) {
+            return fail("refused");
+        }
+        state = State::CONNECTED;
+        timer.repeat(TICK);
+        ESPER_LOG("mqtt", "connected");
+        listener->onBrokerUp();
+    } else if (packet.type() == MqttType::PUBLISH) {
+        MqttMessage message;
+        if (message.parse(packet)) {
+            listener->onMessage(message);
+        }
+    } else if (packet.type() == MqttType::PINGRESP) {
+        waitingForPong = false;
+    }
+}
+
+bool Mqtt::subscribe(const char* topic) {
+    if (++packetId == 0) {
+        packetId = 1;  // 0 is not allowed (MQTT 3.1.1, 2.3.1)
+    }
+    return connected() && written(writer().subscribe(packetId, topic));
+}
+
+bool Mqtt::publish(const char* topic, const char* payload, size_t length, bool retain) {
+    if (!connected()) {
+        return false;
+    }
+    const bool fits = written(writer().publish(topic, payload, length, retain));
+    if (!fits) {
+        ESPER_LOG("mqtt", "queue full, lost %s", topic);
+    }
+    return fits;
+}
+
+bool Mqtt::written(size_t length) {
+    queued += length;
+    send();
+    return length > 0;
+}
+
+void Mqtt::send() {
+    if (sending == 0 && queued > 0 && connection.send(queue, queued)) {
+        sending = queued;
+    }
+}
+
+void Mqtt::onSent() {
+    queued -= sending;
+    ets_memmove(queue, queue + sending, queued);
+    sending = 0;
+    send();
+}

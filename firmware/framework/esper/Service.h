@@ -1,0 +1,50 @@
+#pragma once
+
+#include <stddef.h>
+
+class Device;
+
+// A part of a device that wants to hear of its connections. Services live as long as the
+// device.
+class Service {
+  public:
+    virtual void onNetworkUp() {}
+    virtual void onBrokerUp() {}
+    virtual void onBrokerDown() {}
+
+  protected:
+    explicit Service(Device* device);
+
+    Device* const device;
+
+  private:
+    friend class Device;
+    Service* next = nullptr;
+};
+
+// A topic that a device listens to.
+class Subscription {
+  public:
+    enum class Scope { ALL, ONE };  // <realm>/<name>, <realm>/<id>/<name>
+
+    using Handler = void (*)(void* object, const char* payload, size_t length);
+
+    // Topic: the name, and a slash and the suffix if there is one.
+    Subscription(Device* device, Scope scope, const char* name, const char* suffix, Handler handler,
+                 void* object);
+
+  private:
+    friend class Device;
+    const Scope scope;
+    const char* const name;
+    const char* const suffix;
+    const Handler handler;
+    void* const object;
+    Subscription* next = nullptr;
+};
+
+// Makes a member function a Subscription::Handler.
+template <typename Type, void (Type::*method)(const char*, size_t)>
+void receive(void* object, const char* payload, size_t length) {
+    (static_cast<Type*>(object)->*method)(payload, length);
+}

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+// What a release's signature is over (SPEC 5).
+struct SignedText {
+    const char* device;
+    const char* version;
+    uint32_t sequence;
+    uint32_t slot;
+    const uint8_t* sha256;  // 32 bytes
+
+    // Ed25519 (RFC 8032, 5.1.7): whether this key signed this text.
+    bool verify(const uint8_t signature[64], const uint8_t key[32]) const;
+};

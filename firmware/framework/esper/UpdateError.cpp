@@ -1,0 +1,37 @@
+#include "UpdateError.h"
+
+const char* nameOf(UpdateError error) {
+    switch (error) {
+        case UpdateError::NONE:
+            return "";
+        case UpdateError::UNREACHABLE:
+            return "unreachable";
+        case UpdateError::HTTP_STATUS:
+            return "http-status";
+        case UpdateError::MALFORMED_RESPONSE:
+            return "malformed-response";
+        case UpdateError::MALFORMED_VERSION_FILE:
+            return "malformed-version-file";
+        case UpdateError::NOT_NEWER:
+            return "not-newer";
+        case UpdateError::TOO_LARGE:
+            return "too-large";
+        case UpdateError::TRUNCATED:
+            return "truncated";
+        case UpdateError::WRONG_DEVICE:
+            return "wrong-device";
+        case UpdateError::WRONG_VERSION:
+            return "wrong-version";
+        case UpdateError::WRONG_SEQUENCE:
+            return "wrong-sequence";
+        case UpdateError::WRONG_SLOT:
+            return "wrong-slot";
+        case UpdateError::MALFORMED_IMAGE:
+            return "malformed-image";
+        case UpdateError::BAD_SIGNATURE:
+            return "bad-signature";
+        case UpdateError::FLASH:
+            return "flash";
+    }
+    return "";
+}

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <stdint.h>
+
+// Why an update was not installed (SPEC 7.2).
+enum class UpdateError : uint8_t {
+    NONE,
+    UNREACHABLE,
+    HTTP_STATUS,
+    MALFORMED_RESPONSE,
+    MALFORMED_VERSION_FILE,
+    NOT_NEWER,
+    TOO_LARGE,
+    TRUNCATED,
+    WRONG_DEVICE,
+    WRONG_VERSION,
+    WRONG_SEQUENCE,
+    WRONG_SLOT,
+    MALFORMED_IMAGE,
+    BAD_SIGNATURE,
+    FLASH,
+};
+
+const char* nameOf(UpdateError error);

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string.h>
+
+#include "../Device.h"
+#include "../Text.h"
+
+// Something a device can do or measure, under <realm>/<id>/<name>. Its state is published
+// when it changes and when the broker is back.
+template <const char* const name>
+class Feature : public Service {
+  protected:
+    explicit Feature(Device* device) : Service(device) {}
+
+    virtual void publishState() = 0;
+
+    void publish(bool on) { device->publish(name, on ? "1" : "0", 1); }
+
+    void publish(int32_t value) {
+        char buffer[12];
+        Text text(buffer, sizeof(buffer));
+        text.number(value);
+        device->publish(name, text.text(), text.length());
+    }
+
+  private:
+    void onBrokerUp() override { publishState(); }
+};

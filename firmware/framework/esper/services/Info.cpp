@@ -1,0 +1,116 @@
+#include "Info.h"
+
+#include <spi_flash.h>
+#include <user_interface.h>
+
+#include "../Clock.h"
+#include "../Configuration.h"
+#include "../Device.h"
+#include "../Flash.h"
+#include "../Json.h"
+#include "../Log.h"
+
+static constexpr uint32_t INTERVAL = 60000;  // ms
+static constexpr size_t MAX_INFO = 1024;     // bytes
+
+static const char* resetReason() {
+    switch (system_get_rst_info()->reason) {
+        case REASON_WDT_RST:
+            return "hardware-watchdog";
+        case REASON_EXCEPTION_RST:
+            return "exception";
+        case REASON_SOFT_WDT_RST:
+            return "software-watchdog";
+        case REASON_SOFT_RESTART:
+            return "restart";
+        case REASON_DEEP_SLEEP_AWAKE:
+            return "deep-sleep";
+        case REASON_EXT_SYS_RST:
+            return "reset-pin";
+        default:
+            return "power-on";
+    }
+}
+
+Info::Info(Device* device) : Service(device), timer(bind<Info, &Info::publish>, this) {}
+
+void Info::onBrokerUp() {
+    publish();
+    timer.repeat(INTERVAL);
+}
+
+void Info::onBrokerDown() {
+    timer.stop();
+}
+
+void Info::publish() {
+    // Not on the stack, which the SDK below has used already.
+    char* buffer = static_cast<char*>(pvPortMalloc(MAX_INFO, "", 0, false));
+    if (buffer == nullptr) {
+        return;
+    }
+    Json json(buffer, MAX_INFO);
+    write(json);
+    if (json.fits()) {
+        device->publish("info", json.text(), json.length());
+    }
+    vPortFree(buffer, "", 0);
+}
+
+void Info::write(Json& json) const {
+    json.object();
+    json.string("device", configuration.device);
+    json.string("chip_id", device->id());
+    json.hex("flash_id", spi_flash_get_id(), 6);
+
+    json.object("version");
+    json.string("esper", configuration.version);
+    json.number("sequence", configuration.sequence);
+    json.string("sdk", system_get_sdk_version());
+    json.number("boot", uint32_t{system_get_boot_version()});
+    json.endObject();
+
+    BootConfiguration boot;
+    json.object("boot");
+    json.number("rom", descriptor.slot);
+    json.number("default",
+                Flash::bootConfiguration(boot) ? uint32_t{boot.current} : descriptor.slot);
+    json.flag("trial", false);
+    json.string("reset", resetReason());
+    json.array("slots");
+    for (uint32_t slot = 0; slot < 2; slot++) {
+        Descriptor found;
+        if (Flash::descriptor(slot, found)) {
+            json.object();
+            json.string("version", found.version);
+            json.number("sequence", found.sequence);
+            json.endObject();
+        } else {
+            json.null();
+        }
+    }
+    json.endArray();
+    json.endObject();
+
+    ip_info address = {};
+    uint8_t mac[6] = {};
+    wifi_get_ip_info(STATION_IF, &address);
+    wifi_get_macaddr(STATION_IF, mac);
+    json.object("network");
+    json.mac("mac", mac);
+    json.address("ip", address.ip.addr);
+    json.address("mask", address.netmask.addr);
+    json.address("gateway", address.gw.addr);
+    json.endObject();
+
+    json.object("wifi");
+    json.string("ssid", configuration.wifiSsid);
+    json.mac("bssid", device->getWifi().bssid());
+    json.number("rssi", int32_t{wifi_station_get_rssi()});
+    json.number("channel", uint32_t{wifi_get_channel()});
+    json.endObject();
+
+    json.number("heap", system_get_free_heap_size());
+    json.number("uptime", Clock::seconds());
+    json.endObject();
+}

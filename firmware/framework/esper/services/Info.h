@@ -1,0 +1,20 @@
+#pragma once
+
+#include "../Service.h"
+#include "../Timer.h"
+
+class Json;
+
+// Reports what the device is and how it does (SPEC 7.1).
+class Info : public Service {
+  public:
+    explicit Info(Device* device);
+
+  private:
+    void onBrokerUp() override;
+    void onBrokerDown() override;
+    void publish();
+    void write(Json& json) const;
+
+    Timer timer;
+};

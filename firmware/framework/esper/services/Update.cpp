@@ -1,0 +1,450 @@
+#include "Update.h"
+
+#include <osapi.h>
+#include <string.h>
+
+#include "../Configuration.h"
+#include "../Device.h"
+#include "../Flash.h"
+#include "../Json.h"
+#include "../Log.h"
+#include "../Signature.h"
+
+static constexpr uint32_t START_JITTER = 2000;      // ms
+static constexpr uint32_t LONGEST_TIMER = 3600;     // seconds
+static constexpr uint32_t CHECK_TIMEOUT = 30;       // seconds
+static constexpr uint32_t DOWNLOAD_TIMEOUT = 1800;  // seconds
+static constexpr uint32_t PAUSE = 5;                // ms between steps
+static constexpr uint32_t REPORT_INTERVAL = 1000;   // ms
+static constexpr uint32_t TRAILER = 32;             // bytes
+
+Update::Update(Device* device)
+    : Service(device),
+      http(this),
+      schedule(bind<Update, &Update::onSchedule>, this),
+      stepTimer(bind<Update, &Update::onStep>, this),
+      toAll(device, Subscription::Scope::ALL, "update", "", ::receive<Update, &Update::onTrigger>,
+            this),
+      toOne(device, Subscription::Scope::ONE, "update", "", ::receive<Update, &Update::onTrigger>,
+            this) {}
+
+uint32_t Update::ownSlot() const {
+    return descriptor.slot;
+}
+uint32_t Update::standby() const {
+    return 1 - ownSlot();
+}
+uint32_t Update::address(uint32_t offset) const {
+    return Layout::slot(standby()) + offset;
+}
+
+// ---- when to check ----
+
+void Update::onNetworkUp() {
+    checkSoon(os_random() % START_JITTER);
+}
+
+void Update::onBrokerUp() {
+    publish();
+    // A trigger may have been missed meanwhile.
+    if (wasConnected) {
+        checkSoon(os_random() % START_JITTER);
+    }
+    wasConnected = true;
+}
+
+void Update::onTrigger(const char*, size_t) {
+    check();
+}
+
+void Update::checkSoon(uint32_t milliseconds) {
+    untilCheck = 0;
+    schedule.once(milliseconds + 1);
+}
+
+// The interval, give or take a tenth. The SDK's timers do not reach far enough for all of it.
+void Update::scheduleNext() {
+    const uint32_t interval = configuration.updateInterval;
+    if (interval == 0) {
+        return;
+    }
+    untilCheck = interval - interval / 10 + os_random() % (interval / 5 + 1);
+    onSchedule();
+}
+
+void Update::onSchedule() {
+    if (untilCheck == 0) {
+        check();
+        return;
+    }
+    const uint32_t part = untilCheck < LONGEST_TIMER ? untilCheck : LONGEST_TIMER;
+    untilCheck -= part;
+    schedule.once(part * 1000);
+}
+
+void Update::check() {
+    if (busy) {
+        triggered = true;
+        return;
+    }
+    file = static_cast<char*>(pvPortMalloc(Release::MAX_FILE, "", 0, false));
+    if (file == nullptr) {
+        ESPER_LOG("update", "no memory");
+        scheduleNext();
+        return;
+    }
+    busy = true;
+    schedule.stop();
+    fileLength = 0;
+    aboutRelease = false;
+    progress = 0;
+    report(State::CHECKING, UpdateError::NONE);
+
+    char name[40];
+    Text(name, sizeof(name)).add(configuration.device).add(".version");
+    http.get(name, device->id(), CHECK_TIMEOUT);
+}
+
+// ---- HTTP ----
+
+void Update::onBegin(uint32_t length) {
+    if (download == nullptr) {
+        if (length > Release::MAX_FILE) {
+            fail(UpdateError::MALFORMED_VERSION_FILE);
+        }
+    } else if (length > Layout::SLOT_SIZE) {
+        fail(UpdateError::TOO_LARGE);
+    } else if (length < Layout::DESCRIPTOR + sizeof(Descriptor) + TRAILER) {
+        fail(UpdateError::TRUNCATED);
+    } else {
+        download->size = length;
+    }
+}
+
+void Update::onBody(const uint8_t* data, size_t length) {
+    if (download != nullptr) {
+        receive(data, length);
+    } else {
+        memcpy(file + fileLength, data, length);  // onBegin saw to it that it fits
+        fileLength += length;
+    }
+}
+
+void Update::onEnd(UpdateError result) {
+    if (result != UpdateError::NONE) {
+        fail(result);
+    } else if (download == nullptr) {
+        decide();
+    } else {
+        proceed();
+    }
+}
+
+// ---- check, download, verify, install ----
+
+void Update::decide() {
+    const bool valid = wanted.parse(file, fileLength);
+    release();
+    if (!valid) {
+        return fail(UpdateError::MALFORMED_VERSION_FILE);
+    }
+    bool install = false;
+    const UpdateError result =
+        wanted.decide(configuration.version, configuration.sequence, &install);
+    if (install) {
+        aboutRelease = true;
+        startDownload();
+    } else if (result == UpdateError::NONE) {
+        finish(State::IDLE, UpdateError::NONE);
+    } else {
+        aboutRelease = true;
+        fail(result);
+    }
+}
+
+void Update::startDownload() {
+    download = static_cast<Download*>(pvPortMalloc(sizeof(Download), "", 0, false));
+    if (download == nullptr) {
+        ESPER_LOG("update", "no memory");
+        return fail(UpdateError::UNREACHABLE);
+    }
+    download->size = download->received = download->written = download->readBack = 0;
+    download->key = 0;
+    download->whole = false;
+    download->hash = Sha256();
+    next = Step::ERASE;
+    report(State::DOWNLOADING, UpdateError::NONE);
+
+    char name[160];
+    Text text(name, sizeof(name));
+    text.add(configuration.device).add(".rom").number(standby()).add("?version=");
+    for (const char* c = wanted.version; *c != 0; c++) {
+        // A plus in a query may be read as a space.
+        *c == '+' ? text.add("%2B") : text.add(*c);
+    }
+    http.get(name, device->id(), DOWNLOAD_TIMEOUT);
+}
+
+void Update::receive(const uint8_t* data, size_t length) {
+    Download& d = *download;
+    if (length > Download::CAPACITY - (d.received - d.written)) {
+        return fail(UpdateError::UNREACHABLE);  // more came than the window allows
+    }
+    while (length > 0) {
+        // Pieces end at the end of the ring and where the trailer begins.
+        const uint32_t place = d.received % Download::CAPACITY;
+        const uint32_t body = d.size - TRAILER;
+        uint32_t part = static_cast<uint32_t>(length);
+        if (part > Download::CAPACITY - place) {
+            part = Download::CAPACITY - place;
+        }
+        if (d.received < body && part > body - d.received) {
+            part = body - d.received;
+        }
+        if (d.received == body) {
+            Sha256 untilHere = d.hash;
+            untilHere.finish(d.digest);
+        }
+        if (d.received >= body) {
+            memcpy(d.trailer + (d.received - body), data, part);
+        }
+        memcpy(reinterpret_cast<uint8_t*>(d.buffer) + place, data, part);
+        d.hash.update(data, part);
+        const uint32_t before = d.received;
+        d.received += part;
+        data += part;
+        length -= part;
+
+        constexpr uint32_t end = Layout::DESCRIPTOR + sizeof(Descriptor);
+        if (before < end && d.received >= end) {
+            Descriptor found;
+            memcpy(&found, d.buffer + Layout::DESCRIPTOR / 4, sizeof(found));
+            const UpdateError result = inspect(found);
+            if (result != UpdateError::NONE) {
+                return fail(result);
+            }
+        }
+    }
+    if (Download::CAPACITY - (d.received - d.written) < Connection::WINDOW + 1460) {
+        http.hold();
+    }
+    proceed();
+}
+
+// Whether the image is the one that was asked for.
+UpdateError Update::inspect(const Descriptor& found) const {
+    if (found.magic != Descriptor::MAGIC || found.format != Descriptor::FORMAT) {
+        return UpdateError::MALFORMED_IMAGE;
+    }
+    if (strncmp(found.device, configuration.device, sizeof(found.device)) != 0) {
+        return UpdateError::WRONG_DEVICE;
+    }
+    if (strncmp(found.version, wanted.version, sizeof(found.version)) != 0) {
+        return UpdateError::WRONG_VERSION;
+    }
+    if (found.sequence != wanted.sequence) {
+        return UpdateError::WRONG_SEQUENCE;
+    }
+    if (found.slot != standby()) {
+        return UpdateError::WRONG_SLOT;
+    }
+    if (found.size > Layout::SLOT_SIZE) {
+        return UpdateError::TOO_LARGE;
+    }
+    if (found.size > download->size) {
+        return UpdateError::TRUNCATED;
+    }
+    if (found.size < download->size || found.size % 16 != 0 || !isDescriptor(found, standby())) {
+        return UpdateError::MALFORMED_IMAGE;
+    }
+    return UpdateError::NONE;
+}
+
+// Goes on with the flash as soon as there is a sector to write, or the last of it.
+void Update::proceed() {
+    const Download& d = *download;
+    const uint32_t waiting = d.received - d.written;
+    if (!stepping && (waiting >= Layout::SECTOR || d.received == d.size)) {
+        step(next);
+    }
+}
+
+void Update::step(Step what) {
+    next = what;
+    stepping = true;
+    stepTimer.once(PAUSE);
+}
+
+void Update::onStep() {
+    stepping = false;
+    switch (next) {
+        case Step::ERASE:
+            return erase();
+        case Step::WRITE:
+            return write();
+        case Step::SIGNATURE:
+            return checkSignature();
+        case Step::READ_BACK:
+            return readBack();
+        case Step::COMMIT:
+            return commit();
+        case Step::RESTART:
+            return device->restart();
+    }
+}
+
+void Update::erase() {
+    if (!Flash::erase(address(download->written))) {
+        return fail(UpdateError::FLASH);
+    }
+    step(Step::WRITE);
+}
+
+void Update::write() {
+    Download& d = *download;
+    const uint32_t* sector = d.buffer + d.written % Download::CAPACITY / 4;
+    const uint32_t waiting = d.received - d.written;
+    const uint32_t length = waiting < Layout::SECTOR ? waiting : Layout::SECTOR;
+    if (d.written == 0) {
+        memcpy(d.head, sector, length);
+    } else if (!Flash::write(address(d.written), sector, length)) {
+        return fail(UpdateError::FLASH);
+    }
+    d.written += length;
+    next = Step::ERASE;
+    reportProgress();
+
+    if (d.written < d.size) {
+        if (Download::CAPACITY - (d.received - d.written) >= Connection::WINDOW + 1460) {
+            http.unhold();
+        }
+        return proceed();
+    }
+    d.whole = memcmp(d.digest, d.trailer, TRAILER) == 0;
+    d.hash.finish(d.digest);
+    report(State::VERIFYING, UpdateError::NONE);
+    step(Step::SIGNATURE);
+}
+
+// One key at a time, as each takes a while.
+void Update::checkSignature() {
+    Download& d = *download;
+    if (d.key == configuration.keyCount) {
+        return fail(UpdateError::BAD_SIGNATURE);
+    }
+    const SignedText text = {configuration.device, wanted.version, wanted.sequence, standby(),
+                             d.digest};
+    if (!text.verify(wanted.signatures[standby()], configuration.keys[d.key++])) {
+        return step(Step::SIGNATURE);
+    }
+    if (!d.whole) {
+        return fail(UpdateError::MALFORMED_IMAGE);  // the bootloader would refuse it
+    }
+    d.hash = Sha256();
+    d.hash.update(d.head, d.size < Layout::SECTOR ? d.size : Layout::SECTOR);
+    d.readBack = Layout::SECTOR;
+    step(Step::READ_BACK);
+}
+
+// What is in flash, not what was meant to be, must be what was signed.
+void Update::readBack() {
+    Download& d = *download;
+    if (d.readBack < d.size) {
+        const uint32_t left = d.size - d.readBack;
+        const uint32_t length = left < Layout::SECTOR ? left : Layout::SECTOR;
+        if (!Flash::read(address(d.readBack), d.buffer, length)) {
+            return fail(UpdateError::FLASH);
+        }
+        d.hash.update(d.buffer, length);
+        d.readBack += length;
+        return step(Step::READ_BACK);
+    }
+    uint8_t found[32];
+    d.hash.finish(found);
+    if (memcmp(found, d.digest, sizeof(found)) != 0) {
+        return fail(UpdateError::FLASH);
+    }
+    step(Step::COMMIT);
+}
+
+// The first sector, its first word last: the image becomes whole with the last write.
+void Update::commit() {
+    Download& d = *download;
+    const uint32_t length = d.size < Layout::SECTOR ? d.size : Layout::SECTOR;
+    if (!Flash::write(address(4), d.head + 1, length - 4) || !Flash::write(address(0), d.head, 4) ||
+        !Flash::read(address(0), d.buffer, length) || memcmp(d.buffer, d.head, length) != 0 ||
+        !install()) {
+        return fail(UpdateError::FLASH);
+    }
+    ESPER_LOG("update", "installed %s", wanted.version);
+    step(Step::RESTART);
+}
+
+// How the new image comes to be booted. A trial boot will take this place.
+bool Update::install() {
+    return Flash::setBootSlot(static_cast<uint8_t>(standby()));
+}
+
+void Update::fail(UpdateError reason) {
+    ESPER_LOG("update", "failed: %s", nameOf(reason));
+    finish(State::FAILED, reason);
+}
+
+void Update::finish(State result, UpdateError reason) {
+    http.cancel();
+    stepTimer.stop();
+    stepping = false;
+    release();
+    busy = false;
+    report(result, reason);
+    if (triggered) {
+        triggered = false;
+        checkSoon(0);
+    } else {
+        scheduleNext();
+    }
+}
+
+void Update::release() {
+    if (file != nullptr) {
+        vPortFree(file, "", 0);
+        file = nullptr;
+    }
+    if (download != nullptr) {
+        vPortFree(download, "", 0);
+        download = nullptr;
+    }
+}
+
+// ---- what is reported ----
+
+void Update::report(State newState, UpdateError newError) {
+    state = newState;
+    error = newError;
+    publish();
+}
+
+void Update::reportProgress() {
+    const uint8_t now = static_cast<uint8_t>(download->written * 100 / download->size);
+    if (now >= progress + 5 && Clock::milliseconds() - reportedAt >= REPORT_INTERVAL) {
+        progress = now;
+        publish();
+    }
+}
+
+void Update::publish() {
+    static const char* const NAMES[] = {"idle", "checking", "downloading", "verifying", "failed"};
+    if (state == State::VERIFYING) {
+        progress = 100;
+    }
+    char buffer[160];
+    Json json(buffer, sizeof(buffer));
+    json.object();
+    json.string("state", NAMES[static_cast<uint8_t>(state)]);
+    json.string("version", aboutRelease ? wanted.version : configuration.version);
+    json.number("progress", uint32_t{progress});
+    json.string("error", nameOf(error));
+    json.endObject();
+    device->publish("update/status", json.text(), json.length());
+    reportedAt = Clock::milliseconds();
+}
