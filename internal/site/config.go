@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -78,7 +79,7 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // hide returns the text of a URL without its password, for messages.
 func hide(text string) string {
 	u, err := url.Parse(text)
-	if err != nil || u.User == nil && u.Opaque != "" {
+	if err != nil || u.User == nil && strings.Contains(text, "@") { // malformed: who knows what it is
 		return "the URL"
 	}
 	return strconv.Quote(u.Redacted())

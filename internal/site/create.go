@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"esper/internal/image"
 	"esper/internal/release"
@@ -64,10 +65,9 @@ timeout = "0s"
 func (t Template) config() ([]byte, error) {
 	var quoted []any
 	for _, text := range []string{t.Realm, t.SSID, t.MQTT, t.UpdateURL, KeyName + ".pub"} {
-		// Go's escapes are TOML's, but for \x, \a and \v, which only control
-		// characters need.
-		if control(text) {
-			return nil, fmt.Errorf("%q has control characters", text)
+		// Go's escapes are TOML's, but for \x, \a and \v, which only these need.
+		if control(text) || !utf8.ValidString(text) {
+			return nil, fmt.Errorf("%q has characters that are not text", text)
 		}
 		quoted = append(quoted, strconv.Quote(text))
 	}
