@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/url"
 	"sync"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
+	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
 // patience is how long a broker may take to answer, before it counts as gone.
@@ -27,6 +29,7 @@ type Connection struct {
 
 	mu            sync.Mutex
 	subscriptions map[string]paho.MessageHandler
+	lost          chan struct{} // closed when the connection breaks, then made anew
 }
 
 // ParseURL reads the URL of a broker, mqtt://[user[:password]@]host[:port], or
@@ -55,17 +58,14 @@ func ParseURL(text string) (*url.URL, error) {
 
 // Dial connects to a broker (see ParseURL) and waits until it has let us in, or
 // the context ends. Messages about the connection later go to log.
-func Dial(ctx context.Context, brokerURL string, log *slog.Logger) (*Connection, error) {
-	u, err := ParseURL(brokerURL)
-	if err != nil {
-		return nil, err
-	}
+func Dial(ctx context.Context, u *url.URL, log *slog.Logger) (*Connection, error) {
 	random := make([]byte, 4)
 	rand.Read(random)
 	c := &Connection{
 		id:            "esper-server-" + hex.EncodeToString(random),
 		name:          u.Redacted(),
 		subscriptions: map[string]paho.MessageHandler{},
+		lost:          make(chan struct{}),
 	}
 	password, _ := u.User.Password()
 	options := paho.NewClientOptions().
@@ -77,14 +77,18 @@ func Dial(ctx context.Context, brokerURL string, log *slog.Logger) (*Connection,
 		SetWriteTimeout(patience).
 		SetKeepAlive(30 * time.Second).
 		SetMaxReconnectInterval(10 * time.Second).
+		SetStore(noStore{}).
 		SetOnConnectHandler(func(paho.Client) { c.resubscribe(log) }).
 		SetConnectionLostHandler(func(_ paho.Client, err error) {
 			log.Warn("connection to the MQTT broker lost", "broker", c.name, "error", err)
+			c.mu.Lock()
+			close(c.lost)
+			c.lost = make(chan struct{})
+			c.mu.Unlock()
 		})
-	u.User = nil // paho would let it stand in its messages
-	options.AddBroker(u.String())
+	options.AddBroker(u.Scheme + "://" + u.Host) // without the password, which paho would log
 	c.client = paho.NewClient(options)
-	if err := wait(ctx, c.client.Connect()); err != nil {
+	if err := wait(ctx, c.client.Connect(), nil); err != nil {
 		c.client.Disconnect(0)
 		return nil, fmt.Errorf("connect to MQTT broker %s: %w", c.name, err)
 	}
@@ -96,7 +100,8 @@ func (c *Connection) String() string { return c.name }
 
 // Publish implements Client. It returns when the broker has acknowledged.
 func (c *Connection) Publish(topic string, payload []byte, retain bool) error {
-	if err := wait(context.Background(), c.client.Publish(topic, 1, retain, payload)); err != nil {
+	lost := c.breaks()
+	if err := wait(context.Background(), c.client.Publish(topic, 1, retain, payload), lost); err != nil {
 		return fmt.Errorf("publish %s to MQTT broker %s: %w", topic, c.name, err)
 	}
 	return nil
@@ -115,8 +120,9 @@ func (c *Connection) Subscribe(filter string, handle func(Message)) error {
 }
 
 func (c *Connection) subscribe(filter string, handler paho.MessageHandler) error {
+	lost := c.breaks()
 	token := c.client.Subscribe(filter, 0, handler)
-	err := wait(context.Background(), token)
+	err := wait(context.Background(), token, lost)
 	if err == nil && token.(*paho.SubscribeToken).Result()[filter] == 0x80 { // MQTT 3.1.1, 3.9.3
 		err = errors.New("refused")
 	}
@@ -130,8 +136,9 @@ func (c *Connection) subscribe(filter string, handler paho.MessageHandler) error
 // there are none.
 func (c *Connection) resubscribe(log *slog.Logger) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	for filter, handler := range c.subscriptions {
+	subscriptions := maps.Clone(c.subscriptions)
+	c.mu.Unlock()
+	for filter, handler := range subscriptions {
 		if err := c.subscribe(filter, handler); err != nil {
 			log.Warn("subscription not renewed", "error", err)
 		}
@@ -165,14 +172,36 @@ func (c *Connection) Close() error {
 	return nil
 }
 
+// breaks returns what is closed when the connection breaks the next time.
+func (c *Connection) breaks() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lost
+}
+
 // wait waits for the broker's answer.
-func wait(ctx context.Context, token paho.Token) error {
+func wait(ctx context.Context, token paho.Token, lost <-chan struct{}) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer within %v", patience))
 	defer cancel()
 	select {
 	case <-token.Done():
 		return token.Error()
+	case <-lost:
+		return errors.New("the connection broke before the broker acknowledged")
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
+
+// noStore keeps no messages for after a reconnection: who publishes has been told
+// by then that it failed. With a store, paho reports success once it has sent the
+// message again, acknowledged or not.
+type noStore struct{}
+
+func (noStore) Open()                             {}
+func (noStore) Put(string, packets.ControlPacket) {}
+func (noStore) Get(string) packets.ControlPacket  { return nil }
+func (noStore) All() []string                     { return nil }
+func (noStore) Del(string)                        {}
+func (noStore) Close()                            {}
+func (noStore) Reset()                            {}
