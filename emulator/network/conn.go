@@ -46,6 +46,7 @@ type conn struct {
 	ended      bool             // that is on its way
 	deviceGone bool             // the device has closed or forgotten it
 	held       bool             // by the device
+	unread     int              // segments that it took meanwhile
 	resent     [2]time.Duration // when lost packets are sent again, each way
 
 	out      []byte // what the host has not sent yet, for want of window
@@ -87,7 +88,7 @@ func (c *conn) reply(m *Memory, e Event) {
 
 // pump sends what the window allows, and the end behind the last data.
 func (c *conn) pump(m *Memory) {
-	for len(c.out) > 0 && c.inFlight < window && c.ending.Kind != Failed {
+	for len(c.out) > 0 && c.inFlight < Window && c.ending.Kind != Failed {
 		data := slices.Clone(c.out[:min(Segment, len(c.out))])
 		cut := c.host.CutAfter
 		if cut > 0 {
@@ -128,10 +129,12 @@ func (c *conn) tell(m *Memory, e Event) {
 	m.links[c.link].post(m.now, e)
 }
 
-// acknowledge opens the window by one segment.
-func (c *conn) acknowledge(m *Memory) {
-	c.inFlight--
-	c.pump(m)
+// acknowledge opens the window by n segments, as soon as the host hears of it.
+func (c *conn) acknowledge(m *Memory, now time.Duration, n int) {
+	m.carry(now+m.Latency, c.number, up, func(m *Memory, c *conn) {
+		c.inFlight -= n
+		c.pump(m)
+	})
 }
 
 // leftByDevice tells the peer that the device has closed, and ends the connection.

@@ -11,6 +11,8 @@ import "time"
 type Link interface {
 	// Up says whether there is an access point to be associated with.
 	Up() bool
+	// Address is what the access point gives the device.
+	Address() (ip, mask, gateway [4]byte)
 
 	// Resolve looks up a host's IPv4 address; a Resolved event answers.
 	Resolve(now time.Duration, id int, host string)
@@ -23,7 +25,8 @@ type Link interface {
 	Close(now time.Duration, id int)
 	// Reset ends it at once. No event follows.
 	Reset(now time.Duration, id int)
-	// Hold stops Data events, and in time the sender, until it is called with false.
+	// Hold keeps the TCP window from opening again, until it is called with false:
+	// what it allowed before, Window segments at most, still comes.
 	Hold(now time.Duration, id int, on bool)
 	// Restart forgets all connections and look-ups, as a device does that resets.
 	Restart(now time.Duration)
@@ -72,6 +75,9 @@ type Event struct {
 
 // Segment is the most that one Data event carries: a TCP segment on Ethernet.
 const Segment = 1460
+
+// Window is how many segments are under way to the device at most.
+const Window = 4
 
 // Patience is how long a connection waits for an answer before it fails with
 // Timeout: in the order of what the SDK's lwIP does.

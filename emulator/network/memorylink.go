@@ -32,6 +32,11 @@ func (m *Memory) Link() *MemoryLink {
 // Links are the links in the order in which they were added.
 func (m *Memory) Links() []*MemoryLink { return m.links }
 
+// Address is 10.0.0.100 and so on.
+func (l *MemoryLink) Address() (ip, mask, gateway [4]byte) {
+	return [4]byte{10, 0, 0, byte(100 + l.index)}, [4]byte{255, 255, 255, 0}, [4]byte{10, 0, 0, 1}
+}
+
 // Up says whether the access point is on.
 func (l *MemoryLink) Up() bool { return !l.net.off }
 
@@ -127,10 +132,16 @@ func (l *MemoryLink) forget(id int) {
 	})
 }
 
-// Hold stops and starts Data events.
-func (l *MemoryLink) Hold(_ time.Duration, id int, on bool) {
-	if c := l.conn(id); c != nil {
-		c.held = on
+// Hold stops and starts acknowledging.
+func (l *MemoryLink) Hold(now time.Duration, id int, on bool) {
+	c := l.conn(id)
+	if c == nil {
+		return
+	}
+	c.held = on
+	if !on && c.unread > 0 {
+		c.acknowledge(l.net, now, c.unread)
+		c.unread = 0
 	}
 }
 
@@ -152,16 +163,18 @@ func (l *MemoryLink) Poll(now time.Duration) (Event, bool) {
 	if !l.net.paced {
 		l.net.Advance(now)
 	}
-	i := l.first()
-	if i < 0 || l.events[i].at > now {
+	if len(l.events) == 0 || l.events[0].at > now {
 		return Event{}, false
 	}
-	e := l.events[i].Event
-	l.events = slices.Delete(l.events, i, i+1)
-	c := l.conn(e.ID)
-	switch e.Kind {
+	e := l.events[0].Event
+	l.events = l.events[1:]
+	switch c := l.conn(e.ID); e.Kind {
 	case Data:
-		l.net.carry(now+l.net.Latency, c.number, up, func(m *Memory, c *conn) { c.acknowledge(m) })
+		if c.held {
+			c.unread++
+		} else {
+			c.acknowledge(l.net, now, 1)
+		}
 	case Closed, Failed:
 		l.forget(e.ID)
 		delete(l.net.conns, c.number)
@@ -169,19 +182,11 @@ func (l *MemoryLink) Poll(now time.Duration) (Event, bool) {
 	return e, true
 }
 
-// first is the first event that is not held back; -1 if there is none. A reset
-// overtakes the data that are held back.
-func (l *MemoryLink) first() int {
-	return slices.IndexFunc(l.events, func(e linkEvent) bool {
-		return e.Kind != Data && e.Kind != Closed || !l.conn(e.ID).held
-	})
-}
-
 // Next is when an event will be due, or, on a network that is not paced, when
 // something happens that may cause one.
 func (l *MemoryLink) Next() (time.Duration, bool) {
-	if i := l.first(); i >= 0 {
-		return l.events[i].at, true
+	if len(l.events) > 0 {
+		return l.events[0].at, true
 	}
 	if l.net.paced {
 		return 0, false

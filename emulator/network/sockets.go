@@ -23,9 +23,6 @@ type Sockets struct {
 	epoch  int // counts restarts, so that answers to older questions are dropped
 }
 
-// window is how many segments are read ahead of the device, as its TCP window.
-const window = 4
-
 type socket struct {
 	conn   net.Conn // nil while connecting
 	cancel context.CancelFunc
@@ -34,12 +31,18 @@ type socket struct {
 	ended  *Event // what comes after "in": Closed or Failed
 	out    [][]byte
 	held   bool
+	taken  int  // segments since it is held
 	closed bool // by the device
 }
 
 // NewSockets makes a link without connections.
 func NewSockets() *Sockets {
 	return &Sockets{wake: make(chan struct{}, 1), socks: map[int]*socket{}}
+}
+
+// Address is one of a network behind this computer.
+func (s *Sockets) Address() (ip, mask, gateway [4]byte) {
+	return [4]byte{10, 0, 2, 15}, [4]byte{255, 255, 255, 0}, [4]byte{10, 0, 2, 2}
 }
 
 // Up is always true.
@@ -143,7 +146,7 @@ func (s *Sockets) read(id int, k *socket) {
 				k.ended = &Event{Kind: Failed, ID: id, Error: reason(err, Reset)}
 			}
 		}
-		for len(k.in) >= window && !k.closed {
+		for len(k.in) >= Window && !k.closed {
 			s.signal()
 			k.room.Wait()
 		}
@@ -246,12 +249,12 @@ func (s *Sockets) forget(id int) {
 	s.events = slices.DeleteFunc(s.events, func(e Event) bool { return e.ID == id && e.Kind != Resolved })
 }
 
-// Hold stops and starts Data events.
+// Hold leaves Window segments to be taken.
 func (s *Sockets) Hold(_ time.Duration, id int, on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if k := s.socks[id]; k != nil {
-		k.held = on
+		k.held, k.taken = on, 0
 		s.signal()
 	}
 }
@@ -278,7 +281,8 @@ func (s *Sockets) Poll(time.Duration) (Event, bool) {
 	}
 	for id, k := range s.socks {
 		switch {
-		case len(k.in) > 0 && !k.held:
+		case len(k.in) > 0 && (!k.held || k.taken < Window):
+			k.taken++
 			e := Event{Kind: Data, ID: id, Data: k.in[0]}
 			k.in = k.in[1:]
 			k.room.Broadcast()
