@@ -1,0 +1,10 @@
+// Package firmware holds the sources that every firmware is built from, so that the
+// esper command builds sites without a checkout of its own sources.
+package firmware
+
+import "embed"
+
+// Files holds the folders bootloader, devices, framework, link and sdk.
+//
+//go:embed bootloader devices framework link sdk
+var Files embed.FS

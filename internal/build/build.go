@@ -1,0 +1,260 @@
+// Package build makes firmware: it compiles and links every device type of a site
+// for both slots, and packs the images that are flashed and downloaded.
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
+
+	"esper/internal/image"
+	"esper/internal/site"
+)
+
+// BootloaderFile is the name of the bootloader's image in the build folder.
+const BootloaderFile = "bootloader.bin"
+
+// Options say how to build. The zero value builds everything, for the emulator,
+// into the site's build folder.
+type Options struct {
+	Dir     string        // where the images go; empty: the site's build folder
+	Types   []string      // device types to build; none: all
+	SDKDir  string        // the vendor's SDK, to link for the chip; empty: for the emulator
+	Version *site.Version // nil: the site's own, from git
+	Jobs    int           // compilers at a time; 0: as many as there are cores
+	Log     io.Writer     // what is being done, and what the compiler says; nil: nobody hears it
+}
+
+// Result is what was built.
+type Result struct {
+	Types      []TypeResult // sorted by name
+	Bootloader string       // path of its image
+	Compiled   []string     // the sources that were compiled anew, in no order
+}
+
+// TypeResult is the firmware of one device type.
+type TypeResult struct {
+	Name     string
+	Version  string
+	Sequence uint32
+	Images   [image.Slots]ImageResult
+}
+
+// ImageResult is the image for one slot. Sizes are in bytes.
+type ImageResult struct {
+	Path string // of the image: what is flashed
+	ELF  string // of the linked program: what a debugger reads
+	Size int    // of the image file
+	Code int    // what runs from flash
+	IRAM int    // code that lies in RAM
+	RAM  int    // data, constants included, of the 80 KB
+}
+
+// SlotUse is the part of the slot that the image fills, 0 to 1.
+func (r ImageResult) SlotUse() float64 { return float64(r.Size) / image.SlotSize }
+
+// ErrNoTypes says that there is nothing to build.
+var ErrNoTypes = errors.New("the site has no device types")
+
+// Build builds device types of a site. Files in the build folder are replaced one
+// by one, each whole, after everything was built.
+func Build(ctx context.Context, s *site.Site, o Options) (*Result, error) {
+	types, err := choose(s, o.Types)
+	if err != nil {
+		return nil, err
+	}
+	version := o.Version
+	if version == nil {
+		v, err := s.Version()
+		if err != nil {
+			return nil, err
+		}
+		version = &v
+	}
+	if o.SDKDir != "" {
+		if o.SDKDir, err = filepath.Abs(o.SDKDir); err != nil {
+			return nil, err
+		}
+	}
+	if o.Dir == "" {
+		o.Dir = filepath.Join(s.Dir, site.BuildDir)
+	}
+	b, err := newBuilder(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+
+	// All compilers first: each source is compiled once, whatever it is linked into.
+	var framework, boot objects
+	b.group.Go(b.bootloaderObjects(&boot))
+	b.group.Go(b.frameworkObjects(&framework))
+	devices := make([]objects, len(types))
+	for i, t := range types {
+		b.group.Go(b.deviceObjects(&devices[i], s.Config, t, *version))
+	}
+	if err := b.group.Wait(); err != nil {
+		return nil, err
+	}
+
+	work, err := os.MkdirTemp(b.cache, "link-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(work)
+	var files outputs
+	result := &Result{Bootloader: filepath.Join(o.Dir, BootloaderFile)}
+	links, linking := errgroup.WithContext(ctx)
+	links.SetLimit(b.jobs)
+	links.Go(func() error {
+		content, err := b.linkBootloader(linking, filepath.Join(work, "bootloader.elf"), boot)
+		files.add(result.Bootloader, content)
+		return err
+	})
+	result.Types = make([]TypeResult, len(types))
+	for i, t := range types {
+		r := &result.Types[i]
+		*r = TypeResult{Name: t.Name, Version: version.Name, Sequence: version.Sequence}
+		for slot := range image.Slots {
+			links.Go(func() error {
+				elf := filepath.Join(work, fmt.Sprintf("%s.elf%d", t.Name, slot))
+				linked, err := b.linkSlot(linking, elf, slot, devices[i], framework)
+				if err != nil {
+					return fmt.Errorf("%s: slot %d: %w", t.Name, slot, err)
+				}
+				base := filepath.Join(o.Dir, t.Name)
+				linked.Path = fmt.Sprintf("%s.rom%d", base, slot)
+				linked.ELF = fmt.Sprintf("%s.elf%d", base, slot)
+				files.add(linked.Path, linked.image)
+				files.add(linked.ELF, linked.elf)
+				r.Images[slot] = linked.ImageResult
+				return nil
+			})
+		}
+	}
+	if err := links.Wait(); err != nil {
+		return nil, err
+	}
+	result.Compiled = b.compiled
+	return result, files.write()
+}
+
+// choose returns the device types of those names, or all.
+func choose(s *site.Site, names []string) ([]site.DeviceType, error) {
+	if len(s.Types) == 0 {
+		return nil, ErrNoTypes
+	}
+	if len(names) == 0 {
+		return s.Types, nil
+	}
+	wanted := map[string]bool{}
+	for _, name := range names {
+		if _, err := s.Type(name); err != nil {
+			return nil, err
+		}
+		wanted[name] = true
+	}
+	var types []site.DeviceType
+	for _, t := range s.Types {
+		if wanted[t.Name] {
+			types = append(types, t)
+		}
+	}
+	return types, nil
+}
+
+// builder is what all steps of one build share.
+type builder struct {
+	toolchain *toolchain
+	cache     string // folder that outlives the build
+	sources   string // folder with the firmware's sources
+	headers   string // hash of the headers that every source may include
+	monocypher,
+	sdk string // folders
+	jobs   int
+	group  *errgroup.Group
+	slots  chan struct{}      // one for each compiler that may run
+	flight singleflight.Group // compilations, by the object's path
+	ctx    context.Context
+
+	mu       sync.Mutex
+	log      io.Writer
+	compiled []string
+}
+
+// newBuilder finds or fetches what a build needs.
+func newBuilder(ctx context.Context, o Options) (*builder, error) {
+	b := &builder{jobs: o.Jobs, log: o.Log, sdk: o.SDKDir}
+	if b.jobs < 1 {
+		b.jobs = runtime.NumCPU()
+	}
+	if b.log == nil {
+		b.log = io.Discard
+	}
+	b.slots = make(chan struct{}, b.jobs)
+	var err error
+	if b.toolchain, err = findToolchain(ctx); err != nil {
+		return nil, err
+	}
+	if b.sdk != "" {
+		if err := checkSDK(b.sdk); err != nil {
+			return nil, err
+		}
+	}
+	if b.cache, err = cacheDir(); err != nil {
+		return nil, err
+	}
+	if b.sources, err = unpackSources(b.cache); err != nil {
+		return nil, err
+	}
+	if b.monocypher, err = b.findMonocypher(ctx); err != nil {
+		return nil, err
+	}
+	if b.headers, err = hashHeaders(b.sources, b.monocypher); err != nil {
+		return nil, err
+	}
+	b.group, b.ctx = errgroup.WithContext(ctx)
+	return b, nil
+}
+
+// note says what is being done.
+func (b *builder) note(format string, args ...any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	fmt.Fprintf(b.log, format+"\n", args...)
+}
+
+// outputs are the files that a build makes.
+type outputs struct {
+	mu    sync.Mutex
+	files map[string][]byte // by path
+}
+
+func (o *outputs) add(path string, content []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.files == nil {
+		o.files = map[string][]byte{}
+	}
+	o.files[path] = content
+}
+
+// write writes all files.
+func (o *outputs) write() error {
+	for path, content := range o.files {
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			return err
+		}
+		if err := writeFile(path, content); err != nil {
+			return err
+		}
+	}
+	return nil
+}

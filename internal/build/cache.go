@@ -1,0 +1,129 @@
+package build
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"esper/firmware"
+)
+
+// CacheVariable is the environment variable that names the folder for what builds
+// keep: objects, unpacked sources, downloads. All of it can be deleted at any time.
+const CacheVariable = "ESPER_CACHE"
+
+// cacheDir returns that folder, which it makes.
+func cacheDir() (string, error) {
+	dir := os.Getenv(CacheVariable)
+	if dir == "" {
+		user, err := os.UserCacheDir()
+		if err != nil {
+			return "", fmt.Errorf("nowhere to keep objects: %w: set %s", err, CacheVariable)
+		}
+		dir = filepath.Join(user, "esper")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	return dir, os.MkdirAll(dir, 0o777)
+}
+
+// unpackSources writes the firmware's sources into the cache, unless they are
+// there, and returns their folder. Its name is their hash.
+func unpackSources(cache string) (string, error) {
+	hash := sha256.New()
+	files := map[string][]byte{}
+	err := fs.WalkDir(firmware.Files, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := firmware.Files.ReadFile(path)
+		files[path] = content
+		fmt.Fprintf(hash, "%s %d\n%s", path, len(content), content)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	name := "sources-" + hex.EncodeToString(hash.Sum(nil))[:32]
+	return makeDir(cache, name, func(dir string) error {
+		for path, content := range files {
+			path = filepath.Join(dir, path)
+			if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+				return err
+			}
+			if err := os.WriteFile(path, content, 0o666); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// makeDir returns the folder of that name in the cache. If it is not there, fill
+// fills a new one, which then appears whole; who else makes it meanwhile is no harm.
+func makeDir(cache, name string, fill func(dir string) error) (string, error) {
+	dir := filepath.Join(cache, name)
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	temp, err := os.MkdirTemp(cache, "new-*")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(temp)
+	if err := os.Chmod(temp, 0o755); err != nil {
+		return "", err
+	}
+	if err := fill(temp); err != nil {
+		return "", err
+	}
+	if err := os.Rename(temp, dir); err != nil {
+		if _, there := os.Stat(dir); there != nil {
+			return "", err
+		}
+	}
+	return dir, nil
+}
+
+// hashHeaders returns a hash of all headers in folders.
+func hashHeaders(dirs ...string) (string, error) {
+	hash := sha256.New()
+	for _, dir := range dirs {
+		err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || filepath.Ext(path) == ".cpp" || filepath.Ext(path) == ".c" {
+				return err
+			}
+			content, err := os.ReadFile(path)
+			name, _ := filepath.Rel(dir, path)
+			fmt.Fprintf(hash, "%s %d\n%s", name, len(content), content)
+			return err
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// writeFile replaces a file by one that is whole, whatever happens meanwhile.
+func writeFile(path string, content []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}

@@ -1,0 +1,247 @@
+package build
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"esper/internal/site"
+)
+
+// objects are paths of object files, in the order in which they are linked.
+type objects []string
+
+// The compilers' flags. Names of folders are kept out of the objects, so that the
+// same sources give the same bytes wherever they are.
+var (
+	commonFlags = []string{
+		"-Os", "-g", "-mlongcalls", "-ffunction-sections", "-fdata-sections",
+		"-fno-exceptions", "-fno-asynchronous-unwind-tables", "-frandom-seed=esper",
+	}
+	cppFlags = []string{
+		"-std=c++17", "-fno-rtti", "-fno-threadsafe-statics", "-fno-use-cxa-atexit",
+	}
+	cFlags     = []string{"-std=gnu11"}
+	strict     = []string{"-Wall", "-Wextra", "-Werror"}
+	permissive = []string{"-Wall", "-Wextra"}
+)
+
+// unit is one source to compile.
+type unit struct {
+	dir     string // where the source lies
+	name    string // its path below dir
+	content []byte // of the source
+	headers string // hash of the headers in dir, if it is not one of the firmware's
+	label   string // what messages call it
+	flags   []string
+}
+
+// bootloaderObjects compiles the bootloader.
+func (b *builder) bootloaderObjects(out *objects) func() error {
+	return func() error {
+		units, err := b.firmwareUnits("bootloader")
+		if err != nil {
+			return err
+		}
+		sha, err := b.firmwareUnit("framework/esper/Sha256.cpp")
+		if err != nil {
+			return err
+		}
+		return b.compileAll(out, append(units, sha))
+	}
+}
+
+// frameworkObjects compiles the framework, Monocypher, and the emulator's start-up
+// code if that is linked.
+func (b *builder) frameworkObjects(out *objects) func() error {
+	return func() error {
+		units, err := b.firmwareUnits("framework")
+		if err != nil {
+			return err
+		}
+		content, err := os.ReadFile(filepath.Join(b.monocypher, "monocypher.c"))
+		if err != nil {
+			return err
+		}
+		// The one part where speed counts for more than size: a signature is checked
+		// while the device does nothing else.
+		units = append(units, unit{dir: b.monocypher, name: "monocypher.c", content: content,
+			label: "monocypher.c", flags: []string{"-O2"}})
+		if b.sdk == "" {
+			start, err := b.firmwareUnit("link/emulator_start.S")
+			if err != nil {
+				return err
+			}
+			units = append(units, start)
+		}
+		return b.compileAll(out, units)
+	}
+}
+
+// deviceObjects compiles a device type's own sources and its configuration.
+func (b *builder) deviceObjects(out *objects, c site.Config, t site.DeviceType, v site.Version) func() error {
+	return func() error {
+		headers, err := hashHeaders(filepath.Dir(t.Dir))
+		if err != nil {
+			return err
+		}
+		var units []unit
+		for _, name := range t.Sources {
+			content, err := os.ReadFile(filepath.Join(t.Dir, name))
+			if err != nil {
+				return err
+			}
+			units = append(units, unit{dir: t.Dir, name: name, content: content, headers: headers,
+				label: t.Name + "/" + name, flags: permissive})
+		}
+		units = append(units, unit{name: "configuration.cpp", content: configuration(c, t.Name, v),
+			label: t.Name + "/configuration.cpp", flags: strict})
+		return b.compileAll(out, units)
+	}
+}
+
+// firmwareUnits returns the sources in one of the firmware's folders.
+func (b *builder) firmwareUnits(dir string) ([]unit, error) {
+	var paths []string
+	err := filepath.WalkDir(filepath.Join(b.sources, dir), func(path string, _ os.DirEntry, err error) error {
+		if filepath.Ext(path) == ".cpp" {
+			name, _ := filepath.Rel(b.sources, path)
+			paths = append(paths, name)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(paths)
+	var units []unit
+	for _, path := range paths {
+		u, err := b.firmwareUnit(path)
+		if err != nil {
+			return nil, err
+		}
+		units = append(units, u)
+	}
+	return units, nil
+}
+
+// firmwareUnit returns one of the firmware's sources.
+func (b *builder) firmwareUnit(path string) (unit, error) {
+	content, err := os.ReadFile(filepath.Join(b.sources, path))
+	return unit{dir: b.sources, name: path, content: content, label: path, flags: strict}, err
+}
+
+// compileAll compiles sources side by side.
+func (b *builder) compileAll(out *objects, units []unit) error {
+	*out = make(objects, len(units))
+	group, _ := errgroup.WithContext(b.ctx)
+	for i, u := range units {
+		group.Go(func() error {
+			var err error
+			(*out)[i], err = b.compile(u)
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// compile returns the object of a source: from the cache, or compiled anew. Who else
+// wants the same meanwhile waits for it.
+func (b *builder) compile(u unit) (string, error) {
+	tool, flags := "g++", slices.Concat(commonFlags, cppFlags)
+	switch filepath.Ext(u.name) {
+	case ".c":
+		tool, flags = "gcc", slices.Concat(commonFlags, cFlags)
+	case ".S":
+		tool, flags = "gcc", nil
+	}
+	flags = append(flags, u.flags...)
+	hash := sha256.New()
+	fmt.Fprintf(hash, "%q %s %q %s %s %q %d\n%s", b.toolchain.identity, tool, flags, b.headers, u.headers,
+		u.name, len(u.content), u.content)
+	object := filepath.Join(b.cache, "objects", hex.EncodeToString(hash.Sum(nil))+".o")
+	if _, err := os.Stat(object); err == nil {
+		return object, nil
+	}
+	made, err, _ := b.flight.Do(object, func() (any, error) {
+		return b.compileAnew(u, tool, flags, object)
+	})
+	if err != nil {
+		return "", err
+	}
+	return made.(string), nil
+}
+
+// compileAnew compiles a source to an object in the cache, and returns its path.
+func (b *builder) compileAnew(u unit, tool string, flags []string, object string) (string, error) {
+	select {
+	case b.slots <- struct{}{}:
+		defer func() { <-b.slots }()
+	case <-b.ctx.Done():
+		return "", b.ctx.Err()
+	}
+	if err := os.MkdirAll(filepath.Dir(object), 0o777); err != nil {
+		return "", err
+	}
+	temp, err := os.MkdirTemp(b.cache, "compile-*")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(temp)
+	if u.dir == "" { // generated
+		u.dir = temp
+		if err := os.WriteFile(filepath.Join(temp, u.name), u.content, 0o666); err != nil {
+			return "", err
+		}
+	}
+	b.note("compile %s", u.label)
+	made := filepath.Join(temp, "object.o")
+	args := slices.Concat(flags, []string{
+		"-I" + filepath.Join(b.sources, "framework"), "-I" + filepath.Join(b.sources, "sdk"), "-I" + b.monocypher,
+		"-ffile-prefix-map=" + b.sources + "=firmware", "-ffile-prefix-map=" + b.monocypher + "=monocypher",
+		"-ffile-prefix-map=" + u.dir + "=.", "-c", u.name, "-o", made,
+	})
+	said, err := b.toolchain.run(b.ctx, u.dir, tool, args...)
+	if said != "" {
+		b.note("%s", strings.TrimSuffix(said, "\n"))
+	}
+	var failed *toolError
+	if errors.As(err, &failed) && b.ctx.Err() == nil {
+		return "", &CompileError{u.label, failed.output}
+	}
+	if err != nil {
+		return "", err
+	}
+	b.mu.Lock()
+	b.compiled = append(b.compiled, u.label)
+	b.mu.Unlock()
+	// Warnings are not cached: they come again until they are heeded.
+	if said != "" {
+		object = strings.TrimSuffix(object, ".o") + ".warned.o"
+	}
+	return object, os.Rename(made, object)
+}
+
+// CompileError is a source that the compiler refuses.
+type CompileError struct {
+	Source string
+	Output string // the compiler's messages, which the log has too
+}
+
+func (e *CompileError) Error() string {
+	first := ""
+	for line := range strings.Lines(e.Output) {
+		if strings.Contains(line, "error:") {
+			first = ": " + strings.TrimSpace(line)
+			break
+		}
+	}
+	return fmt.Sprintf("%s does not compile%s", e.Source, first)
+}

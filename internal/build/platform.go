@@ -1,0 +1,58 @@
+package build
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// ErrSDK says that a folder does not hold the vendor's SDK.
+var ErrSDK = errors.New("not a copy of the vendor's NONOS SDK")
+
+// sdkLibraries are the vendor's archives that a station with TCP needs.
+var sdkLibraries = []string{
+	"libmain.a", "libnet80211.a", "libwpa.a", "libwpa2.a", "libwps.a", "libcrypto.a",
+	"liblwip.a", "libpp.a", "libphy.a",
+}
+
+// sdkFunctions is the vendor's list of the mask ROM's functions.
+const sdkFunctions = "ld/eagle.rom.addr.v6.ld"
+
+// checkSDK returns an error if a folder lacks what the link needs of the SDK.
+func checkSDK(dir string) error {
+	needed := []string{sdkFunctions}
+	for _, name := range sdkLibraries {
+		needed = append(needed, "lib/"+name)
+	}
+	for _, name := range needed {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			return fmt.Errorf("%w: %w", ErrSDK, err)
+		}
+	}
+	return nil
+}
+
+// platformScripts bind what the framework calls and no library has: for the chip
+// the functions of its mask ROM, for the emulator the SDK's too.
+func (b *builder) platformScripts() []string {
+	if b.sdk != "" {
+		return []string{"-T", filepath.Join(b.sdk, sdkFunctions)}
+	}
+	return []string{
+		"-T", filepath.Join(b.sources, "link", "gates.ld"),
+		"-T", filepath.Join(b.sources, "link", "rom.ld"),
+	}
+}
+
+// platformLibraries are the vendor's archives, for the chip.
+func (b *builder) platformLibraries() []string {
+	if b.sdk == "" {
+		return nil
+	}
+	var paths []string
+	for _, name := range sdkLibraries {
+		paths = append(paths, filepath.Join(b.sdk, "lib", name))
+	}
+	return paths
+}

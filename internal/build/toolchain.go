@@ -1,0 +1,81 @@
+package build
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// ErrNoCompiler says that the cross compiler, or the C library that belongs to
+// it, is not installed.
+var ErrNoCompiler = errors.New("the cross compiler is not installed")
+
+const prefix = "xtensa-lx106-elf-"
+
+// toolchain is the cross compiler.
+type toolchain struct {
+	identity string   // changes with the compiler and the C library
+	library  []string // the archives of both
+}
+
+// findToolchain asks the compiler what it is.
+func findToolchain(ctx context.Context) (*toolchain, error) {
+	t := &toolchain{}
+	version, err := exec.CommandContext(ctx, prefix+"g++", "--version").Output()
+	if errors.Is(err, exec.ErrNotFound) {
+		return nil, fmt.Errorf("%w: no %sg++", ErrNoCompiler, prefix)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%sg++ --version: %w", prefix, err)
+	}
+	t.identity, _, _ = strings.Cut(string(version), "\n")
+	for _, name := range []string{"libc.a", "libgcc.a"} {
+		out, err := exec.CommandContext(ctx, prefix+"gcc", "-print-file-name="+name).Output()
+		if err != nil {
+			return nil, fmt.Errorf("%sgcc -print-file-name=%s: %w", prefix, name, err)
+		}
+		path := strings.TrimSpace(string(out))
+		if !filepath.IsAbs(path) { // gcc answers with the bare name when it has no such file
+			return nil, fmt.Errorf("%w: no %s", ErrNoCompiler, name)
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, err
+		}
+		t.identity += fmt.Sprintf("\n%s %d %d", name, info.Size(), info.ModTime().Unix())
+		t.library = append(t.library, path)
+	}
+	return t, nil
+}
+
+// toolError is a compiler or linker that failed.
+type toolError struct {
+	tool   string
+	output string
+	err    error
+}
+
+func (e *toolError) Error() string { return fmt.Sprintf("%s: %v", e.tool, e.err) }
+func (e *toolError) Unwrap() error { return e.err }
+
+// run runs a tool in a folder and returns all that it says. It speaks English,
+// because its messages are looked into.
+func (t *toolchain) run(ctx context.Context, dir, tool string, args ...string) (string, error) {
+	var output bytes.Buffer
+	cmd := exec.CommandContext(ctx, prefix+tool, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return output.String(), &toolError{prefix + tool, output.String(), err}
+	}
+	return output.String(), nil
+}
