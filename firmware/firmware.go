@@ -4,7 +4,8 @@ package firmware
 
 import "embed"
 
-// Files holds the folders bootloader, devices, framework, link and sdk.
+// Files holds the folders bootloader, framework, link and sdk, and devices, what a new
+// site begins with.
 //
 //go:embed bootloader devices framework link sdk
 var Files embed.FS

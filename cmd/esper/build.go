@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"text/tabwriter"
+
+	"esper/internal/build"
+	"esper/internal/site"
+)
+
+// buildCommand builds firmware.
+type buildCommand struct {
+	Site   string   `default:"." placeholder:"DIR" help:"The site (default: the folder you are in, or above it)."`
+	Type   []string `placeholder:"TYPE" help:"Device type to build; may be repeated (default: all)."`
+	SDK    string   `name:"sdk" env:"SDK_DIR" placeholder:"DIR" help:"Link for the chip, with the vendor's NONOS SDK 3.0 in DIR (default: for the emulator)."`
+	Output string   `placeholder:"DIR" help:"Where to put the images (default: build, in the site)."`
+	JSON   bool     `name:"json" help:"Print JSON."`
+}
+
+// Help is the command's description.
+func (c *buildCommand) Help() string {
+	return `Compiles and links every device type of the site for both slots, and packs the images:
+TYPE.rom0 and TYPE.rom1, which are flashed and downloaded; TYPE.elf0 and TYPE.elf1 for
+debuggers; bootloader.bin. Nothing is signed or published: see 'esper release'.
+
+The table tells for each device type how much of its slot the larger image fills, and in
+bytes the code in flash, the code in RAM (IRAM) and the data in RAM.
+
+What was compiled is kept in a cache (ESPER_CACHE) and only compiled again when it changes.
+Monocypher is fetched once with pip, or taken from the folder MONOCYPHER_DIR.`
+}
+
+// Run builds the site.
+func (c *buildCommand) Run(s *streams) error {
+	opened, err := openSite(c.Site)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	result, err := build.Build(ctx, opened, build.Options{Dir: c.Output, Types: c.Type, SDKDir: c.SDK, Log: s.err})
+	if err != nil {
+		return buildHint(err)
+	}
+	if c.JSON {
+		return c.printJSON(s, result)
+	}
+	return printBuild(s, result)
+}
+
+// openSite opens a site, with a hint where there is none.
+func openSite(dir string) (*site.Site, error) {
+	opened, err := site.Open(dir)
+	if errors.Is(err, site.ErrNoSite) {
+		return nil, hint(err, "'esper init' makes a site")
+	}
+	return opened, err
+}
+
+// buildHint adds what to do about an error of a build.
+func buildHint(err error) error {
+	var overflow *build.OverflowError
+	switch {
+	case errors.Is(err, build.ErrNoCompiler):
+		return hint(err, "apt-get install gcc-xtensa-lx106 picolibc-xtensa-lx106-elf")
+	case errors.Is(err, build.ErrMonocypher):
+		return hint(err, "install python3-pip, or let MONOCYPHER_DIR name a folder with the files of that version")
+	case errors.Is(err, build.ErrSDK):
+		return hint(err, "name the folder that holds ld and lib of the ESP8266 NONOS SDK 3.0")
+	case errors.Is(err, build.ErrNoTypes):
+		return hint(err, "a device type is a folder of .cpp files in devices")
+	case errors.Is(err, site.ErrShallow):
+		return hint(err, "git fetch --unshallow")
+	case errors.As(err, &overflow):
+		return hint(err, "less code or data; 'esper build --json' of an earlier version tells what it took")
+	}
+	return err
+}
+
+// printBuild prints the table.
+func printBuild(s *streams, r *build.Result) error {
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "TYPE\tVERSION\tSEQUENCE\tSLOT\tCODE\tIRAM\tRAM")
+	for _, t := range r.Types {
+		i := largest(t)
+		fmt.Fprintf(w, "%s\t%s\t%d\t%.1f %%\t%d\t%d\t%d\n",
+			t.Name, t.Version, t.Sequence, 100*i.SlotUse(), i.Code, i.IRAM, i.RAM)
+	}
+	return w.Flush()
+}
+
+// largest returns the larger of a type's images.
+func largest(t build.TypeResult) build.ImageResult {
+	if t.Images[1].Size > t.Images[0].Size {
+		return t.Images[1]
+	}
+	return t.Images[0]
+}
+
+// printJSON prints everything there is to know.
+func (c *buildCommand) printJSON(s *streams, r *build.Result) error {
+	type imageJSON struct {
+		Path string `json:"path"`
+		ELF  string `json:"elf"`
+		Size int    `json:"size"`
+		Code int    `json:"code"`
+		IRAM int    `json:"iram"`
+		RAM  int    `json:"ram"`
+	}
+	type typeJSON struct {
+		Type     string      `json:"type"`
+		Version  string      `json:"version"`
+		Sequence uint32      `json:"sequence"`
+		Images   []imageJSON `json:"images"`
+	}
+	out := struct {
+		Bootloader string     `json:"bootloader"`
+		Types      []typeJSON `json:"types"`
+	}{Bootloader: r.Bootloader}
+	for _, t := range r.Types {
+		j := typeJSON{Type: t.Name, Version: t.Version, Sequence: t.Sequence}
+		for _, i := range t.Images {
+			j.Images = append(j.Images, imageJSON{i.Path, i.ELF, i.Size, i.Code, i.IRAM, i.RAM})
+		}
+		out.Types = append(out.Types, j)
+	}
+	e := json.NewEncoder(s.out)
+	e.SetIndent("", "  ")
+	return e.Encode(out)
+}
