@@ -59,6 +59,7 @@ func (e *invalidError) Unwrap() error { return e.error }
 type commands struct {
 	Build  buildCommand  `cmd:"" help:"Build the firmware of a site."`
 	Image  imageCommand  `cmd:"" help:"Say what an image, version file or flash dump is."`
+	Init   initCommand   `cmd:"" help:"Make a site."`
 	Keygen keygenCommand `cmd:"" help:"Make a signing key pair."`
 	Verify verifyCommand `cmd:"" help:"Check signed releases."`
 }

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"path/filepath"
+
+	"esper/firmware"
+	"esper/internal/site"
+)
+
+// initCommand makes a site.
+type initCommand struct {
+	Dir      string   `arg:"" default:"." help:"Folder for the site (default: this one)."`
+	Device   []string `placeholder:"TYPE" help:"Device type to start from: socket, button, sensor; may be repeated (default: socket)."`
+	Realm    string   `default:"home" placeholder:"REALM" help:"First part of every MQTT topic (default: home)."`
+	WiFiSSID string   `name:"wifi-ssid" placeholder:"NAME" default:"home" help:"WiFi network of the devices (default: home)."`
+	MQTT     string   `name:"mqtt" placeholder:"URL" help:"The devices' broker (default: this computer)."`
+	URL      string   `name:"url" placeholder:"URL" help:"Where devices fetch new firmware (default: this computer)."`
+}
+
+// Help is the command's description.
+func (c *initCommand) Help() string {
+	return `Makes a site: esper.toml, a folder in devices/ for each device type, a key pair to sign
+with, .gitignore, and a git repository if the folder is not in one. Nothing is
+overwritten, and after an error nothing is left behind.
+
+The devices must reach the broker and the firmware at the addresses in esper.toml: by
+default those of this computer, where 'esper serve' provides both.`
+}
+
+// Run makes the site.
+func (c *initCommand) Run(s *streams) error {
+	devices, err := fs.Sub(firmware.Files, site.DevicesDir)
+	if err != nil {
+		return err
+	}
+	here := ownAddress()
+	if c.MQTT == "" {
+		c.MQTT = fmt.Sprintf("mqtt://%s:1883", here)
+	}
+	if c.URL == "" {
+		c.URL = fmt.Sprintf("http://%s:8080/firmware", here)
+	}
+	if len(c.Device) == 0 {
+		c.Device = []string{"socket"}
+	}
+	err = site.Create(c.Dir, site.Template{
+		Realm: c.Realm, SSID: c.WiFiSSID, MQTT: c.MQTT, UpdateURL: c.URL,
+		Devices: devices, Types: c.Device,
+	})
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return hint(err, "init overwrites nothing; choose another folder")
+	case errors.Is(err, site.ErrNoGit):
+		return hint(err, "install git: a site's versions come from its commits")
+	case err != nil:
+		return err
+	}
+	s.note("made a site in %s", c.Dir)
+	s.note("next:")
+	if c.Dir != "." {
+		s.note("  cd %s", c.Dir)
+	}
+	s.note("  edit %s: WiFi, broker, where the firmware is served", site.ConfigFile)
+	s.note("  export %s=...: the WiFi password, better not in git", site.PasswordVariable)
+	s.note("  git add . && git commit -m 'First'")
+	s.note("  esper serve, and in another terminal: esper release")
+	s.note("%s signs your releases: keep a copy, keep it secret", filepath.Join(c.Dir, site.KeyName+".key"))
+	return nil
+}
+
+// ownAddress returns the address that others in the network reach this computer
+// at, as far as it can tell. Nothing is sent: a UDP connection only chooses a
+// route.
+func ownAddress() string {
+	c, err := net.Dial("udp4", "192.0.2.1:9") // RFC 5737, reserved for documentation
+	if err != nil {
+		return "127.0.0.1"
+	}
+	defer c.Close()
+	return c.LocalAddr().(*net.UDPAddr).IP.String()
+}
