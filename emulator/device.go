@@ -1,0 +1,125 @@
+// Package emulator is a whole emulated device: the chip, the vendor's SDK, and a
+// network behind it; and a Lab of several on one network in virtual time.
+package emulator
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"esper/emulator/esp8266"
+	"esper/emulator/network"
+	"esper/emulator/sdk"
+)
+
+// Config is what a device is made of.
+type Config struct {
+	ChipID uint32         // 24 bits
+	Flash  *esp8266.Flash // with the bootloader at 0
+	Link   network.Link
+	Serial io.Writer // what UART 0 sends, in lines as far as possible; nil drops it
+	ELF    []string  // files that the images in flash were made of, to name functions in crash reports
+}
+
+// Device is an emulated device. It has its power from the beginning. One goroutine
+// at a time may use it.
+type Device struct {
+	Chip *esp8266.Chip
+	SDK  *sdk.SDK
+
+	// OnReset, if set, is called at each reset, power-on and crash included, before
+	// the device starts.
+	OnReset func(reason esp8266.ResetReason)
+
+	serial *lines
+	resets int
+}
+
+// New makes a device and switches it on.
+func New(config Config) (*Device, error) {
+	chip := esp8266.New(config.Flash)
+	chip.ChipID = config.ChipID & 0xFFFFFF
+	chip.Seed = uint64(config.ChipID)
+	d := &Device{Chip: chip, SDK: sdk.New(chip, config.Link)}
+	if config.Serial != nil {
+		d.serial = &lines{out: config.Serial}
+		chip.Serial = d.serial
+	}
+	for _, path := range config.ELF {
+		symbols, err := sdk.ReadSymbols(path)
+		if err != nil {
+			return nil, err
+		}
+		d.SDK.Symbols = append(d.SDK.Symbols, symbols)
+	}
+	d.SDK.PowerOn()
+	return d, nil
+}
+
+// ID is the chip id, as 6 hex digits.
+func (d *Device) ID() string { return fmt.Sprintf("%06x", d.Chip.ChipID) }
+
+// Now is the device's time since it was made.
+func (d *Device) Now() time.Duration { return d.SDK.Now() }
+
+// Cycles is the number of CPU cycles since power-on: instructions, and the
+// time in which there were none.
+func (d *Device) Cycles() uint64 { return d.Chip.CPU.Cycles }
+
+// Resets counts the resets since the device was made, whatever their reason.
+func (d *Device) Resets() int { return d.resets }
+
+// PowerCycle takes the power away and gives it back.
+func (d *Device) PowerCycle() {
+	d.resets++
+	d.SDK.PowerOn()
+	if d.OnReset != nil {
+		d.OnReset(esp8266.ResetPowerOn)
+	}
+}
+
+// SetPin drives pin n, 0 to 16, from the outside.
+func (d *Device) SetPin(n int, high bool) { d.Chip.SetPin(n, high) }
+
+// Pin is the level of pin n.
+func (d *Device) Pin(n int) bool { return d.Chip.Pin(n) }
+
+// RunTo lets the device work until its time is t. It goes through resets, and
+// through power cuts of the flash's hook, after which the power comes back at once.
+func (d *Device) RunTo(t time.Duration) {
+	for d.Now() < t {
+		switch d.SDK.Run(t) {
+		case sdk.Reset:
+			d.resets++
+			d.SDK.Reset()
+			if d.OnReset != nil {
+				d.OnReset(d.Chip.ResetReason())
+			}
+		case sdk.PowerCut:
+			d.PowerCycle()
+		}
+	}
+}
+
+// RunFor lets the device work for some time.
+func (d *Device) RunFor(t time.Duration) { d.RunTo(d.Now() + t) }
+
+// step is how often RunUntil looks at its condition.
+const step = time.Millisecond
+
+// RunUntil lets the device work until the condition holds, looking every
+// millisecond, and says whether it came to that within max.
+func (d *Device) RunUntil(condition func() bool, max time.Duration) bool {
+	for end := d.Now() + max; !condition(); {
+		if d.Now() >= end {
+			return false
+		}
+		d.RunTo(min(end, d.wake()))
+	}
+	return true
+}
+
+// wake is when something may happen next, but at least a step away.
+func (d *Device) wake() time.Duration {
+	return max(d.SDK.Next(), d.Now()+step)
+}
