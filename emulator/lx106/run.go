@@ -36,6 +36,7 @@ resume:
 			}
 			in := &p.code[at%pageSize]
 			cycles++
+		decoded:
 			r, s, t := in.r&15, in.s&15, in.t&15
 
 			switch in.op {
@@ -47,8 +48,7 @@ resume:
 					continue resume
 				}
 				*in = decode(pc, word)
-				cycles-- // nothing has been executed yet
-				continue
+				goto decoded
 
 			// Arithmetic and logic.
 			case opAdd:
