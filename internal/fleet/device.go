@@ -1,0 +1,145 @@
+package fleet
+
+import (
+	"strings"
+	"time"
+)
+
+// Device is what is known of one device: what it reported last.
+type Device struct {
+	ID     string        `json:"id"`     // chip id, 6 lower-case hex digits
+	Status string        `json:"status"` // Online, Offline, or empty if it did not say
+	Info   *Info         `json:"info"`   // nil if it did not say
+	Update *UpdateStatus `json:"update"` // nil if it did not say
+	// Seen is when the device was last heard of itself, zero if only retained
+	// messages are known.
+	Seen time.Time `json:"seen,omitzero"`
+	// Malformed counts the messages that could not be read.
+	Malformed int `json:"malformed,omitempty"`
+}
+
+// What a device's status can be. The broker says Offline for a device that it lost.
+const (
+	Online  = "ONLINE"
+	Offline = "OFFLINE"
+)
+
+// Type is the device type, or empty if it is not known.
+func (d Device) Type() string {
+	if d.Info == nil {
+		return ""
+	}
+	return d.Info.Device
+}
+
+// Version is the version that the device runs, or empty if it is not known.
+func (d Device) Version() string {
+	if d.Info == nil {
+		return ""
+	}
+	return d.Info.Version.ESPer
+}
+
+// Info is the payload of a device's info topic (docs/SPEC.md section 7.1).
+type Info struct {
+	Device  string `json:"device"`
+	ChipID  string `json:"chip_id"`
+	FlashID string `json:"flash_id"`
+	Version struct {
+		ESPer    string `json:"esper"`
+		Sequence uint32 `json:"sequence"`
+		SDK      string `json:"sdk"`
+		Boot     uint32 `json:"boot"`
+	} `json:"version"`
+	Boot struct {
+		ROM     uint8   `json:"rom"`     // the running slot
+		Default uint8   `json:"default"` // the slot in the boot configuration
+		Trial   bool    `json:"trial"`
+		Reset   string  `json:"reset"`
+		Slots   []*Slot `json:"slots"` // nil: no descriptor in the slot
+	} `json:"boot"`
+	Network struct {
+		MAC     string `json:"mac"`
+		IP      string `json:"ip"`
+		Mask    string `json:"mask"`
+		Gateway string `json:"gateway"`
+	} `json:"network"`
+	WiFi struct {
+		SSID    string `json:"ssid"`
+		BSSID   string `json:"bssid"`
+		RSSI    int    `json:"rssi"` // dBm
+		Channel int    `json:"channel"`
+	} `json:"wifi"`
+	Heap   uint32 `json:"heap"`   // free bytes
+	Uptime uint64 `json:"uptime"` // seconds
+}
+
+// Slot is what one slot of the flash holds.
+type Slot struct {
+	Version  string `json:"version"`
+	Sequence uint32 `json:"sequence"`
+}
+
+// UpdateStatus is the payload of a device's update/status topic (docs/SPEC.md
+// section 7.2).
+type UpdateStatus struct {
+	State    string `json:"state"`
+	Version  string `json:"version"`
+	Progress int    `json:"progress"` // percent
+	Error    string `json:"error"`    // one of SPEC's names, or empty
+}
+
+// maxText is the longest text in a message, in bytes.
+const maxText = 64
+
+// check makes an info fit to be shown, or says why it is not one. The network's
+// name is anyone's to choose, so what cannot be shown in it is replaced; the rest
+// has fixed forms.
+func (i *Info) check(id string) string {
+	i.WiFi.SSID = printable(i.WiFi.SSID)
+	switch {
+	case i.ChipID != id:
+		return "its chip_id is that of another device"
+	case !isType(i.Device):
+		return "device is not a device type"
+	case !isVersion(i.Version.ESPer):
+		return "version.esper is not a version"
+	case i.Boot.ROM > 1 || i.Boot.Default > 1:
+		return "boot names a slot that there is not"
+	case len(i.Boot.Slots) > 2:
+		return "boot has more than two slots"
+	}
+	for _, s := range i.Boot.Slots {
+		if s != nil && !isVersion(s.Version) {
+			return "a slot's version is not a version"
+		}
+	}
+	for _, text := range []string{
+		i.FlashID, i.Version.SDK, i.Boot.Reset, i.Network.MAC, i.Network.IP, i.Network.Mask, i.Network.Gateway, i.WiFi.BSSID,
+	} {
+		if !isText(text) {
+			return "a text is too long or not ASCII"
+		}
+	}
+	return ""
+}
+
+// check says why a message is not an update status, if so.
+func (u *UpdateStatus) check() string {
+	switch {
+	case u.State == "" || !isText(u.State):
+		return "state is not a state"
+	case u.Version != "" && !isVersion(u.Version):
+		return "version is not a version"
+	case u.Progress < 0 || u.Progress > 100:
+		return "progress is not a percentage"
+	case !isText(u.Error):
+		return "error is not the name of an error"
+	}
+	return ""
+}
+
+// isText says whether a text is short and of printable ASCII characters only.
+func isText(s string) bool {
+	return len(s) <= maxText && strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) < 0
+}

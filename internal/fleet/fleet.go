@@ -1,0 +1,235 @@
+// Package fleet holds what is known of each device from what it reports over MQTT
+// (docs/SPEC.md section 7). It reads messages that anyone in the network may have
+// sent: a message that is not as specified is counted and changes nothing else.
+package fleet
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"esper/internal/image"
+)
+
+// Limits on what is kept.
+const (
+	maxPayload = 16 << 10 // bytes
+	maxDevices = 100_000
+)
+
+// Fleet is what is known of the devices of one realm. Its methods can be called at
+// the same time.
+type Fleet struct {
+	realm string
+	log   *slog.Logger
+
+	mu      sync.Mutex
+	devices map[string]*Device
+	changed chan struct{}
+	full    bool // has been logged
+	strange bool // has been logged: a malformed message of a device otherwise unknown
+}
+
+// New returns a fleet that knows no device yet.
+func New(realm string, log *slog.Logger) *Fleet {
+	return &Fleet{realm: realm, log: log, devices: map[string]*Device{}, changed: make(chan struct{})}
+}
+
+// Topics returns the filters of the topics that Handle wants to have.
+func Topics(realm string) []string {
+	return []string{realm + "/+/status", realm + "/+/info", realm + "/+/update/status"}
+}
+
+// The topics of a device, after <realm>/<id>/.
+const (
+	statusTopic = "status"
+	infoTopic   = "info"
+	updateTopic = "update/status"
+)
+
+// Handle takes in a message that was received at a time, which is zero for a
+// retained one. A topic of no device is ignored. An empty payload, which is how a
+// retained message is removed from a broker, makes what it said unknown again, and
+// a device of which nothing is known any more is forgotten.
+func (f *Fleet) Handle(topic string, payload []byte, at time.Time) {
+	id, what, ok := f.parseTopic(topic)
+	if !ok {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	old, known := f.devices[id]
+	if !known {
+		if len(payload) == 0 {
+			return
+		}
+		if len(f.devices) >= maxDevices {
+			if !f.full {
+				f.log.Warn("too many devices report: the next are ignored", "limit", maxDevices)
+			}
+			f.full = true
+			return
+		}
+		old = &Device{ID: id}
+	}
+	d := *old // what a reader may hold is never changed
+	if reason := d.take(what, payload); reason != "" {
+		if !known { // nobody, as far as we know: remember nothing
+			if !f.strange {
+				f.warn(id, topic, payload, reason)
+			}
+			f.strange = true
+			return
+		}
+		d = *old
+		if d.Malformed++; d.Malformed == 1 {
+			f.warn(id, topic, payload, reason)
+		}
+	} else {
+		f.logChanges(*old, d)
+		// The broker speaks for a device that is gone.
+		if !at.IsZero() && !(what == statusTopic && d.Status != Online) {
+			d.Seen = at
+		}
+	}
+	if d.Status == "" && d.Info == nil && d.Update == nil {
+		delete(f.devices, id)
+	} else {
+		f.devices[id] = &d
+	}
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+// Devices returns what is known of each device, sorted by type and then id. What
+// it points to is not changed later and must not be changed.
+func (f *Fleet) Devices() []Device {
+	f.mu.Lock()
+	devices := make([]Device, 0, len(f.devices))
+	for _, d := range f.devices {
+		devices = append(devices, *d)
+	}
+	f.mu.Unlock()
+	slices.SortFunc(devices, func(a, b Device) int {
+		if byType := strings.Compare(a.Type(), b.Type()); byType != 0 {
+			return byType
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	return devices
+}
+
+// Changed returns a channel that is closed at the next change. To miss none, get
+// the channel before Devices.
+func (f *Fleet) Changed() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.changed
+}
+
+// parseTopic splits <realm>/<id>/<what>.
+func (f *Fleet) parseTopic(topic string) (id, what string, ok bool) {
+	rest, ok := strings.CutPrefix(topic, f.realm+"/")
+	if !ok {
+		return "", "", false
+	}
+	id, what, ok = strings.Cut(rest, "/")
+	ok = ok && IsID(id) && (what == statusTopic || what == infoTopic || what == updateTopic)
+	return id, what, ok
+}
+
+// take changes the device by a message, or returns the reason why the message is
+// malformed.
+func (d *Device) take(what string, payload []byte) string {
+	if len(payload) > maxPayload {
+		return fmt.Sprintf("longer than %d bytes", maxPayload)
+	}
+	empty := len(payload) == 0
+	switch what {
+	case statusTopic:
+		if s := string(payload); !empty && s != Online && s != Offline {
+			return "neither ONLINE nor OFFLINE"
+		}
+		d.Status = string(payload)
+	case infoTopic:
+		if d.Info = nil; empty {
+			return ""
+		}
+		d.Info = new(Info)
+		if reason := decode(payload, d.Info); reason != "" {
+			return reason
+		}
+		return d.Info.check(d.ID)
+	case updateTopic:
+		if d.Update = nil; empty {
+			return ""
+		}
+		d.Update = new(UpdateStatus)
+		if reason := decode(payload, d.Update); reason != "" {
+			return reason
+		}
+		return d.Update.check()
+	}
+	return ""
+}
+
+// decode reads one JSON object. Fields that it does not know are ignored, for
+// devices that are newer than this program.
+func decode(payload []byte, into any) string {
+	if !bytes.HasPrefix(bytes.TrimLeft(payload, " \t\r\n"), []byte("{")) {
+		return "not a JSON object"
+	}
+	if err := json.Unmarshal(payload, into); err != nil {
+		return "not JSON of the right form"
+	}
+	return ""
+}
+
+// warn logs a malformed message, of which the first is enough: what comes may come
+// in any number.
+func (f *Fleet) warn(id, topic string, payload []byte, reason string) {
+	f.log.Warn("malformed message ignored; more of this device are only counted",
+		"device", id, "topic", topic, "bytes", len(payload), "reason", reason)
+}
+
+// logChanges logs what matters to who reads along.
+func (f *Fleet) logChanges(old, d Device) {
+	if d.Status != old.Status && d.Status != "" {
+		f.log.Info("device "+strings.ToLower(d.Status), "device", d.ID, "type", d.Type())
+	}
+	if d.Version() != old.Version() && d.Version() != "" {
+		f.log.Info("device runs", "device", d.ID, "type", d.Type(), "version", d.Version(), "before", old.Version())
+	}
+	if d.Update != nil && (old.Update == nil || d.Update.State != old.Update.State || d.Update.Error != old.Update.Error) {
+		f.log.Info("device update", "device", d.ID, "type", d.Type(), "state", d.Update.State,
+			"version", d.Update.Version, "error", d.Update.Error)
+	}
+}
+
+// IsID says whether a text is a chip id: 6 lower-case hex digits.
+func IsID(s string) bool {
+	return len(s) == 6 && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+func isType(s string) bool    { return image.CheckDeviceType(s) == nil }
+func isVersion(s string) bool { return image.CheckVersion(s) == nil }
+
+// printable replaces what a terminal would not show, and shortens what is too long.
+func printable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+	if len(s) > maxText {
+		s = strings.ToValidUTF8(s[:maxText], "")
+	}
+	return s
+}
