@@ -50,6 +50,8 @@ type Client interface {
 	// the retained messages first. The payload is handle's to keep. Handle must
 	// not publish or subscribe itself.
 	Subscribe(filter string, handle func(Message)) error
+	// Connected says whether the broker can be reached now.
+	Connected() bool
 	Close() error
 }
 
@@ -142,6 +144,9 @@ func (b *Broker) Subscribe(filter string, handle func(Message)) error {
 func message(p packets.Packet, retained bool) Message {
 	return Message{Topic: p.TopicName, Payload: bytes.Clone(p.Payload), Retained: retained}
 }
+
+// Connected implements Client.
+func (b *Broker) Connected() bool { return !b.closed.Load() }
 
 // Close ends all connections and stops the broker.
 func (b *Broker) Close() error {

@@ -166,6 +166,9 @@ func (c *Connection) Settle(ctx context.Context) error {
 	}
 }
 
+// Connected implements Client.
+func (c *Connection) Connected() bool { return c.client.IsConnectionOpen() }
+
 // Close sends what is waiting and disconnects.
 func (c *Connection) Close() error {
 	c.client.Disconnect(250)

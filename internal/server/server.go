@@ -1,0 +1,238 @@
+// Package server puts together what esper serve runs: the firmware repository over
+// HTTP, an MQTT broker or the connection to one, and the fleet that reports there.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"esper/internal/broker"
+	"esper/internal/fleet"
+	"esper/internal/repository"
+)
+
+// FirmwarePath is the path that the repository is served under.
+const FirmwarePath = "/firmware/"
+
+// Config is how a server is set up.
+type Config struct {
+	Realm         string
+	RepositoryDir string
+	HTTPListen    string // host:port; port 0 takes a free one
+	// MQTTListen is where the embedded broker listens, MQTTUser and MQTTPassword
+	// what it asks of clients unless both are empty.
+	MQTTListen             string
+	MQTTUser, MQTTPassword string
+	// ExternalMQTT is the broker to use instead of the embedded one, or nil.
+	ExternalMQTT *url.URL
+	Log          *slog.Logger
+}
+
+// Server is what esper serve runs.
+type Server struct {
+	config     Config
+	log        *slog.Logger
+	repository *repository.Repository
+	fleet      *fleet.Fleet
+	http, mqtt net.Listener                  // mqtt is nil with an external broker
+	client     atomic.Pointer[broker.Client] // of the broker, nil until there is one
+}
+
+// Open gets a server ready: when it returns, the addresses are known and
+// connections wait for Run. If Run is not going to be called, call Close.
+func Open(c Config) (*Server, error) {
+	s := &Server{config: c, log: c.Log, fleet: fleet.New(c.Realm, c.Log)}
+	var err error
+	if s.repository, err = repository.Open(c.RepositoryDir); err != nil {
+		return nil, err
+	}
+	if s.http, err = net.Listen("tcp", c.HTTPListen); err != nil {
+		return nil, fmt.Errorf("serve firmware: %w", err)
+	}
+	if c.ExternalMQTT == nil {
+		if s.mqtt, err = net.Listen("tcp", c.MQTTListen); err != nil {
+			s.http.Close()
+			return nil, fmt.Errorf("serve MQTT: %w", err)
+		}
+	}
+	return s, nil
+}
+
+// Close frees the addresses of a server that does not run.
+func (s *Server) Close() error {
+	err := s.http.Close()
+	if s.mqtt != nil {
+		err = errors.Join(err, s.mqtt.Close())
+	}
+	return err
+}
+
+// HTTPAddr is where the server answers HTTP.
+func (s *Server) HTTPAddr() *net.TCPAddr { return s.http.Addr().(*net.TCPAddr) }
+
+// MQTTAddr is where the embedded broker listens, nil with an external one.
+func (s *Server) MQTTAddr() *net.TCPAddr {
+	if s.mqtt == nil {
+		return nil
+	}
+	return s.mqtt.Addr().(*net.TCPAddr)
+}
+
+// Repository is what the server serves. Releases published there, by whatever
+// process, are served at once.
+func (s *Server) Repository() *repository.Repository { return s.repository }
+
+// Fleet is what the devices have reported to the broker.
+func (s *Server) Fleet() *fleet.Fleet { return s.fleet }
+
+// Run serves until the context ends, which is no error, or until the server fails.
+// Requests that are being answered then have a few seconds to end.
+func (s *Server) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+
+	web := s.webServer()
+	go func() {
+		if err := web.Serve(s.http); !errors.Is(err, http.ErrServerClosed) {
+			cancel(fmt.Errorf("serve firmware: %w", err))
+		}
+	}()
+	s.log.Info("serving firmware", "url", "http://"+s.http.Addr().String()+FirmwarePath, "folder", s.repository.Dir())
+
+	watching := make(chan error, 1)
+	go func() { watching <- s.watchFleet(ctx) }()
+	var err error
+	select {
+	case err = <-watching:
+		watching <- nil
+	case <-ctx.Done():
+		if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
+			err = cause
+		}
+	}
+	cancel(nil)
+
+	s.log.Info("stopping")
+	grace, release := context.WithTimeout(context.Background(), 3*time.Second)
+	defer release()
+	if web.Shutdown(grace) != nil {
+		web.Close()
+	}
+	return errors.Join(err, <-watching)
+}
+
+// watchFleet runs the broker, or connects to one, and follows what the devices
+// report, until the context ends.
+func (s *Server) watchFleet(ctx context.Context) error {
+	client, err := s.broker(ctx)
+	if ctx.Err() != nil && client == nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	for _, filter := range fleet.Topics(s.config.Realm) {
+		err := client.Subscribe(filter, func(m broker.Message) {
+			at := time.Now()
+			if m.Retained {
+				at = time.Time{}
+			}
+			s.fleet.Handle(m.Topic, m.Payload, at)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	s.client.Store(&client)
+	<-ctx.Done()
+	return nil
+}
+
+// broker starts the embedded broker, or connects to the external one, however long
+// that takes: firmware is served meanwhile.
+func (s *Server) broker(ctx context.Context) (broker.Client, error) {
+	if s.mqtt != nil {
+		b, err := broker.Serve(s.mqtt, broker.Options{User: s.config.MQTTUser, Password: s.config.MQTTPassword, Log: s.log})
+		if err != nil {
+			return nil, err
+		}
+		s.log.Info("serving MQTT", "address", b.Addr().String())
+		return b, nil
+	}
+	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
+		c, err := broker.Dial(ctx, s.config.ExternalMQTT, s.log)
+		if err == nil {
+			s.log.Info("connected to the MQTT broker", "broker", c.String())
+			return c, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		s.log.Warn("no MQTT broker yet", "error", err, "again_in", wait)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// webServer is the HTTP server, with limits for clients that are slow or worse. An
+// image takes a device on a bad link a minute or two.
+func (s *Server) webServer() *http.Server {
+	return &http.Server{
+		Handler:           s.routes(),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      5 * time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    8 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	firmware := s.repository.Handler(s.logRequest)
+	mux.Handle(FirmwarePath, http.StripPrefix(FirmwarePath[:len(FirmwarePath)-1], firmware))
+	mux.HandleFunc("GET /healthz", s.health)
+	return mux
+}
+
+// logRequest logs what devices fetch: downloads for everybody, checks, which there
+// are many of, for who wants to know.
+func (s *Server) logRequest(q repository.Request) {
+	level := slog.LevelInfo
+	if q.File == "version" && q.Status < 400 {
+		level = slog.LevelDebug
+	}
+	s.log.Log(context.Background(), level, "firmware request", "device", q.Device, "running", q.Running,
+		"type", q.Type, "file", q.File, "wanted", q.Wanted, "range", q.Range, "status", q.Status, "remote", q.Remote)
+}
+
+// health answers 200 when the repository can be read and the broker is there.
+func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	_, err := s.repository.Types()
+	client := s.client.Load()
+	switch {
+	case err != nil:
+		w.WriteHeader(http.StatusServiceUnavailable)
+		io.WriteString(w, "the repository cannot be read\n")
+	case client == nil || !(*client).Connected():
+		w.WriteHeader(http.StatusServiceUnavailable)
+		io.WriteString(w, "there is no MQTT broker\n")
+	default:
+		io.WriteString(w, "ok\n")
+	}
+}
