@@ -12,7 +12,7 @@ const slice = 2 * time.Millisecond
 // Run lets the device work at the pace of the wall clock until the context ends.
 // A device that cannot keep up falls behind while it computes, and catches up when
 // it waits; its own time goes on evenly, so that no watchdog bites for it.
-func (d *Device) Run(ctx context.Context) error {
+func (d *Device) Run(ctx context.Context) {
 	begin := time.Now().Add(-d.Now())
 	for ctx.Err() == nil {
 		wall := time.Since(begin)
@@ -30,7 +30,6 @@ func (d *Device) Run(ctx context.Context) error {
 		}
 		timer.Stop()
 	}
-	return context.Cause(ctx)
 }
 
 // maxPause is how long a device sleeps at most, for what nobody announces.

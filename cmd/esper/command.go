@@ -57,11 +57,12 @@ func (e *invalidError) Unwrap() error { return e.error }
 
 // commands is the command line: one field a command, each in a file of its own.
 type commands struct {
-	Build  buildCommand  `cmd:"" help:"Build the firmware of a site."`
-	Image  imageCommand  `cmd:"" help:"Say what an image, version file or flash dump is."`
-	Init   initCommand   `cmd:"" help:"Make a site."`
-	Keygen keygenCommand `cmd:"" help:"Make a signing key pair."`
-	Verify verifyCommand `cmd:"" help:"Check signed releases."`
+	Build   buildCommand   `cmd:"" help:"Build the firmware of a site."`
+	Emulate emulateCommand `cmd:"" help:"Run emulated devices."`
+	Image   imageCommand   `cmd:"" help:"Say what an image, version file or flash dump is."`
+	Init    initCommand    `cmd:"" help:"Make a site."`
+	Keygen  keygenCommand  `cmd:"" help:"Make a signing key pair."`
+	Verify  verifyCommand  `cmd:"" help:"Check signed releases."`
 }
 
 // run executes one command line and returns the exit code.

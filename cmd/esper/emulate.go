@@ -1,0 +1,261 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"esper/emulator"
+	"esper/emulator/esp8266"
+	"esper/emulator/network"
+	"esper/internal/build"
+	"esper/internal/image"
+	"esper/internal/release"
+	"esper/internal/site"
+)
+
+// emulateCommand runs emulated devices.
+type emulateCommand struct {
+	Images string   `name:"release" placeholder:"DIR" help:"Folder with bootloader.bin and the images (default: the site's build folder)."`
+	Type   []string `placeholder:"TYPE" help:"Device type; may be repeated (default: all in the folder)."`
+	Count  int      `short:"n" default:"1" placeholder:"COUNT" help:"Devices of each type (default: 1)."`
+	ChipID string   `name:"chip-id" default:"00c0de" placeholder:"HEX" help:"Chip id of the first device; the others count on from it (default: ${default})."`
+	State  string   `placeholder:"DIR" help:"Keep each device's flash in DIR/<id>.flash; what is there already goes on."`
+	Flash  string   `placeholder:"FILE" help:"Run one device from a flash file, which it changes."`
+	Quiet  bool     `short:"q" help:"Do not print what the devices send on their serial line."`
+}
+
+// Help is the command's description.
+func (c *emulateCommand) Help() string {
+	return `Runs devices that execute the very machine code that was built, at the pace of the
+clock, on this computer's network, until it is interrupted (Ctrl-C). What they send on
+their serial line is printed, with the device's id in front if there are several.
+
+A device starts with its type's image in slot 0, and 'esper release' updates it like any
+other. Without --state or --flash it is forgotten when the command ends.`
+}
+
+// Run runs the devices.
+func (c *emulateCommand) Run(s *streams) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return c.run(ctx, s)
+}
+
+func (c *emulateCommand) run(ctx context.Context, s *streams) error {
+	plans, err := c.plan()
+	if err != nil {
+		return err
+	}
+	printed := &printer{out: s.out}
+	var devices []*emulator.Device
+	for _, p := range plans {
+		flash, err := p.flash()
+		if err != nil {
+			return err
+		}
+		defer flash.Close()
+		config := emulator.Config{ChipID: p.id, Flash: flash, Link: network.NewSockets(), ELF: p.elf}
+		switch {
+		case c.Quiet:
+		case len(plans) > 1:
+			config.Serial = &prefixed{printed, fmt.Sprintf("[%06x] ", p.id)}
+		default:
+			config.Serial = printed
+		}
+		device, err := emulator.New(config)
+		if err != nil {
+			return err
+		}
+		devices = append(devices, device)
+		s.note("device %s starts%s", device.ID(), p.about)
+	}
+	var running sync.WaitGroup
+	for _, d := range devices {
+		running.Go(func() { d.Run(ctx) })
+	}
+	running.Wait()
+	return nil
+}
+
+// plannedDevice is a device to be run.
+type plannedDevice struct {
+	id      uint32
+	file    string // where its flash lives; empty: in memory
+	content []byte // of a new flash; nil: the file is there
+	elf     []string
+	about   string
+}
+
+// plan says which devices there are to be.
+func (c *emulateCommand) plan() ([]plannedDevice, error) {
+	first, err := strconv.ParseUint(c.ChipID, 16, 24)
+	if err != nil {
+		return nil, fmt.Errorf("--chip-id %q: not 1 to 6 hex digits", c.ChipID)
+	}
+	id := uint32(first)
+	if c.Flash != "" {
+		if c.State != "" || c.Count != 1 || len(c.Type) > 1 {
+			return nil, errors.New("--flash is for one device: it excludes --state, --count and several types")
+		}
+		p := plannedDevice{id: id, file: c.Flash}
+		if exists(c.Flash) {
+			p.about = " from " + c.Flash
+			return []plannedDevice{p}, nil
+		}
+		if len(c.Type) == 0 {
+			return nil, hint(fmt.Errorf("%s is not there", c.Flash), "--type TYPE makes it, with an image of that type")
+		}
+	}
+	if c.Count < 1 {
+		return nil, fmt.Errorf("--count %d: not a number of devices", c.Count)
+	}
+	dir, err := c.folder()
+	if err != nil {
+		return nil, err
+	}
+	types := c.Type
+	if len(types) == 0 {
+		if types, err = imageTypes(dir); err != nil {
+			return nil, err
+		}
+	}
+	var plans []plannedDevice
+	for _, deviceType := range types {
+		content, err := flashContent(dir, deviceType)
+		if err != nil {
+			return nil, err
+		}
+		for range c.Count {
+			p := plannedDevice{id: id & 0xFFFFFF, file: c.Flash, content: content, about: " as a new " + deviceType}
+			if c.State != "" {
+				p.file = filepath.Join(c.State, fmt.Sprintf("%06x.flash", p.id))
+			}
+			if p.file != "" && exists(p.file) {
+				p.content, p.about = nil, " from "+p.file
+			}
+			for slot := range image.Slots {
+				if elf := filepath.Join(dir, fmt.Sprintf("%s.elf%d", deviceType, slot)); exists(elf) {
+					p.elf = append(p.elf, elf)
+				}
+			}
+			plans = append(plans, p)
+			id++
+		}
+	}
+	return plans, nil
+}
+
+// folder is where the images are.
+func (c *emulateCommand) folder() (string, error) {
+	if c.Images != "" {
+		return c.Images, nil
+	}
+	opened, err := openSite(".")
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(opened.Dir, site.BuildDir), nil
+}
+
+// imageTypes are the device types that have an image for slot 0 in a folder.
+func imageTypes(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var types []string
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".rom0"); ok {
+			types = append(types, name)
+		}
+	}
+	if len(types) == 0 {
+		return nil, hint(fmt.Errorf("%s holds no images", dir), "'esper build' makes them")
+	}
+	slices.Sort(types)
+	return types, nil
+}
+
+// flashContent is a new device's flash.
+func flashContent(dir, deviceType string) ([]byte, error) {
+	var parts [2][]byte
+	for i, name := range []string{build.BootloaderFile, release.ImageName(deviceType, 0)} {
+		content, err := os.ReadFile(filepath.Join(dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, hint(err, "'esper build' makes it, in the site's build folder")
+		}
+		if err != nil {
+			return nil, err
+		}
+		parts[i] = content
+	}
+	return image.NewFlash(parts[0], parts[1], nil)
+}
+
+// flash opens or makes the device's flash.
+func (p plannedDevice) flash() (*esp8266.Flash, error) {
+	if p.file == "" {
+		f := esp8266.NewFlash(esp8266.FlashSize)
+		return f, f.Put(0, p.content)
+	}
+	if p.content != nil {
+		if err := os.MkdirAll(filepath.Dir(p.file), 0o777); err != nil {
+			return nil, err
+		}
+	}
+	f, err := esp8266.OpenFlash(p.file)
+	if err == nil && p.content != nil {
+		err = f.Put(0, p.content)
+	}
+	return f, err
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// printer writes what several devices print, without carriage returns.
+type printer struct {
+	mu  sync.Mutex
+	out io.Writer
+}
+
+func (p *printer) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, err := p.out.Write(bytes.ReplaceAll(b, []byte("\r"), nil))
+	return len(b), err
+}
+
+// prefixed puts the device's id in front of each line that is not empty.
+type prefixed struct {
+	*printer
+	prefix string
+}
+
+func (p *prefixed) Write(b []byte) (int, error) {
+	var out []byte
+	for line := range bytes.Lines(b) {
+		if line = bytes.Trim(line, "\r\n"); len(line) > 0 {
+			out = append(append(append(out, p.prefix...), line...), '\n')
+		}
+	}
+	if len(out) == 0 {
+		return len(b), nil
+	}
+	_, err := p.printer.Write(out)
+	return len(b), err
+}
