@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
@@ -67,6 +68,7 @@ func Dial(ctx context.Context, u *url.URL, log *slog.Logger) (*Connection, error
 		subscriptions: map[string]paho.MessageHandler{},
 		lost:          make(chan struct{}),
 	}
+	var connections atomic.Int32
 	password, _ := u.User.Password()
 	options := paho.NewClientOptions().
 		SetClientID(c.id).
@@ -78,7 +80,11 @@ func Dial(ctx context.Context, u *url.URL, log *slog.Logger) (*Connection, error
 		SetKeepAlive(30 * time.Second).
 		SetMaxReconnectInterval(10 * time.Second).
 		SetStore(noStore{}).
-		SetOnConnectHandler(func(paho.Client) { c.resubscribe(log) }).
+		SetOnConnectHandler(func(paho.Client) {
+			if connections.Add(1) > 1 {
+				c.resubscribe(log)
+			}
+		}).
 		SetConnectionLostHandler(func(_ paho.Client, err error) {
 			log.Warn("connection to the MQTT broker lost", "broker", c.name, "error", err)
 			c.mu.Lock()
@@ -132,8 +138,7 @@ func (c *Connection) subscribe(filter string, handler paho.MessageHandler) error
 	return nil
 }
 
-// resubscribe brings the subscriptions back after a reconnection; the first time
-// there are none.
+// resubscribe brings the subscriptions back after a reconnection.
 func (c *Connection) resubscribe(log *slog.Logger) {
 	c.mu.Lock()
 	subscriptions := maps.Clone(c.subscriptions)
