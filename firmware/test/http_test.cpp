@@ -1,0 +1,191 @@
+#include <esper/HttpResponse.h>
+
+#include <vector>
+
+#include "check.h"
+
+using State = HttpResponse::State;
+
+namespace {
+
+struct Outcome {
+    State state;
+    unsigned status;
+    std::string body;
+
+    std::string text() const {
+        return std::to_string(static_cast<int>(state)) + " " + std::to_string(status) + " " + body;
+    }
+};
+
+// Reads the text in the given pieces, each in memory of its own, so that reading past one is
+// found.
+Outcome read(const std::string& text, const std::vector<size_t>& cuts) {
+    HttpResponse response;
+    std::string body;
+    size_t begin = 0;
+    for (size_t i = 0; i <= cuts.size(); i++) {
+        const size_t end = i < cuts.size() ? cuts[i] : text.size();
+        const std::vector<char> piece(text.begin() + static_cast<long>(begin),
+                                      text.begin() + static_cast<long>(end));
+        begin = end;
+        size_t taken = response.head(piece.data(), piece.size());
+        CHECK(taken <= piece.size());
+        const size_t more = response.body(piece.size() - taken);
+        CHECK(more <= piece.size() - taken);
+        body.append(piece.data() + taken, more);
+    }
+    return {response.state(), response.status(), body};
+}
+
+Outcome read(const std::string& text) {
+    return read(text, {});
+}
+
+std::string response(const std::string& headers) {
+    return "HTTP/1.1 200 OK\r\n" + headers + "\r\n\r\nhello";
+}
+
+bool malformed(const std::string& text) {
+    return read(text).state == State::MALFORMED;
+}
+
+}  // namespace
+
+TEST(a_response_with_a_length_is_read) {
+    const Outcome outcome = read(response("Content-Length: 5"));
+    CHECK_EQUAL(outcome.status, 200u);
+    CHECK_EQUAL(outcome.body, "hello");
+    CHECK(outcome.state == State::DONE);
+}
+
+TEST(header_names_are_read_in_any_case_and_values_with_any_space) {
+    for (const char* header :
+         {"content-length:5", "CONTENT-LENGTH: \t5 \t", "Content-Length:    5",
+          "X: y\r\nContent-Length: 5\r\nZ:", "Content-Length: 5\r\nContent-Length: 5"}) {
+        CHECK_EQUAL(read(response(header)).body, "hello");
+    }
+}
+
+TEST(lines_may_end_with_a_bare_line_feed) {
+    CHECK_EQUAL(read("HTTP/1.0 200 OK\nContent-Length: 5\n\nhello").body, "hello");
+}
+
+TEST(a_reason_may_be_missing) {
+    CHECK_EQUAL(read("HTTP/1.1 200\r\nContent-Length: 5\r\n\r\nhello").body, "hello");
+    CHECK_EQUAL(read("HTTP/1.1 200 \r\nContent-Length: 5\r\n\r\nhello").body, "hello");
+}
+
+TEST(what_follows_the_body_is_left) {
+    CHECK_EQUAL(read(response("Content-Length: 4")).body, "hell");
+}
+
+TEST(an_empty_body_is_done_with_the_head) {
+    CHECK(read(response("Content-Length: 0")).state == State::DONE);
+}
+
+TEST(a_short_body_is_not_done) {
+    CHECK(read(response("Content-Length: 6")).state == State::BODY);
+}
+
+TEST(other_statuses_are_told_with_or_without_a_length) {
+    CHECK_EQUAL(read("HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno").status, 404u);
+    const Outcome outcome = read("HTTP/1.1 503 Busy\r\nConnection: close\r\n\r\n");
+    CHECK_EQUAL(outcome.status, 503u);
+    CHECK(outcome.state == State::DONE);
+}
+
+TEST(a_status_line_must_be_one) {
+    for (const char* line :
+         {"", "HTTP/1.1", "HTTP/1.1 ", "HTTP/1.1 20", "HTTP/1.1 2x0 OK", "HTTP/1.1 600 X",
+          "HTTP/1.1 099 X", "HTTP/1.1 2000 OK", "HTTP/2.0 200 OK", "HTTP/1.x 200 OK",
+          "http/1.1 200 OK", " HTTP/1.1 200 OK", "SSH-2.0-OpenSSH_9.6"}) {
+        CHECK(malformed(std::string(line) + "\r\nContent-Length: 5\r\n\r\nhello"));
+    }
+}
+
+TEST(a_length_is_needed) {
+    CHECK(malformed(response("Connection: close")));
+}
+
+TEST(a_length_must_be_a_number_below_a_thousand_million) {
+    for (const char* value :
+         {"", "-1", "+5", "5 5", "0x5", "5,5", "1e3", "1000000000", "99999999999999999999"}) {
+        CHECK(malformed(response(std::string("Content-Length: ") + value)));
+    }
+    CHECK(!malformed(response("Content-Length: 999999999")));
+}
+
+TEST(two_lengths_that_differ_are_malformed) {
+    CHECK(malformed(response("Content-Length: 5\r\nContent-Length: 6")));
+}
+
+TEST(a_transfer_coding_is_malformed) {
+    CHECK(malformed(response("Transfer-Encoding: chunked")));
+    CHECK(malformed(response("Content-Length: 5\r\ntransfer-encoding: chunked")));
+}
+
+TEST(a_header_must_have_a_name_and_a_colon) {
+    for (const char* header :
+         {"Content-Length: 5\r\nnothing", "Content-Length: 5\r\n: x", "Content-Length : 5",
+          "Content-Length: 5\r\n folded", "Content-Length: 5\r\na\"b: c"}) {
+        CHECK(malformed(response(header)));
+    }
+}
+
+TEST(control_characters_are_malformed) {
+    CHECK(malformed(response("Content-Length: 5\r\nA: b\rc")));
+    CHECK(malformed(response(std::string("Content-Length: 5\r\nA: b\0c", 25))));
+    CHECK(malformed(response("Content-Length: 5\r\nA: \x01")));
+}
+
+TEST(long_headers_that_do_not_matter_are_read_over) {
+    const std::string text =
+        response("Set-Cookie: " + std::string(1500, 'x') + "\r\nContent-Length: 5");
+    CHECK_EQUAL(read(text).body, "hello");
+    CHECK_EQUAL(read(response(std::string(100, 'n') + ": v\r\nContent-Length: 5")).body, "hello");
+}
+
+TEST(a_length_that_is_cut_off_is_malformed) {
+    CHECK(malformed(response("Content-Length:" + std::string(60, ' ') + "5")));
+}
+
+TEST(a_head_has_at_most_2048_bytes) {
+    const size_t rest = response("A: \r\nContent-Length: 5").size() - 5;
+    CHECK(!malformed(response("A: " + std::string(2048 - rest, 'x') + "\r\nContent-Length: 5")));
+    CHECK(malformed(response("A: " + std::string(2049 - rest, 'x') + "\r\nContent-Length: 5")));
+    CHECK(malformed(std::string(5000, 'x')));
+}
+
+TEST(pieces_of_any_size_give_the_same_response) {
+    for (const std::string& text :
+         {response("Server: x\r\nContent-Length: 5"), response("Transfer-Encoding: chunked"),
+          std::string("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")}) {
+        const std::string whole = read(text).text();
+        for (size_t a = 0; a <= text.size(); a++) {
+            for (size_t b = a; b <= text.size(); b++) {
+                CHECK_EQUAL(read(text, {a, b}).text(), whole);
+            }
+        }
+        std::vector<size_t> everywhere;
+        for (size_t i = 0; i < text.size(); i++) {
+            everywhere.push_back(i);
+        }
+        CHECK_EQUAL(read(text, everywhere).text(), whole);
+    }
+}
+
+TEST(mutated_responses_are_read_or_refused) {
+    Random random(1);
+    unsigned refused = 0;
+    for (int i = 0; i < 50000; i++) {
+        std::string text = response("Date: today\r\nContent-Length: 5\r\nServer: nginx");
+        random.mutate(text);
+        const size_t cut = random.below(static_cast<uint32_t>(text.size()) + 1);
+        const Outcome outcome = read(text, {cut});
+        CHECK_EQUAL(outcome.text(), read(text).text());
+        refused += outcome.state == State::MALFORMED;
+    }
+    CHECK(refused > 1000);
+    CHECK(refused < 49000);
+}
