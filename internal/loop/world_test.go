@@ -1,0 +1,270 @@
+package loop
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"esper/emulator"
+	"esper/emulator/esp8266"
+	"esper/emulator/network"
+	"esper/firmware"
+	"esper/internal/build"
+	"esper/internal/fleet"
+	"esper/internal/image"
+	"esper/internal/release"
+	"esper/internal/repository"
+	"esper/internal/site"
+)
+
+const realm = "test"
+
+// firmwares is what the tests build once: a site with two device types, and a key.
+type firmwares struct {
+	site       *site.Site
+	key        ed25519.PrivateKey
+	bootloader []byte
+
+	mu    sync.Mutex
+	built map[string][image.Slots][]byte
+}
+
+var (
+	once   sync.Once
+	made   *firmwares
+	failed error
+	dir    string
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// theFirmwares returns what is built for all tests.
+func theFirmwares(t *testing.T) *firmwares {
+	t.Helper()
+	once.Do(func() {
+		if dir, failed = os.MkdirTemp("", "loop-*"); failed == nil {
+			made, failed = makeFirmwares(dir)
+		}
+	})
+	if failed != nil {
+		t.Fatal(failed)
+	}
+	return made
+}
+
+func makeFirmwares(dir string) (*firmwares, error) {
+	devices, err := fs.Sub(firmware.Files, "devices")
+	if err != nil {
+		return nil, err
+	}
+	err = site.Create(dir, site.Template{
+		Realm: realm, SSID: "net",
+		MQTT: "mqtt://broker:1883", UpdateURL: "http://web/firmware",
+		Devices: devices, Types: []string{"socket", "sensor"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	f := &firmwares{built: map[string][image.Slots][]byte{}}
+	if f.site, err = site.Open(dir); err != nil {
+		return nil, err
+	}
+	f.key, err = release.LoadPrivateKey(filepath.Join(dir, site.KeyName+".key"))
+	return f, err
+}
+
+// images builds a device type in a version, once.
+func (f *firmwares) images(t *testing.T, deviceType, version string, sequence uint32) [image.Slots][]byte {
+	t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	name := fmt.Sprint(deviceType, " ", version, " ", sequence)
+	if images, ok := f.built[name]; ok {
+		return images
+	}
+	var log bytes.Buffer
+	result, err := build.Build(context.Background(), f.site, build.Options{
+		Types:   []string{deviceType},
+		Version: &site.Version{Name: version, Sequence: sequence},
+		Log:     &log,
+	})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, log.String())
+	}
+	images, err := release.ReadImages(filepath.Join(f.site.Dir, site.BuildDir), deviceType)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.bootloader, err = os.ReadFile(result.Bootloader); err != nil {
+		t.Fatal(err)
+	}
+	f.built[name] = images
+	return images
+}
+
+// release builds and signs.
+func (f *firmwares) release(t *testing.T, deviceType, version string, sequence uint32) *release.Release {
+	t.Helper()
+	r, err := release.Sign(f.images(t, deviceType, version, sequence), f.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// world is a fleet, its broker and its repository, in virtual time.
+type world struct {
+	*emulator.Lab
+	t          *testing.T
+	firmwares  *firmwares
+	repository *repository.Repository
+	handler    http.Handler // what the web server answers with; the repository's, unless a test plays another
+	brokerHost *network.Host
+	webHost    *network.Host
+	broker     *network.Broker
+	web        *network.Web
+	fleet      *fleet.Fleet
+	updates    map[string][]fleet.UpdateStatus // by device: all that it reported
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{Lab: emulator.NewLab(), t: t, firmwares: theFirmwares(t), updates: map[string][]fleet.UpdateStatus{}}
+	var err error
+	if w.repository, err = repository.Open(t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	w.handler = http.StripPrefix("/firmware", w.repository.Handler(nil))
+	w.web = network.NewWeb(w.Net, http.HandlerFunc(func(rw http.ResponseWriter, q *http.Request) { w.handler.ServeHTTP(rw, q) }))
+	w.broker = network.NewBroker(w.Net)
+	w.brokerHost, w.webHost = w.Net.AddHost("broker"), w.Net.AddHost("web")
+	w.brokerHost.Listen(1883, w.broker)
+	w.webHost.Listen(80, w.web)
+
+	w.fleet = fleet.New(realm, slog.New(slog.DiscardHandler))
+	w.broker.OnMessage = func(m network.Message) {
+		w.fleet.Handle(m.Topic, []byte(m.Payload), time.Unix(0, int64(m.At)))
+		if id, ok := strings.CutSuffix(strings.TrimPrefix(m.Topic, realm+"/"), "/update/status"); ok {
+			var u fleet.UpdateStatus
+			if err := json.Unmarshal([]byte(m.Payload), &u); err != nil {
+				t.Errorf("update/status of %s: %v: %s", id, err, m.Payload)
+			}
+			w.updates[id] = append(w.updates[id], u)
+		}
+	}
+	t.Cleanup(func() {
+		for _, e := range w.broker.Errors() {
+			t.Errorf("MQTT protocol error: %s", e)
+		}
+	})
+	return w
+}
+
+// add switches on a device that was flashed over the serial line.
+func (w *world) add(id uint32, deviceType, version string, sequence uint32) *emulator.Device {
+	w.t.Helper()
+	images := w.firmwares.images(w.t, deviceType, version, sequence)
+	content, err := image.NewFlash(w.firmwares.bootloader, images[0], nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	flash := esp8266.NewFlash(image.FlashSize)
+	if err := flash.Put(0, content); err != nil {
+		w.t.Fatal(err)
+	}
+	serial := &bytes.Buffer{}
+	d, err := w.Add(emulator.Config{ChipID: id, Flash: flash, Serial: serial})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() {
+		if w.t.Failed() {
+			w.t.Logf("serial line of %s:\n%s", d.ID(), tail(serial.String(), 4000))
+		}
+	})
+	return d
+}
+
+func tail(s string, n int) string { return s[max(0, len(s)-n):] }
+
+// publish builds, signs and publishes a release, without telling the devices.
+func (w *world) publish(deviceType, version string, sequence uint32) {
+	w.t.Helper()
+	if err := w.repository.Publish(w.firmwares.release(w.t, deviceType, version, sequence), false); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// notify tells all devices to check.
+func (w *world) notify() { w.broker.Publish(realm+"/update", "", false) }
+
+// expect lets everything work until the condition holds.
+func (w *world) expect(what string, max time.Duration, condition func() bool) {
+	w.t.Helper()
+	if !w.RunUntil(condition, max) {
+		w.t.Fatalf("not within %v: %s", max, what)
+	}
+}
+
+// device is what a device has reported.
+func (w *world) device(d *emulator.Device) fleet.Device {
+	for _, known := range w.fleet.Devices() {
+		if known.ID == d.ID() {
+			return known
+		}
+	}
+	return fleet.Device{}
+}
+
+// runs says whether a device is online and reports to run the version.
+func (w *world) runs(d *emulator.Device, version string) bool {
+	known := w.device(d)
+	return known.Status == fleet.Online && known.Version() == version
+}
+
+// settle waits until the devices are online and have checked for a release once.
+func (w *world) settle() {
+	w.t.Helper()
+	for _, d := range w.Devices {
+		w.expect(d.ID()+" online, and done with its first check", 30*time.Second, func() bool {
+			u := w.lastUpdate(d)
+			return w.device(d).Status == fleet.Online && w.device(d).Info != nil &&
+				(u.State == "idle" || u.State == "failed") && len(w.updates[d.ID()]) > 1
+		})
+	}
+}
+
+// lastUpdate is what a device reported last on update/status.
+func (w *world) lastUpdate(d *emulator.Device) fleet.UpdateStatus {
+	all := w.updates[d.ID()]
+	if len(all) == 0 {
+		return fleet.UpdateStatus{}
+	}
+	return all[len(all)-1]
+}
+
+// requests counts the requests so far whose URL contains the text.
+func (w *world) requests(text string) int {
+	n := 0
+	for _, q := range w.web.Requests() {
+		if strings.Contains(q.URL, text) {
+			n++
+		}
+	}
+	return n
+}
