@@ -42,6 +42,12 @@ func (b *builder) linkSlot(ctx context.Context, path string, slot int, device, f
 		Entry: program.entry, Segments: program.ram, Slot: slot,
 		FlashMode: image.FlashDOUT, FlashSizeFreq: image.Flash1MB40MHz,
 	}
+	for _, s := range program.ram {
+		// The bootloader loads it, and lies above it.
+		if end := int(s.Addr) + len(s.Data); s.Addr >= image.DRAMStart && s.Addr < image.DRAMEnd && end > image.DRAMEnd {
+			return nil, &OverflowError{"the RAM for constants and initial data (73,728 bytes)", end - image.DRAMEnd}
+		}
+	}
 	for _, s := range program.flash {
 		if s.Addr != image.IROMAddress(slot) {
 			return nil, fmt.Errorf("code at %#08x, not where the slot's begins", s.Addr)

@@ -1,0 +1,271 @@
+package build_test
+
+import (
+	"bytes"
+	"context"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"esper/internal/build"
+	"esper/internal/image"
+	"esper/internal/site"
+)
+
+func TestEveryShippedTypeIsBuiltForBothSlots(t *testing.T) {
+	dir := newSite(t, true)
+	r := mustBuild(t, dir, build.Options{Version: &site.Version{Name: "8a1b2c3d", Sequence: 42}})
+	if len(r.Types) != 3 {
+		t.Fatalf("%d types, not the three that ship", len(r.Types))
+	}
+	if _, _, err := image.ParseStandard(read(t, r.Bootloader)); err != nil {
+		t.Errorf("bootloader: %v", err)
+	}
+	for _, built := range r.Types {
+		for slot, i := range built.Images {
+			got, err := image.Parse(read(t, i.Path))
+			if err != nil {
+				t.Errorf("%s: %v", i.Path, err)
+				continue
+			}
+			want := image.Descriptor{DeviceType: built.Name, Version: "8a1b2c3d", Sequence: 42, Slot: slot, Size: i.Size}
+			if got.Descriptor != want {
+				t.Errorf("%s: %+v, not %+v", i.Path, got.Descriptor, want)
+			}
+			if entry := got.Entry; entry < image.IRAMStart || entry >= image.IRAMEnd {
+				t.Errorf("%s: entry %#08x is not in IRAM, and the cache is off", i.Path, entry)
+			}
+			t.Logf("%s slot %d: %d bytes, %.1f %% of the slot; code %d, IRAM %d, RAM %d",
+				built.Name, slot, i.Size, 100*i.SlotUse(), i.Code, i.IRAM, i.RAM)
+		}
+	}
+	names, err := filepath.Glob(filepath.Join(dir, "build", "*"))
+	must(t, err)
+	if len(names) != 1+3*4 {
+		t.Errorf("the build folder holds %v", names)
+	}
+}
+
+func TestTheSameSourcesGiveTheSameBytesInAnyFolder(t *testing.T) {
+	files := func() map[string][]byte {
+		r := mustBuild(t, newSite(t, true), build.Options{Types: []string{"button"}, Dir: t.TempDir()})
+		files := map[string][]byte{"the bootloader": read(t, r.Bootloader)}
+		for slot, i := range r.Types[0].Images {
+			files[fmt.Sprintf("image %d", slot)] = read(t, i.Path)
+			files[fmt.Sprintf("ELF file %d", slot)] = read(t, i.ELF)
+		}
+		return files
+	}
+	before := files()
+	compileAnew(t)
+	for name, content := range files() {
+		if !bytes.Equal(content, before[name]) {
+			t.Errorf("%s differs", name)
+		}
+	}
+}
+
+// compileAnew gives the test an empty cache, in which only Monocypher is there.
+func compileAnew(t testing.TB) {
+	t.Helper()
+	cache := os.Getenv(build.CacheVariable)
+	if cache == "" {
+		user, err := os.UserCacheDir()
+		must(t, err)
+		cache = filepath.Join(user, "esper")
+	}
+	if os.Getenv(build.MonocypherVariable) == "" {
+		found, err := filepath.Glob(filepath.Join(cache, "monocypher-*"))
+		must(t, err)
+		t.Setenv(build.MonocypherVariable, found[0])
+	}
+	t.Setenv(build.CacheVariable, t.TempDir())
+}
+
+func TestAnotherVersionCompilesOneSmallFile(t *testing.T) {
+	dir := newSite(t, true)
+	mustBuild(t, dir, build.Options{Types: []string{"socket"}})
+	next := &site.Version{Name: fmt.Sprint(time.Now().UnixNano()), Sequence: 2}
+	r := mustBuild(t, dir, build.Options{Types: []string{"socket"}, Version: next})
+	if want := []string{"socket/configuration.cpp"}; !slices.Equal(r.Compiled, want) {
+		t.Errorf("compiled %v, not %v", r.Compiled, want)
+	}
+	r = mustBuild(t, dir, build.Options{Types: []string{"socket"}, Version: next})
+	if len(r.Compiled) != 0 {
+		t.Errorf("compiled %v though nothing has changed", r.Compiled)
+	}
+}
+
+func TestWithoutAnUpdateURLThereIsNoUpdateCode(t *testing.T) {
+	of := func(update bool) (size int, symbols string) {
+		r := mustBuild(t, newSite(t, update), build.Options{Types: []string{"socket"}})
+		file, err := elf.NewFile(bytes.NewReader(read(t, r.Types[0].Images[0].ELF)))
+		must(t, err)
+		list, err := file.Symbols()
+		must(t, err)
+		for _, s := range list {
+			if elf.ST_TYPE(s.Info) == elf.STT_FUNC {
+				symbols += s.Name + "\n"
+			}
+		}
+		return r.Types[0].Images[0].Size, symbols
+	}
+	large, with := of(true)
+	small, without := of(false)
+	t.Logf("with updates %d bytes, without %d", large, small)
+	for _, name := range []string{"crypto_eddsa_check_equation", "6Update", "SignedText", "VersionFile", "7Release", "4Http", "6Sha256"} {
+		if strings.Contains(without, name) {
+			t.Errorf("%s is there without updates", name)
+		}
+	}
+	if !strings.Contains(with, "crypto_eddsa_check_equation") || !strings.Contains(with, "6Update") {
+		t.Error("the update code is not there with updates either")
+	}
+	if large-small < 10_000 {
+		t.Errorf("leaving updates out saves only %d bytes", large-small)
+	}
+}
+
+func TestAFirmwareThatOutgrowsTheChipSaysByHowMuch(t *testing.T) {
+	const device = "#include <esper/Device.h>\nDevice device;\nDevice* getDevice() { return &device; }\n"
+	for _, test := range []struct {
+		name, code string
+		says       string
+	}{
+		{"its slot", `extern "C" __attribute__((section(".irom.text"), used, retain)) const unsigned big[0x1E400] = {1};
+			struct Uses { Uses() { asm volatile("" ::"r"(big)); } } uses;`, "495616"},
+		{"IRAM", `extern "C" __attribute__((section(".iram.text"))) void big() { asm volatile(".fill 0x9000, 1, 0"); }
+			struct Uses { Uses() { asm volatile("" ::"r"(big)); } } uses;`, "IRAM"},
+		{"RAM", `static char big[0x13000]; struct Uses { Uses() { asm volatile("" ::"r"(big)); } } uses;`, "DRAM"},
+		{"the RAM that can be loaded", `extern "C" __attribute__((used)) char big[0x12000] = {1};
+			struct Uses { Uses() { asm volatile("" ::"r"(big)); } } uses;`, "RAM"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := newSite(t, false)
+			must(t, os.WriteFile(filepath.Join(dir, "devices", "socket", "socket.cpp"), []byte(device+test.code), 0o666))
+			_, err := buildSite(t, dir, build.Options{Types: []string{"socket"}})
+			if err == nil {
+				t.Fatal("it was built")
+			}
+			t.Log(err)
+			if !strings.HasPrefix(err.Error(), "socket: slot ") || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("the error does not name slot and %s: %v", test.says, err)
+			}
+			var image *image.TooLargeError
+			var overflow *build.OverflowError
+			if !errors.As(err, &image) && !errors.As(err, &overflow) {
+				t.Errorf("%T does not say by how much", err)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "build")); err == nil {
+				t.Error("a build that failed left files behind")
+			}
+		})
+	}
+}
+
+func TestSecretsReachTheFirmwareUnchanged(t *testing.T) {
+	password := "\\\"?" + "?=%s\\0 9é{};'"
+	t.Setenv(site.PasswordVariable, password)
+	r := mustBuild(t, newSite(t, false), build.Options{Types: []string{"socket"}})
+	if !bytes.Contains(read(t, r.Types[0].Images[0].Path), []byte(password+"\x00")) {
+		t.Error("the password is not in the image as it was given")
+	}
+}
+
+func TestASourceThatDoesNotCompileIsNamed(t *testing.T) {
+	dir := newSite(t, false)
+	path := filepath.Join(dir, "devices", "sensor", "sensor.cpp")
+	must(t, os.WriteFile(path, []byte("int main( {}\n"), 0o666))
+	var log bytes.Buffer
+	_, err := buildSite(t, dir, build.Options{Log: &log})
+	var refused *build.CompileError
+	if !errors.As(err, &refused) || refused.Source != "sensor/sensor.cpp" {
+		t.Fatalf("%v", err)
+	}
+	if !strings.Contains(log.String(), "sensor.cpp:1:") {
+		t.Errorf("the log has not what the compiler said:\n%s", &log)
+	}
+}
+
+func TestWarningsComeAgainUntilTheyAreHeeded(t *testing.T) {
+	dir := newSite(t, false)
+	path := filepath.Join(dir, "devices", "socket", "unused.c")
+	must(t, os.WriteFile(path, []byte("static int unused;\n"), 0o666))
+	for range 2 {
+		var log bytes.Buffer
+		_, err := buildSite(t, dir, build.Options{Types: []string{"socket"}, Log: &log})
+		must(t, err)
+		if !strings.Contains(log.String(), "warning") {
+			t.Errorf("no warning:\n%s", &log)
+		}
+	}
+}
+
+func TestAChangedHeaderOfTheSiteIsNoticed(t *testing.T) {
+	dir := newSite(t, false)
+	devices := filepath.Join(dir, "devices")
+	must(t, os.WriteFile(filepath.Join(devices, "socket", "name.cpp"),
+		[]byte("#include \"../name.h\"\nextern const char* const name;\nconst char* const name = NAME;\n"), 0o666))
+	for _, name := range []string{"one", "two"} {
+		unique := fmt.Sprintf("#define NAME \"%s%d\"\n", name, time.Now().UnixNano())
+		must(t, os.WriteFile(filepath.Join(devices, "name.h"), []byte(unique), 0o666))
+		r := mustBuild(t, dir, build.Options{Types: []string{"socket"}})
+		if !slices.Contains(r.Compiled, "socket/name.cpp") {
+			t.Errorf("compiled %v, without socket/name.cpp", r.Compiled)
+		}
+	}
+}
+
+func TestWhatABuildLacksIsNamed(t *testing.T) {
+	dir := newSite(t, false)
+	t.Run("a device type", func(t *testing.T) {
+		if _, err := buildSite(t, dir, build.Options{Types: []string{"lamp"}}); err == nil || !strings.Contains(err.Error(), `"lamp"`) {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("any device type", func(t *testing.T) {
+		_, err := build.Build(t.Context(), &site.Site{Dir: dir}, build.Options{})
+		if !errors.Is(err, build.ErrNoTypes) {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("the SDK", func(t *testing.T) {
+		if _, err := buildSite(t, dir, build.Options{SDKDir: t.TempDir()}); !errors.Is(err, build.ErrSDK) {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("the right Monocypher", func(t *testing.T) {
+		other := t.TempDir()
+		for _, name := range []string{"monocypher.c", "monocypher.h"} {
+			must(t, os.WriteFile(filepath.Join(other, name), []byte("/* forged */\n"), 0o666))
+		}
+		t.Setenv(build.MonocypherVariable, other)
+		if _, err := buildSite(t, dir, build.Options{}); !errors.Is(err, build.ErrMonocypher) {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("the cross compiler", func(t *testing.T) {
+		s, err := site.Open(dir)
+		must(t, err)
+		t.Setenv("PATH", t.TempDir())
+		if _, err := build.Build(t.Context(), s, build.Options{Version: first}); !errors.Is(err, build.ErrNoCompiler) {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("time", func(t *testing.T) {
+		needCompiler(t)
+		s, err := site.Open(dir)
+		must(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := build.Build(ctx, s, build.Options{Version: first}); !errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
+	})
+}
