@@ -16,6 +16,7 @@ func TestTheServerItselfSubscribes(t *testing.T) {
 	b := startEmbedded(t)
 	c := dial(t, brokerURL(b.Addr().String()))
 	publish(t, c, "home/00c0de/info", "{}", true)
+	settle(t, c)
 	got := subscribe(t, b, "home/+/info")
 	expect(t, got, broker.Message{Topic: "home/00c0de/info", Payload: []byte("{}"), Retained: true})
 	publish(t, c, "home/00c0de/info", "{1}", true)

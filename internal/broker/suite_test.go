@@ -99,6 +99,7 @@ func suite(t *testing.T, start func(t *testing.T) *url.URL) {
 		c := dial(t, u)
 		publish(t, c, "home/00c0de/status", "ONLINE", true)
 		publish(t, c, "home/00c0de/button", "1", false)
+		settle(t, c) // the acknowledgement may come before the message is handed on
 		got := subscribe(t, dial(t, u), "home/#")
 		expect(t, got, broker.Message{Topic: "home/00c0de/status", Payload: []byte("ONLINE"), Retained: true})
 
@@ -106,10 +107,8 @@ func suite(t *testing.T, start func(t *testing.T) *url.URL) {
 		expect(t, got, broker.Message{Topic: "home/00c0de/status", Payload: []byte("OFFLINE")})
 
 		publish(t, c, "home/00c0de/status", "", true) // forgets it (MQTT 3.1.1, 3.3.1.3)
-		settled := dial(t, u)
-		got = subscribe(t, settled, "home/#")
-		settle(t, settled)
-		expectNone(t, got)
+		settle(t, c)
+		expectNone(t, subscribe(t, dial(t, u), "home/#"))
 	})
 
 	t.Run("filters with + match one level", func(t *testing.T) {
@@ -195,7 +194,6 @@ func suite(t *testing.T, start func(t *testing.T) *url.URL) {
 			expect(t, got, broker.Message{Topic: "home/update", Payload: []byte("check")})
 		}
 		got := subscribe(t, server, "home/+/info", "home/+/status", "home/+/update/status")
-		settle(t, server)
 		if len(got) != 3*devices {
 			t.Errorf("%d retained messages, want %d", len(got), 3*devices)
 		}
@@ -309,6 +307,9 @@ func subscribe(t *testing.T, c broker.Client, filters ...string) <-chan broker.M
 		if err := c.Subscribe(filter, func(m broker.Message) { got <- m }); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if c, ok := c.(*broker.Connection); ok {
+		settle(t, c) // the retained messages come after the acknowledgement
 	}
 	return got
 }
