@@ -1,0 +1,184 @@
+package main
+
+import (
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"text/tabwriter"
+
+	"esper/internal/release"
+	"esper/internal/repository"
+	"esper/internal/site"
+)
+
+// publishCommand publishes releases.
+type publishCommand struct {
+	Site       string   `default:"." placeholder:"DIR" help:"The site (default: the folder you are in, or above it)."`
+	From       string   `placeholder:"DIR" help:"Folder with signed releases (default: build, in the site)."`
+	Repository string   `placeholder:"DIR" help:"Folder to publish to (default: data/firmware, in the site, which 'esper serve' serves)."`
+	Key        []string `placeholder:"PUB" sep:"none" help:"Public key to trust; may be repeated (default: the site's keys)."`
+	Type       []string `placeholder:"TYPE" help:"Device type to publish; may be repeated (default: all in the folder)."`
+	Force      bool     `help:"Publish even if the sequence is not greater than that of the published release."`
+	JSON       bool     `name:"json" help:"Print JSON."`
+}
+
+// Help is the command's description.
+func (c *publishCommand) Help() string {
+	return `Takes signed releases from a folder, verifies all of them as devices do, and only then
+makes each the one that devices find, whole or not at all. The last five releases of a device
+type are kept. The repository is a folder that 'esper serve' serves, and so can any static
+web server.
+
+Refused are a version that is published with other content, and a sequence that is not
+greater than that of the published release: no device would install either. Devices are
+told by 'esper trigger', or find out by themselves.
+
+Exit codes: 0 all are published; 3 one does not verify, and nothing is published; 1 it failed.`
+}
+
+// published is what is printed about a release.
+type published struct {
+	Type     string `json:"type"`
+	Version  string `json:"version"`
+	Sequence uint32 `json:"sequence"`
+	Before   string `json:"before"` // version that was published before, or empty
+}
+
+// Run publishes the releases.
+func (c *publishCommand) Run(s *streams) error {
+	var opened *site.Site
+	if c.From == "" || c.Repository == "" || len(c.Key) == 0 {
+		var err error
+		if opened, err = site.Open(c.Site); errors.Is(err, site.ErrNoSite) {
+			return hint(err, "outside a site, name folders and key: esper publish --from DIR --repository DIR --key release.pub")
+		} else if err != nil {
+			return err
+		}
+	}
+	from := c.From
+	if from == "" {
+		from = filepath.Join(opened.Dir, site.BuildDir)
+	}
+	keys, err := trustedKeys(c.Key, opened)
+	if err != nil {
+		return err
+	}
+	releases, err := readReleases(from, c.Type, keys)
+	if err != nil {
+		return err
+	}
+	repo, err := openRepository(c.Repository, opened)
+	if err != nil {
+		return err
+	}
+	done, err := publishReleases(repo, releases, c.Force)
+	return errors.Join(err, c.print(s, done)) // what was published before an error, too
+}
+
+// trustedKeys loads the public keys that are named, or else returns the site's.
+func trustedKeys(paths []string, s *site.Site) ([]ed25519.PublicKey, error) {
+	var keys []ed25519.PublicKey
+	for _, path := range paths {
+		key, err := release.LoadPublicKey(path)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	if len(paths) == 0 {
+		keys = s.Config.Update.Keys
+	}
+	if len(keys) == 0 {
+		return nil, hint(errors.New("the site names no keys to verify with"),
+			"name them in esper.toml, update.keys, or with --key")
+	}
+	return keys, nil
+}
+
+// readReleases reads the releases of some device types, or all, from a folder and
+// verifies each.
+func readReleases(dir string, types []string, keys []ed25519.PublicKey) ([]*release.Release, error) {
+	if len(types) == 0 {
+		var err error
+		if types, err = release.List(dir); err != nil {
+			return nil, err
+		}
+	}
+	if len(types) == 0 {
+		return nil, hint(fmt.Errorf("%s: no signed releases there", dir), "'esper release' builds and signs them")
+	}
+	var releases []*release.Release
+	for _, deviceType := range types {
+		r, err := release.Read(dir, deviceType)
+		if err != nil {
+			return nil, err
+		}
+		if err := r.Verify(keys); err != nil {
+			return nil, &invalidError{hint(fmt.Errorf("%s in %s: %w; nothing was published", deviceType, dir, err),
+				"'esper verify' tells about all releases in the folder")}
+		}
+		releases = append(releases, r)
+	}
+	return releases, nil
+}
+
+// publishReleases publishes verified releases one after the other, and returns
+// those that are published when it fails.
+func publishReleases(repo *repository.Repository, releases []*release.Release, force bool) ([]published, error) {
+	done := []published{}
+	for _, r := range releases {
+		p := published{Type: r.Type, Version: r.Version, Sequence: r.Sequence}
+		current, err := repo.Current(r.Type)
+		if err == nil {
+			p.Before = current.Version
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return done, err
+		}
+		if err := repo.Publish(r, force); err != nil {
+			return done, publishHint(err)
+		}
+		done = append(done, p)
+	}
+	return done, nil
+}
+
+// publishHint adds what to do about an error of a publication.
+func publishHint(err error) error {
+	switch {
+	case errors.Is(err, repository.ErrConflict):
+		return hint(err, "devices that run this version would not notice: commit the change, so that it gets another version")
+	case errors.Is(err, repository.ErrNotNewer):
+		return hint(err, "devices install greater sequences only: commit, then release; --force publishes it for new devices")
+	case errors.Is(err, repository.ErrLocked):
+		return hint(err, "wait until it is done, then publish again")
+	}
+	return err
+}
+
+// print prints what was published.
+func (c *publishCommand) print(s *streams, done []published) error {
+	if c.JSON {
+		e := json.NewEncoder(s.out)
+		e.SetIndent("", "  ")
+		return e.Encode(done)
+	}
+	if len(done) == 0 {
+		return nil
+	}
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "TYPE\tVERSION\tSEQUENCE\tBEFORE")
+	for _, p := range done {
+		before := p.Before
+		switch before {
+		case "":
+			before = "-"
+		case p.Version:
+			before = "the same"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", p.Type, p.Version, p.Sequence, before)
+	}
+	return w.Flush()
+}

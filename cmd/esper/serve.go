@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"esper/internal/broker"
+	"esper/internal/server"
+	"esper/internal/site"
+)
+
+// serveCommand runs the server.
+type serveCommand struct {
+	Site       string `default:"." placeholder:"DIR" help:"The site (default: the folder you are in, or above it)."`
+	Data       string `placeholder:"DIR" help:"Folder for the server's data; the repository is firmware in it (default: data, in the site)."`
+	HTTP       string `name:"http" placeholder:"HOST:PORT" help:"Where to serve firmware (default: the port in the site's update.url, or 8080)."`
+	MQTTListen string `name:"mqtt-listen" placeholder:"HOST:PORT" help:"Where the embedded broker listens (default: the port in the site's mqtt.url, or 1883)."`
+	MQTT       string `name:"mqtt" env:"ESPER_MQTT" placeholder:"URL" help:"Use this broker, mqtt://user:password@host:port, instead of the embedded one."`
+	Realm      string `placeholder:"REALM" help:"First part of every topic (default: the site's, or home)."`
+	Verbose    bool   `short:"v" help:"Log every connection and check too."`
+}
+
+// Help is the command's description.
+func (c *serveCommand) Help() string {
+	return `Serves the site's releases over HTTP under /firmware/, and runs an MQTT broker, in one process
+that needs nothing else. It runs until it is interrupted and logs to standard error.
+
+Devices find it by mqtt.url and update.url in esper.toml. The broker asks for the user and
+password in mqtt.url, if there are any. Firmware needs no protection: it is signed.
+
+--mqtt uses a broker of your own instead. For firmware, any web server that serves the folder
+data/firmware does as well.`
+}
+
+// Run serves until it is interrupted.
+func (c *serveCommand) Run(s *streams) error {
+	level := slog.LevelInfo
+	if c.Verbose {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level}))
+	config, err := c.config(log)
+	if err != nil {
+		return err
+	}
+	running, err := server.Open(config)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return hint(err, "another program listens there, perhaps another 'esper serve'; --http and --mqtt-listen choose other ports")
+	}
+	if err != nil {
+		return err
+	}
+	warnOpen(log, running, config)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return running.Run(ctx)
+}
+
+// config returns how the server is set up, from the command line as far as it is
+// there, else from the site.
+func (c *serveCommand) config(log *slog.Logger) (server.Config, error) {
+	config := server.Config{
+		Realm: "home", HTTPListen: ":8080", MQTTListen: ":1883", Log: log,
+	}
+	data := c.Data
+	opened, err := site.Open(c.Site)
+	switch {
+	case err == nil:
+		log.Info("serving the site", "folder", opened.Dir)
+		if data == "" {
+			data = filepath.Join(opened.Dir, dataDir)
+		}
+		takeSite(&config, opened.Config)
+	case errors.Is(err, site.ErrNoSite) && data != "":
+		// Without a site it is an open broker and a repository that others publish to.
+	case errors.Is(err, site.ErrNoSite):
+		return config, hint(err, "'esper init' makes a site; outside one, --data names a folder")
+	default:
+		return config, err
+	}
+	if c.HTTP != "" {
+		config.HTTPListen = c.HTTP
+	}
+	if c.MQTTListen != "" {
+		config.MQTTListen = c.MQTTListen
+	}
+	if c.Realm != "" {
+		config.Realm = c.Realm
+	}
+	if c.MQTT != "" {
+		if config.ExternalMQTT, err = broker.ParseURL(c.MQTT); err != nil {
+			return config, err
+		}
+	}
+	config.RepositoryDir = repositoryDir(data)
+	return config, makeDataDir(data)
+}
+
+// takeSite sets what the site's devices expect.
+func takeSite(config *server.Config, from site.Config) {
+	config.Realm = from.Realm
+	config.MQTTListen = ":" + strconv.Itoa(int(from.MQTT.Port))
+	config.MQTTUser, config.MQTTPassword = from.MQTT.User, from.MQTT.Password.Reveal()
+	if from.Update.URL == "" {
+		return
+	}
+	config.HTTPListen = ":" + strconv.Itoa(int(from.Update.Port))
+	if from.Update.Path+"/" != server.FirmwarePath {
+		config.Log.Warn("devices look for firmware elsewhere than this server has it",
+			"update.url", from.Update.URL, "path", server.FirmwarePath)
+	}
+}
+
+// makeDataDir makes the folder for the server's data, and keeps it out of the
+// site's git repository.
+func makeDataDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	ignore := filepath.Join(dir, ".gitignore")
+	if _, err := os.Stat(ignore); err == nil {
+		return nil
+	}
+	return os.WriteFile(ignore, []byte("*\n"), 0o644)
+}
+
+// warnOpen says what others in the network can do now.
+func warnOpen(log *slog.Logger, s *server.Server, config server.Config) {
+	beyond := func(a *net.TCPAddr) bool { return a != nil && !a.IP.IsLoopback() }
+	if beyond(s.HTTPAddr()) {
+		log.Warn("open to the network: everybody can read the firmware, and what is secret in it", "http", s.HTTPAddr().String())
+	}
+	switch {
+	case !beyond(s.MQTTAddr()):
+	case config.MQTTUser == "":
+		log.Warn("open to the network: everybody can read and command the devices over MQTT; "+
+			"a user and password in mqtt.url, esper.toml, change that", "mqtt", s.MQTTAddr().String())
+	default:
+		log.Warn("open to the network: MQTT asks for the password but does not encrypt it", "mqtt", s.MQTTAddr().String(), "user", config.MQTTUser)
+	}
+}
