@@ -45,6 +45,7 @@ func (c *Chip) boot() {
 		c.print("wdt reset\r\n")
 	}
 	entry, err := c.loadImage()
+	c.FeedWatchdog()
 	if err != nil {
 		c.print(fmt.Sprintf("%v\r\nets_main.c \r\n", err))
 		c.stopped = true

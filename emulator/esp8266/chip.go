@@ -53,6 +53,10 @@ type ExceptionInfo struct {
 	CPU   lx106.State // all registers, as the vector finds them
 }
 
+func (e ExceptionInfo) String() string {
+	return fmt.Sprintf("exception %d at 0x%08x, address 0x%08x", e.Cause, e.PC, e.Addr)
+}
+
 // Chip is one ESP8266. Set the exported fields before the first PowerOn.
 type Chip struct {
 	CPU    *lx106.CPU
@@ -202,7 +206,11 @@ func (c *Chip) Run(until uint64) Event {
 
 // awake says whether an interrupt ends the CPU's waiting.
 func (c *Chip) awake() bool {
-	return c.CPU.INTERRUPT&c.CPU.INTENABLE != 0 || c.CPU.Cycles >= c.CPU.TimerAt
+	pending := c.CPU.INTERRUPT
+	if c.CPU.Cycles >= c.CPU.TimerAt {
+		pending |= 1 << timerInterrupt
+	}
+	return pending&c.CPU.INTENABLE != 0
 }
 
 // simcall does what lies behind the SIMCALL at PC.

@@ -90,8 +90,11 @@ func (c *Chip) storeRegister(addr, v uint32) bool {
 		return false
 	}
 	*p = v
-	if addr == regEdgeInterrupts {
+	switch {
+	case addr == regEdgeInterrupts:
 		c.CPU.Halt() // a timer may count as an interrupt from now on
+	case addr >= regIOMux && addr < regIOMux+0x44:
+		c.pinsChanged() // by a pull-up
 	}
 	return true
 }

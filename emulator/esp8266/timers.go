@@ -39,8 +39,11 @@ func (t *countdown) due() uint64 {
 	if t.control&timerEnable == 0 || t.fired && t.control&timerReload == 0 {
 		return never
 	}
-	return t.start + uint64(max(t.value, 1))*prescale(t.control)
+	return t.start + turns(t.value)*prescale(t.control)
 }
+
+// turns is the number of ticks from a count to the next 0.
+func turns(count uint32) uint64 { return uint64((count-1)&countdownMask) + 1 }
 
 func (t *countdown) count(now uint64) uint32 {
 	if t.control&timerEnable == 0 {
@@ -89,7 +92,7 @@ func (c *Chip) tick() {
 		if c.frc1.control&timerReload != 0 {
 			c.frc1.value = c.frc1.reload
 			// Periods that passed while the CPU executed nothing are one interrupt.
-			period := uint64(max(c.frc1.value, 1)) * prescale(c.frc1.control)
+			period := turns(c.frc1.value) * prescale(c.frc1.control)
 			c.frc1.start += (now - due) / period * period
 		}
 		c.edge(frc1Interrupt, 1<<1)
