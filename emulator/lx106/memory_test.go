@@ -195,15 +195,27 @@ func TestInvalidateFromTheBusTakesEffectAtOnce(t *testing.T) {
 	}
 }
 
-func TestWindowThatGoesTakesItsCodeAlong(t *testing.T) {
-	c, p := newMachine()
-	p.i(nop, nop)
+func TestCodeComesAndGoesWithItsWindow(t *testing.T) {
+	first, second := make([]byte, 64), make([]byte, 64)
+	copy(first, "\x52\xA1\x11")  // movi a5, 0x111
+	copy(second, "\x52\xA2\x22") // movi a5, 0x222
+	bus := &device{fetch: func(uint32) (uint32, Cause) { return movi(5, 0x333).bits, OK }}
+	c, p := newDeviceMachine(bus)
 	p.start(c)
-	c.Run(c.Cycles + 1)
-	c.SetWindows()
-	expect(t, c, 1, codeBase+vectorKernel)
-	if c.EXCCAUSE != uint32(InstFetchProhibited) || c.EPC[1] != codeAt+3 || c.EXCVADDR != codeAt+3 {
-		t.Errorf("EXCCAUSE %d, EPC1 %#x, EXCVADDR %#x", c.EXCCAUSE, c.EPC[1], c.EXCVADDR)
+	for _, x := range []struct {
+		data []byte
+		want uint32
+	}{{first, 0x111}, {second, 0x222}, {nil, 0x333}, {first, 0x111}} {
+		if x.data != nil {
+			c.SetWindows(Window{Base: codeAt, Data: x.data, Fetch: true})
+		} else {
+			c.SetWindows()
+		}
+		c.PC = codeAt
+		c.Run(c.Cycles + 1)
+		if c.A[5] != x.want {
+			t.Fatalf("a5 %#x, should be %#x", c.A[5], x.want)
+		}
 	}
 }
 
@@ -280,5 +292,20 @@ func TestSnapshotIsACopy(t *testing.T) {
 	c.Run(c.Cycles + 101)
 	if d := differences(c.State, end); d != "" {
 		t.Error(d)
+	}
+}
+
+func TestStoreThroughTheBusChangesCode(t *testing.T) {
+	bus := &device{}
+	bus.fetch = func(addr uint32) (uint32, Cause) { return bus.Load(addr, 4) }
+	c, p := newDeviceMachine(bus)
+	copy(bus.memory[:], "\x52\xA1\x11\x32\x42\x01") // movi a5, 0x111; s8i a3, a2, 1
+	p.start(c)
+	c.PC, c.A[2], c.A[3] = deviceBase, deviceBase, 0xA2
+	c.Run(c.Cycles + 2)
+	c.PC = deviceBase
+	c.Run(c.Cycles + 1)
+	if c.A[5] != 0x211 {
+		t.Errorf("a5 %#x", c.A[5])
 	}
 }
