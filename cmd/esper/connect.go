@@ -59,6 +59,9 @@ func brokerURL(m site.MQTT) *url.URL {
 // dialBroker connects to a broker.
 func dialBroker(ctx context.Context, u *url.URL, log *slog.Logger) (*broker.Connection, error) {
 	c, err := broker.Dial(ctx, u, log)
+	if errors.Is(err, broker.ErrNotAuthorised) {
+		return nil, hint(err, "they stand in mqtt.url, esper.toml, or in --mqtt mqtt://user:password@host:port")
+	}
 	if err != nil {
 		return nil, hint(err, "is it running? 'esper serve' in the site's folder starts one")
 	}

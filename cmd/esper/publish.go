@@ -103,7 +103,7 @@ func trustedKeys(paths []string, s *site.Site) ([]ed25519.PublicKey, error) {
 func readReleases(dir string, types []string, keys []ed25519.PublicKey) ([]*release.Release, error) {
 	if len(types) == 0 {
 		var err error
-		if types, err = release.List(dir); err != nil {
+		if types, err = release.List(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
 	}

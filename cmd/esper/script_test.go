@@ -40,6 +40,11 @@ func TestScripts(t *testing.T) {
 			"damage":  scriptDamage,
 			"exits":   scriptExits,
 			"private": scriptPrivate,
+			"address": scriptAddress,
+			"listens": scriptListens,
+			"fetch":   scriptFetch,
+			"mqtt":    scriptMQTT,
+			"appears": scriptAppears,
 		},
 		RequireUniqueNames: true,
 	})

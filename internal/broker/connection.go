@@ -21,12 +21,15 @@ import (
 // patience is how long a broker may take to answer, before it counts as gone.
 const patience = 5 * time.Second
 
+// ErrNotAuthorised says that a broker does not take user and password.
+var ErrNotAuthorised = errors.New("the broker refuses the user and password")
+
 // Connection is a connection to a broker over the network. It comes back by
 // itself when it breaks, and then subscribes again.
 type Connection struct {
 	client paho.Client
 	id     string
-	name   string // the broker's URL, without the password, for messages
+	name   string // the broker's URL, without user and password, for messages
 
 	mu            sync.Mutex
 	subscriptions map[string]paho.MessageHandler
@@ -64,7 +67,7 @@ func Dial(ctx context.Context, u *url.URL, log *slog.Logger) (*Connection, error
 	rand.Read(random)
 	c := &Connection{
 		id:            "esper-server-" + hex.EncodeToString(random),
-		name:          u.Redacted(),
+		name:          u.Scheme + "://" + u.Host,
 		subscriptions: map[string]paho.MessageHandler{},
 		lost:          make(chan struct{}),
 	}
@@ -92,16 +95,19 @@ func Dial(ctx context.Context, u *url.URL, log *slog.Logger) (*Connection, error
 			c.lost = make(chan struct{})
 			c.mu.Unlock()
 		})
-	options.AddBroker(u.Scheme + "://" + u.Host) // without the password, which paho would log
+	options.AddBroker(c.name) // without the password, which paho would log
 	c.client = paho.NewClient(options)
 	if err := wait(ctx, c.client.Connect(), nil); err != nil {
 		c.client.Disconnect(0)
+		if errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword) || errors.Is(err, packets.ErrorRefusedNotAuthorised) {
+			err = ErrNotAuthorised
+		}
 		return nil, fmt.Errorf("connect to MQTT broker %s: %w", c.name, err)
 	}
 	return c, nil
 }
 
-// String is the broker's URL without the password.
+// String is the broker's URL without user and password.
 func (c *Connection) String() string { return c.name }
 
 // Publish implements Client. It returns when the broker has acknowledged.

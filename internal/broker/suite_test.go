@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -204,9 +205,8 @@ func suite(t *testing.T, start func(t *testing.T) *url.URL) {
 		for _, who := range []*url.Userinfo{nil, url.User(user), url.UserPassword(user, "wrong"), url.UserPassword("", password)} {
 			wrong := *u
 			wrong.User = who
-			if c, err := broker.Dial(t.Context(), &wrong, discard); err == nil {
-				c.Close()
-				t.Errorf("%v is let in", who)
+			if _, err := broker.Dial(t.Context(), &wrong, discard); !errors.Is(err, broker.ErrNotAuthorised) {
+				t.Errorf("%v: error %v, want %v", who, err, broker.ErrNotAuthorised)
 			}
 		}
 	})
