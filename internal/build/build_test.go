@@ -269,3 +269,17 @@ func TestWhatABuildLacksIsNamed(t *testing.T) {
 		}
 	})
 }
+
+func TestTheChipLinkFitsBothSlots(t *testing.T) {
+	sdk := os.Getenv("SDK_DIR")
+	if sdk == "" {
+		t.Skip("SDK_DIR does not name a copy of the vendor's SDK")
+	}
+	for _, built := range mustBuild(t, newSite(t, true), build.Options{SDKDir: sdk}).Types {
+		for slot, i := range built.Images {
+			if got, err := image.Parse(read(t, i.Path)); err != nil || got.Descriptor.Slot != slot {
+				t.Errorf("%s: %v", i.Path, err)
+			}
+		}
+	}
+}

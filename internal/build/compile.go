@@ -58,8 +58,7 @@ func (b *builder) bootloaderObjects(out *objects) func() error {
 	}
 }
 
-// frameworkObjects compiles the framework, Monocypher, and the emulator's start-up
-// code if that is linked.
+// frameworkObjects compiles the framework, Monocypher, and what the platform adds.
 func (b *builder) frameworkObjects(out *objects) func() error {
 	return func() error {
 		units, err := b.firmwareUnits("framework")
@@ -74,14 +73,11 @@ func (b *builder) frameworkObjects(out *objects) func() error {
 		// while the device does nothing else.
 		units = append(units, unit{dir: b.monocypher, name: "monocypher.c", content: content,
 			label: "monocypher.c", flags: []string{"-O2"}})
-		if b.sdk == "" {
-			start, err := b.firmwareUnit("link/emulator_start.S")
-			if err != nil {
-				return err
-			}
-			units = append(units, start)
+		platform, err := b.firmwareUnit(b.platformSource())
+		if err != nil {
+			return err
 		}
-		return b.compileAll(out, units)
+		return b.compileAll(out, append(units, platform))
 	}
 }
 

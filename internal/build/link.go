@@ -26,6 +26,7 @@ func (b *builder) linkSlot(ctx context.Context, path string, slot int, device, f
 	args := []string{
 		"-Wl,--defsym=slot_address=" + fmt.Sprintf("%#x", image.SlotAddress(slot)),
 		"-T", filepath.Join(b.sources, "link", "slot.ld"),
+		"-T", filepath.Join(b.sources, "link", "romlibrary.ld"),
 	}
 	args = append(args, b.platformScripts()...)
 	args = append(args, device...)
@@ -70,6 +71,7 @@ func (b *builder) linkBootloader(ctx context.Context, path string, boot objects)
 	program, err := b.link(ctx, path, slices.Concat([]string{
 		"-T", filepath.Join(b.sources, "bootloader", "bootloader.ld"),
 		"-T", filepath.Join(b.sources, "link", "rom.ld"),
+		"-T", filepath.Join(b.sources, "link", "romlibrary.ld"),
 	}, boot))
 	if err != nil {
 		return nil, fmt.Errorf("bootloader: %w", err)

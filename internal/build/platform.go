@@ -33,11 +33,24 @@ func checkSDK(dir string) error {
 	return nil
 }
 
+// platformSource is the one source that is compiled for this link only.
+func (b *builder) platformSource() string {
+	if b.sdk != "" {
+		return "link/chip_library.c"
+	}
+	return "link/emulator_start.S"
+}
+
 // platformScripts bind what the framework calls and no library has: for the chip
 // the functions of its mask ROM, for the emulator the SDK's too.
 func (b *builder) platformScripts() []string {
 	if b.sdk != "" {
-		return []string{"-T", filepath.Join(b.sdk, sdkFunctions)}
+		// Nothing names the vendor's exception vectors, so that the ROM's would be taken.
+		return []string{
+			"-T", filepath.Join(b.sdk, sdkFunctions),
+			"-Wl,-u,_DebugExceptionVector", "-Wl,-u,_DoubleExceptionVector", "-Wl,-u,_KernelExceptionVector",
+			"-Wl,-u,_NMIExceptionVector", "-Wl,-u,_UserExceptionVector",
+		}
 	}
 	return []string{
 		"-T", filepath.Join(b.sources, "link", "gates.ld"),
