@@ -37,7 +37,10 @@ func TestTheROMsFlashFunctionsKeepTheirRules(t *testing.T) {
 		want uint32
 	}{
 		{"SPIEraseSector", []uint32{0x20}, 0},
-		{"SPIEraseSector", []uint32{0x100}, 1}, // behind the end
+		{"SPIEraseSector", []uint32{0x100}, 1},    // behind the end
+		{"SPIEraseSector", []uint32{0x100000}, 1}, // whose address does not fit 32 bits
+		{"SPIEraseArea", []uint32{0x20000, 0x2000}, 0},
+		{"SPIEraseArea", []uint32{0x20800, 0x1000}, 1},
 		{"SPIWrite", []uint32{0x20000, source, 16}, 0},
 		{"SPIWrite", []uint32{0x20002, source, 16}, 1},
 		{"SPIWrite", []uint32{0x20010, source, 15}, 1},
@@ -45,6 +48,7 @@ func TestTheROMsFlashFunctionsKeepTheirRules(t *testing.T) {
 		{"SPIWrite", []uint32{0xFFFFFFFC, source, 16}, 1},
 		{"SPIRead", []uint32{0x20001, target, 7}, 0},
 		{"SPIRead", []uint32{0xFFFFC, target, 8}, 1},
+		{"SPIRead", []uint32{0, target, 0xFFFFFFFF}, 1},
 		{"SPIUnlock", nil, 0},
 	} {
 		if got := m.rom(test.name, test.args...); got != test.want {

@@ -6,8 +6,7 @@ type gpio struct {
 	pin                 [16]uint32
 	outside             [17]drive // what is connected to each pin
 	out16, enable16     uint32
-	mux16               uint32
-	level               uint32 // of all pins, as last seen, for edges
+	level, outputs      uint32 // of all pins, as last seen, for edges
 }
 
 // drive is what the outside does to a pin.
@@ -72,7 +71,7 @@ func (c *Chip) resetGPIO() {
 	if outside[0] == driveNone { // a usual module pulls the boot pins
 		outside[0], outside[2], outside[15] = driveHigh, driveHigh, driveLow
 	}
-	c.gpio = gpio{outside: outside, level: c.gpio.level}
+	c.gpio = gpio{outside: outside, level: c.gpio.level, outputs: c.gpio.outputs}
 	c.pinsChanged()
 	c.gpio.status = 0
 	c.CPU.SetInterrupt(gpioInterrupt, false)
@@ -81,8 +80,8 @@ func (c *Chip) resetGPIO() {
 // pinsChanged looks for edges after anything that may have made one.
 func (c *Chip) pinsChanged() {
 	g := &c.gpio
-	before := g.level
-	g.level = 0
+	before, outputs := g.level, g.outputs
+	g.level, g.outputs = 0, g.enable|g.enable16&1<<16
 	for n := range 17 {
 		if c.Pin(n) {
 			g.level |= 1 << n
@@ -112,7 +111,7 @@ func (c *Chip) pinsChanged() {
 		return
 	}
 	for n := range 17 {
-		if (g.level^before)>>n&1 != 0 && g.outside[n] == driveNone {
+		if (g.level^before)&(g.outputs|outputs)>>n&1 != 0 {
 			c.onPin(n, g.level>>n&1 != 0)
 		}
 	}

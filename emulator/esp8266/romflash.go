@@ -27,11 +27,15 @@ func spiReadStatus(c *Chip) {
 	c.Return(spiOK)
 }
 
-// spiErase erases whole sectors.
-func spiErase(c *Chip, addr, n uint32) {
+// spiErase erases the sectors of n bytes at addr.
+func spiErase(c *Chip, addr, n uint64) {
+	if addr+n > uint64(c.Flash.Size()) {
+		c.Return(spiError)
+		return
+	}
 	var err error
 	for end := addr + n; addr < end && err == nil; addr += SectorSize {
-		err = c.EraseFlash(addr)
+		err = c.EraseFlash(uint32(addr))
 	}
 	spiResult(c, err)
 }
@@ -40,13 +44,13 @@ func spiErase(c *Chip, addr, n uint32) {
 // is not a multiple of 4 overwrites what lies behind. The destination must be
 // aligned, the flash address need not be.
 func spiRead(c *Chip) {
-	addr, to, n := c.Arg(0), c.Arg(1), (c.Arg(2)+3)&^3
+	addr, to, n := c.Arg(0), c.Arg(1), c.Arg(2)
 	if c.Flash.check(addr, int(n)) != nil {
 		c.Return(spiError)
 		return
 	}
-	b := make([]byte, n)
-	err := c.ReadFlash(addr, b)
+	b := make([]byte, (n+3)&^3)
+	err := c.ReadFlash(addr, b[:min(len(b), c.Flash.Size()-int(addr))])
 	for i := uint32(0); i < n && err == nil; i += 4 {
 		c.store(to+i, 4, get(b[i:], 4))
 	}
