@@ -282,7 +282,7 @@ func (g *generator) shift() {
 	case 6:
 		g.emit("ssl/ssa8b", []code{ssl(s), ssa8b(s)}[g.IntN(2)], s)
 		g.emit("sll", sll(g.dst(), t), t)
-		// QEMU (7.2 to 9 at least) gets SRL and SRA wrong behind an SSL or SSA8B
+		// QEMU 7.2 gets SRL and SRA wrong behind an SSL or SSA8B
 		// that makes SAR 32, until SAR is written in another way.
 		g.emit("rsr sar", rsr(r, srSAR), r)
 		g.emit("wsr sar", wsr(r, srSAR), r)
