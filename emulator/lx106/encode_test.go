@@ -82,8 +82,6 @@ func s32iN(t, s, off uint32) code  { return narrow(off/4, s, t, 9) }
 
 var (
 	ret     = wide(0, 0, 0, 8, 0)
-	isync   = wide(0, 2, 0, 0, 0)
-	memw    = wide(0, 2, 0, 12, 0)
 	nop     = wide(0, 2, 0, 15, 0)
 	rfe     = wide(0, 3, 0, 0, 0)
 	rfde    = wide(0, 3, 2, 0, 0)
