@@ -94,6 +94,9 @@ func Serve(listener net.Listener, o Options) (*Broker, error) {
 	if err := server.AddHook(&login{user: o.User, password: o.Password}, nil); err != nil {
 		return nil, fmt.Errorf("start MQTT broker: %w", err)
 	}
+	if err := server.AddHook(&retained{server: server}, nil); err != nil {
+		return nil, fmt.Errorf("start MQTT broker: %w", err)
+	}
 	if err := server.AddListener(newListener(listener, o.Log)); err != nil {
 		return nil, fmt.Errorf("start MQTT broker: %w", err)
 	}

@@ -51,6 +51,28 @@ func TestTheServerSeesTheLastValue(t *testing.T) {
 	}
 }
 
+// More than fit into the queue of a client.
+func TestNoRetainedMessageIsLostOnTheWay(t *testing.T) {
+	const messages = 5000
+	b := startEmbedded(t)
+	info := strings.Repeat("x", 700)
+	for i := range messages {
+		publish(t, b, fmt.Sprintf("home/%06x/info", i), info, true)
+	}
+	got := subscribe(t, dial(t, brokerURL(b.Addr().String())), "home/+/info")
+	topics := map[string]bool{}
+	for range len(got) {
+		m := <-got
+		if !m.Retained || string(m.Payload) != info {
+			t.Fatalf("%s: retained %v, %d bytes", m.Topic, m.Retained, len(m.Payload))
+		}
+		topics[m.Topic] = true
+	}
+	if len(topics) != messages {
+		t.Errorf("%d of %d retained messages arrived", len(topics), messages)
+	}
+}
+
 func TestAPacketThatIsTooLargeEndsTheConnection(t *testing.T) {
 	b := startEmbedded(t)
 	got := subscribe(t, b, "home/#")

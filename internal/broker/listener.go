@@ -85,17 +85,18 @@ func (l *listener) serve(connection net.Conn, establish listeners.EstablishFn) {
 	}
 }
 
-// Close ends the clients and stops listening. The library waits until all
-// connections have ended, so those that never logged in are ended here too.
+// Close stops listening and ends all connections, also those that never logged in:
+// the library waits for them. Its own way comes second, since it would write to
+// clients, of which one may not be reading.
 func (l *listener) Close(closeClients listeners.CloseFn) {
 	l.Listener.Close()
-	closeClients(l.ID())
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.closed = true
 	for connection := range l.connections {
 		connection.Close()
 	}
+	l.mu.Unlock()
+	closeClients(l.ID())
 }
 
 // quiet takes the library's everyday messages down to debug level.
