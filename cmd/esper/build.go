@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"esper/internal/build"
+	"esper/internal/image"
 	"esper/internal/site"
 )
 
@@ -65,6 +66,7 @@ func openSite(dir string) (*site.Site, error) {
 // buildHint adds what to do about an error of a build.
 func buildHint(err error) error {
 	var overflow *build.OverflowError
+	var large *image.TooLargeError
 	switch {
 	case errors.Is(err, build.ErrNoCompiler):
 		return hint(err, "apt-get install gcc-xtensa-lx106 picolibc-xtensa-lx106-elf")
@@ -76,8 +78,8 @@ func buildHint(err error) error {
 		return hint(err, "a device type is a folder of .cpp files in devices")
 	case errors.Is(err, site.ErrShallow):
 		return hint(err, "git fetch --unshallow")
-	case errors.As(err, &overflow):
-		return hint(err, "less code or data; 'esper build --json' of an earlier version tells what it took")
+	case errors.As(err, &overflow), errors.As(err, &large):
+		return hint(err, "xtensa-lx106-elf-nm --size-sort lists what takes the room in the .elf0 of an earlier build")
 	}
 	return err
 }

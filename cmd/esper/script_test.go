@@ -9,6 +9,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"esper/internal/build"
 	"esper/internal/image"
 	"esper/internal/release"
 )
@@ -27,6 +28,13 @@ func TestScripts(t *testing.T) {
 			env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 			env.Setenv("GIT_CONFIG_GLOBAL", os.DevNull)
 			env.Setenv("GIT_CEILING_DIRECTORIES", filepath.Dir(env.WorkDir))
+			// Builds find what earlier ones compiled and fetched.
+			if cache, err := os.UserCacheDir(); err == nil && os.Getenv(build.CacheVariable) == "" {
+				env.Setenv(build.CacheVariable, filepath.Join(cache, "esper"))
+			} else {
+				env.Setenv(build.CacheVariable, os.Getenv(build.CacheVariable))
+			}
+			env.Setenv(build.MonocypherVariable, os.Getenv(build.MonocypherVariable))
 			for _, who := range []string{"AUTHOR", "COMMITTER"} {
 				env.Setenv("GIT_"+who+"_NAME", "Ada")
 				env.Setenv("GIT_"+who+"_EMAIL", "ada@example.org")

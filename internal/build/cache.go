@@ -30,7 +30,8 @@ func cacheDir() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return dir, os.MkdirAll(dir, 0o777)
+	// Objects hold the site's passwords.
+	return dir, os.MkdirAll(dir, 0o700)
 }
 
 // unpackSources writes the firmware's sources into the cache, unless they are

@@ -24,5 +24,5 @@ class Sha256 {
 
     uint32_t state_[8];
     uint32_t size_ = 0;  // bytes added
-    uint8_t block_[BLOCK];
+    uint8_t block_[BLOCK] = {};
 };
