@@ -101,8 +101,9 @@ uint32_t verify(Image& image) {
     image.refusal = "impossible size";
     if (d.size > SLOT_SIZE || d.size <= SMALLEST || d.size % 16 != 0) return 0;
     image.refusal = "damaged, its SHA-256 is wrong";
-    const uint32_t verdict = VERIFIED ^ difference(image);
-    if (verdict != VERIFIED) return 0;
+    const uint32_t bits = difference(image);
+    const uint32_t verdict = opaque(bits) ^ VERIFIED;
+    if (bits != 0) return 0;
     image.refusal = "its segments do not lie in the RAM for firmware";
     return segments(image, false) != 0 ? verdict : 0;
 }

@@ -14,6 +14,13 @@ struct Image {
 // value looks like it.
 constexpr uint32_t VERIFIED = 0x5C3A96E1;
 
+// Hides from the compiler what it knows of a value, so that it keeps what is calculated
+// with it. A check that was jumped over then leaves a wrong result behind.
+inline uint32_t opaque(uint32_t value) {
+    asm("" : "+r"(value));
+    return value;
+}
+
 // Reads the descriptor of the image in a slot. It is not to be trusted yet.
 void read(Image& image, uint32_t slot);
 

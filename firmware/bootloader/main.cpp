@@ -55,7 +55,9 @@ extern "C" uint32_t boot() {
     for (uint32_t attempt = 0; attempt < SLOTS; attempt++) {
         const uint32_t slot = first ^ attempt;
         Image& image = images[slot];
-        if (verify(image) != VERIFIED) {
+        const uint32_t verdict = verify(image);
+        const uint32_t wrong = opaque(verdict) ^ VERIFIED;
+        if (verdict != VERIFIED) {
             ets_printf("boot: slot %d refused: %s\n", slot, image.refusal);
             if (readable) reason = "the other does not boot";
             continue;
@@ -66,7 +68,7 @@ extern "C" uint32_t boot() {
                    image.descriptor.version, reason);
         if (!readable) writeConfiguration(slot);
         writeRecord(slot);
-        return entry;
+        return entry ^ wrong;  // where no code is, if it is not to boot
     }
     stop();
 }
