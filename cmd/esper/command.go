@@ -58,12 +58,14 @@ func (e *invalidError) Unwrap() error { return e.error }
 // commands is the command line: one field a command, each in a file of its own.
 type commands struct {
 	Build   buildCommand   `cmd:"" help:"Build the firmware of a site."`
+	Demo    demoCommand    `cmd:"" help:"Show the whole loop with emulated devices."`
 	Devices devicesCommand `cmd:"" help:"Show what the devices report."`
 	Emulate emulateCommand `cmd:"" help:"Run emulated devices."`
 	Image   imageCommand   `cmd:"" help:"Say what an image, version file or flash dump is."`
 	Init    initCommand    `cmd:"" help:"Make a site."`
 	Keygen  keygenCommand  `cmd:"" help:"Make a signing key pair."`
 	Publish publishCommand `cmd:"" help:"Publish signed releases."`
+	Release releaseCommand `cmd:"" help:"Build, sign, publish and announce, in one."`
 	Serve   serveCommand   `cmd:"" help:"Serve firmware and MQTT."`
 	Trigger triggerCommand `cmd:"" help:"Tell devices to look for a new release."`
 	Verify  verifyCommand  `cmd:"" help:"Check signed releases."`

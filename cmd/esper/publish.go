@@ -75,7 +75,7 @@ func (c *publishCommand) Run(s *streams) error {
 		return err
 	}
 	done, err := publishReleases(repo, releases, c.Force)
-	return errors.Join(err, c.print(s, done)) // what was published before an error, too
+	return errors.Join(err, printPublished(s, done, c.JSON)) // what was published before an error, too
 }
 
 // trustedKeys loads the public keys that are named, or else returns the site's.
@@ -158,9 +158,9 @@ func publishHint(err error) error {
 	return err
 }
 
-// print prints what was published.
-func (c *publishCommand) print(s *streams, done []published) error {
-	if c.JSON {
+// printPublished prints what was published.
+func printPublished(s *streams, done []published, asJSON bool) error {
+	if asJSON {
 		e := json.NewEncoder(s.out)
 		e.SetIndent("", "  ")
 		return e.Encode(done)

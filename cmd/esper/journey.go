@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"esper/internal/fleet"
+)
+
+// journey is a device's way through an update, as it reports it, with the time of
+// each step. The zero times did not happen.
+type journey struct {
+	mu sync.Mutex
+	stations
+}
+
+type stations struct {
+	began, downloading, verifying, restarted, reported time.Time
+
+	checked bool // it has answered the call to check
+	version string
+	state   string // the update's, with the error if there is one
+}
+
+// begin forgets everything before.
+func (j *journey) begin(at time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.stations = stations{began: at, version: j.version}
+}
+
+// restart notes that the device restarts now.
+func (j *journey) restart() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.restarted.IsZero() {
+		j.restarted = time.Now()
+	}
+}
+
+// see takes in what the device has reported.
+func (j *journey) see(d fleet.Device, at time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if d.Update != nil {
+		j.state = updateText(d.Update)
+		switch state := d.Update.State; {
+		case state == "checking":
+			j.checked = true
+		case state == "downloading" && j.downloading.IsZero():
+			j.checked, j.downloading = true, at
+		case state == "verifying" && j.verifying.IsZero():
+			j.verifying = at
+		}
+	}
+	version := d.Version()
+	if version != j.version && !j.restarted.IsZero() && j.reported.IsZero() {
+		j.reported = at
+	}
+	j.version = version
+}
+
+// done says whether the device has checked and runs the version, at rest.
+func (j *journey) done(version string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.checked && j.version == version && j.state == "idle"
+}
+
+// copy returns the journey so far.
+func (j *journey) copy() *journey {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return &journey{stations: j.stations}
+}
+
+// times are the columns of the steps: check, download, verify, restart, in all.
+func (j *journey) times() string {
+	span := func(from, to time.Time) string {
+		if from.IsZero() || to.IsZero() {
+			return "-"
+		}
+		return fmt.Sprintf("%.1f s", to.Sub(from).Seconds())
+	}
+	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s", span(j.began, j.downloading), span(j.downloading, j.verifying),
+		span(j.verifying, j.restarted), span(j.restarted, j.reported), span(j.began, j.reported))
+}

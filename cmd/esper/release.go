@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+
+	"esper/internal/build"
+	"esper/internal/image"
+	"esper/internal/release"
+	"esper/internal/site"
+)
+
+// releaseCommand does everything from a commit to the announcement.
+type releaseCommand struct {
+	Type       []string `placeholder:"TYPE" help:"Device type to release; may be repeated (default: all)."`
+	Key        string   `env:"ESPER_KEY" placeholder:"FILE" help:"Private key to sign with (default: release.key, in the site)."`
+	SDK        string   `name:"sdk" env:"SDK_DIR" placeholder:"DIR" help:"Link for the chip, with the vendor's NONOS SDK 3.0 in DIR (default: for the emulator)."`
+	Repository string   `placeholder:"DIR" help:"Folder to publish to (default: data/firmware, in the site, which 'esper serve' serves)."`
+	Version    string   `placeholder:"NAME" help:"Version by hand, together with --sequence (default: from git)."`
+	Sequence   uint32   `placeholder:"N" help:"Sequence by hand, together with --version (default: from git)."`
+	Force      bool     `help:"Publish even if the sequence is not greater than that of the published release."`
+	NoNotify   bool     `help:"Do not tell the devices; they find the release at their next check."`
+	JSON       bool     `name:"json" help:"Print JSON."`
+	brokerFlags
+}
+
+// Help is the command's description.
+func (c *releaseCommand) Help() string {
+	return `Builds the device types of the site, signs the images, publishes the releases, and tells the
+devices over MQTT to check. Version and sequence come from git: the commit, and the number of
+commits on its first-parent line; so what is released is what is committed.
+
+Nothing is published unless every device type has been built and signed. A device type whose
+release is published already is left as it is.
+
+Exit codes: 0 done; 1 it failed. If only the devices could not be told, the releases are
+published all the same.`
+}
+
+// Validate checks the command line.
+func (c *releaseCommand) Validate() error {
+	if (c.Version == "") != (c.Sequence == 0) {
+		return errors.New("--version and --sequence go together, and the sequence begins with 1")
+	}
+	return nil
+}
+
+// Run releases.
+func (c *releaseCommand) Run(s *streams) error {
+	opened, err := openSite(c.Site)
+	if err != nil {
+		return err
+	}
+	key, err := c.signingKey(s, opened)
+	if err != nil {
+		return err
+	}
+	version, err := c.version(opened)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	releases, err := buildAndSign(ctx, opened, key, build.Options{
+		Types: c.Type, SDKDir: c.SDK, Version: &version, Log: s.err,
+	})
+	if err != nil {
+		return err
+	}
+	repo, err := openRepository(c.Repository, opened)
+	if err != nil {
+		return err
+	}
+	done, err := publishReleases(repo, releases, c.Force)
+	if err != nil {
+		return errors.Join(err, printPublished(s, done, c.JSON))
+	}
+	if err := printPublished(s, done, c.JSON); err != nil || c.NoNotify {
+		return err
+	}
+	if err := c.notify(ctx, s); err != nil {
+		return fmt.Errorf("published, but the devices could not be told: %w", err)
+	}
+	return nil
+}
+
+// signingKey loads the private key, and sees to it that devices will trust it.
+func (c *releaseCommand) signingKey(s *streams, opened *site.Site) (ed25519.PrivateKey, error) {
+	path := c.Key
+	if path == "" {
+		path = filepath.Join(opened.Dir, site.KeyName+".key")
+	}
+	key, err := release.LoadPrivateKey(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, hint(fmt.Errorf("no private key to sign with: %w", err), "--key FILE names it; 'esper keygen' makes one")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if release.ReadableByOthers(path) {
+		s.note("warning: others can read %s: chmod 600 %s", path, path)
+	}
+	trusted := slices.ContainsFunc(opened.Config.Update.Keys, func(k ed25519.PublicKey) bool {
+		return k.Equal(key.Public())
+	})
+	if opened.Config.Update.URL != "" && !trusted {
+		return nil, hint(fmt.Errorf("%s is not the key of any of update.keys in esper.toml: devices with this firmware would trust no release that it signs", path),
+			"add its public key to update.keys, or sign with a key that is there")
+	}
+	return key, nil
+}
+
+// version returns the version by hand, or that of a commit.
+func (c *releaseCommand) version(opened *site.Site) (site.Version, error) {
+	if c.Version != "" {
+		return site.Version{Name: c.Version, Sequence: c.Sequence}, image.CheckVersion(c.Version)
+	}
+	version, err := opened.Version()
+	switch {
+	case err != nil:
+		return version, buildHint(err)
+	case version.Sequence == 0 && version.Dirty:
+		return version, hint(fmt.Errorf("%s has changes that are not committed: the release would not be what any commit says", opened.Dir),
+			"commit them, or 'esper build' for a development build")
+	case version.Sequence == 0:
+		return version, hint(fmt.Errorf("%s has no commit, where the version would come from", opened.Dir),
+			"commit, or give --version and --sequence by hand")
+	}
+	return version, nil
+}
+
+// notify tells all devices to check.
+func (c *releaseCommand) notify(ctx context.Context, s *streams) error {
+	u, realm, err := c.where()
+	if err != nil {
+		return err
+	}
+	client, err := dialBroker(ctx, u, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if err := client.Publish(triggerTopic(realm, ""), []byte("check"), false); err != nil {
+		return err
+	}
+	s.note("told the devices: %s at %s", triggerTopic(realm, ""), client)
+	return nil
+}
+
+// buildAndSign builds device types of a site into its build folder and signs them
+// there, all or none.
+func buildAndSign(ctx context.Context, opened *site.Site, key ed25519.PrivateKey, o build.Options) ([]*release.Release, error) {
+	if o.Log == nil {
+		o.Log = io.Discard
+	}
+	result, err := build.Build(ctx, opened, o)
+	if err != nil {
+		return nil, buildHint(err)
+	}
+	dir := filepath.Dir(result.Bootloader)
+	var releases []*release.Release
+	for _, t := range result.Types {
+		images, err := release.ReadImages(dir, t.Name)
+		if err != nil {
+			return nil, err
+		}
+		r, err := release.Sign(images, key)
+		if err != nil {
+			return nil, fmt.Errorf("sign %s: %w", t.Name, err)
+		}
+		releases = append(releases, r)
+	}
+	for _, r := range releases {
+		if err := r.Write(dir); err != nil {
+			return nil, err
+		}
+	}
+	return releases, nil
+}
