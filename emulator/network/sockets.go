@@ -281,6 +281,8 @@ func (s *Sockets) Poll(time.Duration) (Event, bool) {
 	}
 	for id, k := range s.socks {
 		switch {
+		case len(k.out) > 0 && k.ended == nil:
+			// An answer acknowledges what it answers: first Sent, then Data.
 		case len(k.in) > 0 && (!k.held || k.taken < Window):
 			k.taken++
 			e := Event{Kind: Data, ID: id, Data: k.in[0]}

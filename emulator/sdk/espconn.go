@@ -319,6 +319,7 @@ func (s *SDK) pollLink() {
 const stallTime = 300 * cyclesPerMillisecond
 
 func (s *SDK) happened(e network.Event) {
+	defer s.catch()
 	if e.Kind == network.Resolved {
 		s.found(e)
 		return
