@@ -236,6 +236,7 @@ func (s *SDK) idle() {
 
 // dispatch begins the next callback that is due, or says that there is none.
 func (s *SDK) dispatch() bool {
+	defer s.catch()
 	if s.restartAt != 0 && s.Chip.CPU.Cycles >= s.restartAt {
 		s.want(esp8266.ResetRestart)
 		return false

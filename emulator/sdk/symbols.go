@@ -5,6 +5,7 @@ import (
 	"debug/elf"
 	"fmt"
 	"sort"
+	"strings"
 
 	"github.com/ianlancetaylor/demangle"
 
@@ -83,5 +84,6 @@ func (s *Symbols) name(addr uint32) string {
 	if addr > f.addr+f.size || f.size == 0 && addr != f.addr {
 		return ""
 	}
-	return fmt.Sprintf("%s+0x%x", demangle.Filter(f.name), addr-f.addr)
+	name, _, _ := strings.Cut(f.name, "$") // behind it the compiler names a copy
+	return fmt.Sprintf("%s+0x%x", demangle.Filter(name), addr-f.addr)
 }
