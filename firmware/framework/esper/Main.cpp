@@ -14,7 +14,8 @@ extern "C" {
 extern void (*__init_array_start[])();
 extern void (*__init_array_end[])();
 
-// The SDK wants to know where its sectors are before it starts (SPEC 1).
+// The SDK wants to know where its sectors are before it starts (SPEC 1). The slots are left
+// out: it would insist on the first at 0x001000. That they are missing it only remarks on.
 void user_pre_init() {
     static const partition_item_t partitions[] = {
         {SYSTEM_PARTITION_RF_CAL, 0x0FB000, 0x1000},

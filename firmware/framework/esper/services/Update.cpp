@@ -376,7 +376,6 @@ void Update::commit() {
         !install()) {
         return fail(UpdateError::FLASH);
     }
-    ESPER_LOG("update", "installed %s", wanted.version);
     step(Step::RESTART);
 }
 
@@ -386,7 +385,6 @@ bool Update::install() {
 }
 
 void Update::fail(UpdateError reason) {
-    ESPER_LOG("update", "failed: %s", nameOf(reason));
     finish(State::FAILED, reason);
 }
 
@@ -418,9 +416,19 @@ void Update::release() {
 
 // ---- what is reported ----
 
+const char* Update::nameOf(State state) {
+    static const char* const NAMES[] = {"idle", "checking", "downloading", "verifying", "failed"};
+    return NAMES[static_cast<uint8_t>(state)];
+}
+
+const char* Update::aboutVersion() const {
+    return aboutRelease ? wanted.version : configuration.version;
+}
+
 void Update::report(State newState, UpdateError newError) {
     state = newState;
     error = newError;
+    ESPER_LOG("update", "%s %s %s", nameOf(state), aboutVersion(), ::nameOf(error));
     publish();
 }
 
@@ -433,17 +441,16 @@ void Update::reportProgress() {
 }
 
 void Update::publish() {
-    static const char* const NAMES[] = {"idle", "checking", "downloading", "verifying", "failed"};
     if (state == State::VERIFYING) {
         progress = 100;
     }
     char buffer[160];
     Json json(buffer, sizeof(buffer));
     json.object();
-    json.string("state", NAMES[static_cast<uint8_t>(state)]);
-    json.string("version", aboutRelease ? wanted.version : configuration.version);
+    json.string("state", nameOf(state));
+    json.string("version", aboutVersion());
     json.number("progress", uint32_t{progress});
-    json.string("error", nameOf(error));
+    json.string("error", ::nameOf(error));
     json.endObject();
     device->publish("update/status", json.text(), json.length());
     reportedAt = Clock::milliseconds();

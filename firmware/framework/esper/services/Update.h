@@ -82,6 +82,8 @@ class Update : public Service, private Http::Consumer {
 
     void report(State state, UpdateError error);
     void reportProgress();
+    static const char* nameOf(State state);
+    const char* aboutVersion() const;
     void publish();
 
     uint32_t ownSlot() const;
