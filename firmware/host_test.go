@@ -23,7 +23,7 @@ func TestParsersOnTheHost(t *testing.T) {
 	}
 	program := filepath.Join(t.TempDir(), "tests")
 	args := []string{
-		"-std=c++17", "-O1", "-g", "-Wall", "-Wextra", "-Werror",
+		"-std=c++17", "-O0", "-g", "-Wall", "-Wextra", "-Werror",
 		"-fsanitize=address,undefined", "-fno-sanitize-recover=all",
 		"-Iframework", "-o", program,
 	}
