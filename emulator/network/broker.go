@@ -231,6 +231,9 @@ func (b *Broker) handle(c Conn, k *client, pk *packets.Packet) error {
 		if err := pk.SubscribeDecode(body); err != nil {
 			return err
 		}
+		if len(pk.Filters) == 0 || pk.PacketID == 0 { // [MQTT-3.8.3-3], [MQTT-2.3.1-1]
+			return fmt.Errorf("a subscription without filter or packet id")
+		}
 		reply := packets.Packet{FixedHeader: packets.FixedHeader{Type: packets.Suback},
 			ProtocolVersion: 4, PacketID: pk.PacketID, ReasonCodes: make([]byte, len(pk.Filters))}
 		if err := reply.SubackEncode(&answer); err != nil {
