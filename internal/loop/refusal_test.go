@@ -1,0 +1,255 @@
+package loop
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"esper/emulator"
+	"esper/internal/image"
+	"esper/internal/release"
+)
+
+// files is a static web server's folder, for what a repository would not publish.
+type files map[string][]byte
+
+func (f files) ServeHTTP(rw http.ResponseWriter, q *http.Request) {
+	content, ok := f[path.Base(q.URL.Path)]
+	if !ok {
+		http.NotFound(rw, q)
+		return
+	}
+	http.ServeContent(rw, q, "", time.Time{}, bytes.NewReader(content))
+}
+
+// folder is what a release looks like on a static web server.
+func folder(r *release.Release) files {
+	return files{
+		r.Type + ".version": r.VersionFile.Marshal(),
+		r.Type + ".rom0":    slices.Clone(r.Images[0]),
+		r.Type + ".rom1":    slices.Clone(r.Images[1]),
+	}
+}
+
+// victim is a socket that runs v1 from slot 0, sequence 5.
+type victim struct {
+	*world
+	device *emulator.Device
+	before []byte // its flash
+}
+
+func newVictim(t *testing.T) *victim {
+	w := newWorld(t)
+	v := &victim{world: w, device: w.add(1, "socket", "v1", 5)}
+	w.handler = folder(w.firmwares.release(t, "socket", "v1", 5))
+	w.settle()
+	v.before = slices.Clone(v.device.Chip.Flash.Bytes())
+	return v
+}
+
+// refuses offers files to the device, and checks that it refuses them for the
+// reason, goes on with its firmware, and could start nothing else.
+func (v *victim) refuses(t *testing.T, offered http.Handler, reason string) {
+	t.Helper()
+	v.handler = offered
+	resets, seen := v.device.Resets(), len(v.updates[v.device.ID()])
+	v.notify()
+	v.expect("an end of the update", 3*time.Minute, func() bool {
+		all := v.updates[v.device.ID()]
+		return len(all) > seen && all[len(all)-1].State == "failed"
+	})
+	if u := v.lastUpdate(v.device); u.Error != reason {
+		t.Errorf("refused as %q, not %q", u.Error, reason)
+	}
+	v.RunFor(5 * time.Second)
+	if v.device.Resets() != resets || !v.runs(v.device, "v1") {
+		t.Error("the old firmware does not run on")
+	}
+	now := v.device.Chip.Flash.Bytes()
+	if end := image.Slot0Address + image.SlotSize; !bytes.Equal(now[:end], v.before[:end]) {
+		t.Error("bootloader, boot configuration or running slot have changed")
+	}
+	if end := image.Slot1Address + image.SlotSize; !bytes.Equal(now[end:], v.before[end:]) {
+		t.Error("what follows the standby slot has changed")
+	}
+	if d := image.ApplicationDataAddress; !bytes.Equal(now[d:d+image.ApplicationDataSize], v.before[d:d+image.ApplicationDataSize]) {
+		t.Error("the application's data have changed")
+	}
+	if flash, err := image.ParseFlash(now); err != nil || flash.Slots[1].Image != nil {
+		t.Errorf("the standby slot could be booted (%v)", err)
+	}
+}
+
+// R2, R4, R7.
+func TestRefusals(t *testing.T) {
+	type change func(t *testing.T, v *victim, f files)
+	// The files are those of the good release v2, 6, changed.
+	for name, c := range map[string]struct {
+		reason string
+		change change
+	}{
+		"signed with another key": {"bad-signature", func(t *testing.T, v *victim, f files) {
+			_, stranger, _ := ed25519.GenerateKey(nil)
+			r, err := release.Sign(v.firmwares.images(t, "socket", "v2", 6), stranger)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f["socket.version"] = r.VersionFile.Marshal()
+		}},
+		"the other slot's signature": {"bad-signature", func(_ *testing.T, _ *victim, f files) {
+			lines := strings.Split(string(f["socket.version"]), "\n")
+			lines[1], lines[2] = lines[2], lines[1]
+			f["socket.version"] = []byte(strings.Join(lines, "\n"))
+		}},
+		"another type's image": {"wrong-device", func(t *testing.T, v *victim, f files) {
+			f["socket.rom1"] = v.firmwares.images(t, "sensor", "v2", 6)[1]
+		}},
+		"another type's release": {"wrong-device", func(t *testing.T, v *victim, f files) {
+			r := v.firmwares.release(t, "sensor", "v2", 6)
+			f["socket.version"], f["socket.rom1"] = r.VersionFile.Marshal(), r.Images[1]
+		}},
+		"the other slot's image": {"wrong-slot", func(_ *testing.T, _ *victim, f files) {
+			f["socket.rom1"] = f["socket.rom0"]
+		}},
+		"another version's image": {"wrong-version", func(t *testing.T, v *victim, f files) {
+			f["socket.rom1"] = v.firmwares.images(t, "socket", "v3", 7)[1]
+		}},
+		"another sequence's image": {"wrong-sequence", func(t *testing.T, v *victim, f files) {
+			f["socket.rom1"] = v.firmwares.images(t, "socket", "v2", 7)[1]
+		}},
+		"an older release": {"not-newer", func(t *testing.T, v *victim, f files) {
+			f["socket.version"] = v.firmwares.release(t, "socket", "v0", 4).VersionFile.Marshal()
+		}},
+		"another release of the same sequence": {"not-newer", func(t *testing.T, v *victim, f files) {
+			f["socket.version"] = v.firmwares.release(t, "socket", "v2", 5).VersionFile.Marshal()
+		}},
+		"a development build": {"not-newer", func(t *testing.T, v *victim, f files) {
+			f["socket.version"] = v.firmwares.release(t, "socket", "dev", 0).VersionFile.Marshal()
+		}},
+		"an older release under a newer name": {"wrong-version", func(t *testing.T, v *victim, f files) {
+			old := v.firmwares.release(t, "socket", "v0", 4)
+			old.Version, old.Sequence = "v2", 6
+			f["socket.version"], f["socket.rom1"] = old.VersionFile.Marshal(), old.Images[1]
+		}},
+		"a version file with a greater sequence": {"wrong-sequence", func(_ *testing.T, _ *victim, f files) {
+			f["socket.version"] = bytes.Replace(f["socket.version"], []byte("sequence 6"), []byte("sequence 4000000000"), 1)
+		}},
+		"an image too large for the slot": {"too-large", func(_ *testing.T, _ *victim, f files) {
+			f["socket.rom1"] = append(f["socket.rom1"], make([]byte, image.SlotSize)...)
+		}},
+		"an image that says it is too large": {"too-large", func(_ *testing.T, _ *victim, f files) {
+			binary.LittleEndian.PutUint32(f["socket.rom1"][0x10+84:], image.SlotSize+16)
+		}},
+		"an image with something behind it": {"malformed-image", func(_ *testing.T, _ *victim, f files) {
+			f["socket.rom1"] = append(f["socket.rom1"], make([]byte, 16)...)
+		}},
+		"a truncated image": {"truncated", func(_ *testing.T, _ *victim, f files) {
+			f["socket.rom1"] = f["socket.rom1"][:len(f["socket.rom1"])-4096]
+		}},
+		"an empty image":         {"truncated", func(_ *testing.T, _ *victim, f files) { f["socket.rom1"] = nil }},
+		"no image":               {"http-status", func(_ *testing.T, _ *victim, f files) { delete(f, "socket.rom1") }},
+		"no version file":        {"http-status", func(_ *testing.T, _ *victim, f files) { delete(f, "socket.version") }},
+		"an empty version file":  {"malformed-version-file", func(_ *testing.T, _ *victim, f files) { f["socket.version"] = nil }},
+		"a huge version file":    {"malformed-version-file", func(_ *testing.T, _ *victim, f files) { f["socket.version"] = bytes.Repeat([]byte("v2\n"), 400) }},
+		"an HTML version file":   {"malformed-version-file", func(_ *testing.T, _ *victim, f files) { f["socket.version"] = []byte("<html>log in here</html>\n") }},
+		"no sequence":            {"malformed-version-file", func(_ *testing.T, _ *victim, f files) { cut(f, "sequence") }},
+		"a signature cut short":  {"malformed-version-file", func(_ *testing.T, _ *victim, f files) { f["socket.version"] = f["socket.version"][:100] }},
+		"a sequence too large":   {"malformed-version-file", func(_ *testing.T, _ *victim, f files) { f["socket.version"] = bytes.Replace(f["socket.version"], []byte("ce 6"), []byte("ce 4294967296"), 1) }},
+		"a version with a slash": {"malformed-version-file", func(_ *testing.T, _ *victim, f files) { f["socket.version"] = append([]byte("../"), f["socket.version"]...) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := newVictim(t)
+			f := folder(v.firmwares.release(t, "socket", "v2", 6))
+			c.change(t, v, f)
+			v.refuses(t, f, c.reason)
+			// And what was refused does not stand in the way of what is right.
+			v.handler = folder(v.firmwares.release(t, "socket", "v2", 6))
+			v.notify()
+			v.expect("the good release runs", time.Minute, func() bool { return v.runs(v.device, "v2") })
+		})
+	}
+}
+
+// cut removes the line that begins so from the version file.
+func cut(f files, prefix string) {
+	var kept []string
+	for line := range strings.Lines(string(f["socket.version"])) {
+		if !strings.HasPrefix(line, prefix) {
+			kept = append(kept, line)
+		}
+	}
+	f["socket.version"] = []byte(strings.Join(kept, ""))
+}
+
+// R4: one flipped bit, wherever it is. Where only the trailer could tell, it has been
+// made right again, as an attacker would.
+func TestAFlippedBitIsRefused(t *testing.T) {
+	const seed = 2017
+	v := newVictim(t)
+	good := v.firmwares.release(t, "socket", "v2", 6)
+	random := rand.New(rand.NewPCG(seed, 0))
+	image1 := good.Images[1]
+	var positions []int
+	for at := range 0x10 + 96 { // header and descriptor: every byte
+		positions = append(positions, at)
+	}
+	for len(positions) < 190 {
+		positions = append(positions, 0x10+96+random.IntN(len(image1)-0x10-96-32))
+	}
+	for i := range 32 { // trailer
+		positions = append(positions, len(image1)-32+i)
+	}
+	for _, at := range positions {
+		bit := random.IntN(8)
+		f := folder(good)
+		bad := f["socket.rom1"]
+		bad[at] ^= 1 << bit
+		if at < len(bad)-32 && at%2 == 0 {
+			digest := sha256.Sum256(bad[:len(bad)-32])
+			copy(bad[len(bad)-32:], digest[:])
+		}
+		v.refusesFlip(t, f, fmt.Sprintf("bit %d of byte %#x of the image", bit, at))
+	}
+	lines := bytes.SplitAfter(good.VersionFile.Marshal(), []byte("\n"))
+	for i := range 64 { // every byte of the signature
+		digit := []byte{lines[2][2*i+i%2]}
+		flipped := []byte("0123456789abcdef")[bytes.IndexByte([]byte("0123456789abcdef"), digit[0])^(1<<(i%4))]
+		f := folder(good)
+		at := len(lines[0]) + len(lines[1]) + 2*i + i%2
+		f["socket.version"][at] = flipped
+		v.refusesFlip(t, f, fmt.Sprintf("byte %d of the signature", i))
+	}
+}
+
+// refusesFlip is refuses for any of the reasons that a flipped bit may have.
+func (v *victim) refusesFlip(t *testing.T, f files, what string) {
+	t.Helper()
+	v.handler = f
+	resets, seen := v.device.Resets(), len(v.updates[v.device.ID()])
+	v.notify()
+	v.expect("an end of the update: "+what, 3*time.Minute, func() bool {
+		all := v.updates[v.device.ID()]
+		return len(all) > seen && all[len(all)-1].State == "failed"
+	})
+	possible := []string{"bad-signature", "malformed-image", "wrong-device", "wrong-version", "wrong-sequence", "wrong-slot", "too-large", "truncated"}
+	if u := v.lastUpdate(v.device); !slices.Contains(possible, u.Error) {
+		t.Errorf("%s: refused as %q", what, u.Error)
+	}
+	now := v.device.Chip.Flash.Bytes()
+	if end := image.Slot0Address + image.SlotSize; v.device.Resets() != resets || !bytes.Equal(now[:end], v.before[:end]) {
+		t.Fatalf("%s: it restarted, or boot configuration or running slot have changed", what)
+	}
+	if flash, err := image.ParseFlash(now); err != nil || flash.Slots[1].Image != nil {
+		t.Fatalf("%s: the standby slot could be booted (%v)", what, err)
+	}
+}
