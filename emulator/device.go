@@ -123,3 +123,22 @@ func (d *Device) RunUntil(condition func() bool, max time.Duration) bool {
 func (d *Device) wake() time.Duration {
 	return max(d.SDK.Next(), d.Now()+step)
 }
+
+// Snapshot is a device at one moment, without its network.
+type Snapshot struct {
+	sdk    *sdk.Snapshot
+	resets int
+}
+
+// Snapshot copies the device.
+func (d *Device) Snapshot() *Snapshot { return &Snapshot{d.SDK.Snapshot(), d.resets} }
+
+// Restore makes this device the one that the snapshot was taken of, with a link
+// that is as it was then: for a Memory link that of a Clone of the network.
+func (d *Device) Restore(from *Snapshot, link network.Link) error {
+	if err := d.SDK.Restore(from.sdk, link); err != nil {
+		return err
+	}
+	d.resets = from.resets
+	return nil
+}

@@ -136,3 +136,24 @@ func TestTheSameInputsGiveTheSameInstructions(t *testing.T) {
 		}
 	}
 }
+
+func TestASnapshotWithItsNetworkGoesOnAlike(t *testing.T) {
+	w := newWorld(t)
+	d := w.device(5)
+	w.until("home/000005/update/status", "checking", 5*time.Second) // a request is on its way
+	snapshot, net := d.Snapshot(), w.Net.Clone()
+	w.RunFor(90 * time.Second)
+
+	twin := &world{Lab: emulator.NewLab(), t: t, dir: w.dir}
+	again := twin.device(6)
+	if err := again.Restore(snapshot, net.Links()[0]); err != nil {
+		t.Fatal(err)
+	}
+	twin.Lab = emulator.NewLabOn(net, again)
+	twin.broker = net.Host("broker").Peer(1883).(*network.Broker)
+	twin.RunFor(90 * time.Second)
+	if again.ID() != "000005" || again.Cycles() != d.Cycles() || !reflect.DeepEqual(twin.broker.Messages(), w.broker.Messages()) {
+		t.Errorf("%s: %d cycles, %d messages, not %d and %d", again.ID(), again.Cycles(), len(twin.broker.Messages()),
+			d.Cycles(), len(w.broker.Messages()))
+	}
+}

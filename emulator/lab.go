@@ -17,10 +17,13 @@ type Lab struct {
 }
 
 // NewLab makes a lab without devices.
-func NewLab() *Lab {
-	l := &Lab{Net: network.NewMemory()}
-	l.Net.Pace()
-	return l
+func NewLab() *Lab { return NewLabOn(network.NewMemory()) }
+
+// NewLabOn makes a lab of a network and devices that are linked to it, both as far
+// in time: those of a snapshot.
+func NewLabOn(net *network.Memory, devices ...*Device) *Lab {
+	net.Pace()
+	return &Lab{Net: net, Devices: devices, now: net.Now()}
 }
 
 // Add makes a device on the lab's network and switches it on; its Link is
