@@ -157,3 +157,24 @@ func TestASnapshotWithItsNetworkGoesOnAlike(t *testing.T) {
 			d.Cycles(), len(w.broker.Messages()))
 	}
 }
+
+func TestThePowerCanBeCutInAFlashOperation(t *testing.T) {
+	w := newWorld(t)
+	d := w.device(5)
+	w.until("home/000005/info", `"esper":"one"`, 5*time.Second)
+	w.build("two", 2)
+	w.publish()
+	w.broker.Publish("home/update", "", false)
+	cut := false
+	d.Chip.Flash.Before = func(op esp8266.Operation) esp8266.Cut {
+		if op.Index < 20 || cut {
+			return esp8266.Cut{}
+		}
+		cut = true
+		return esp8266.CutTorn(op.Len / 2)
+	}
+	w.until("home/000005/info", `"esper":"two"`, 2*time.Minute)
+	if !cut || d.Resets() != 2 {
+		t.Errorf("cut %v, %d resets", cut, d.Resets())
+	}
+}
