@@ -86,6 +86,16 @@ func (m *Memory) Host(name string) *Host {
 // Listen puts a peer at a port that was free.
 func (h *Host) Listen(number uint16, p Peer) { h.ports = append(h.ports, port{number, p}) }
 
+// Replace puts another peer at a port that is in use. It gets what comes over open
+// connections, too.
+func (h *Host) Replace(number uint16, p Peer) {
+	for i := range h.ports {
+		if h.ports[i].number == number {
+			h.ports[i].peer = p
+		}
+	}
+}
+
 // Peer is what listens at a port; nil if nothing does.
 func (h *Host) Peer(number uint16) Peer {
 	for _, p := range h.ports {

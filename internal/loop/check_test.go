@@ -28,11 +28,15 @@ func TestNothingIsDownloadedWhenTheVersionIsTheDevicesOwn(t *testing.T) {
 // R1: each of these is enough for a new release to be installed.
 func TestWhatCausesACheck(t *testing.T) {
 	for name, cause := range map[string]func(*world, string){
-		"a message to all":          func(w *world, _ string) { w.notify() },
-		"a message to the device":   func(w *world, id string) { w.broker.Publish(realm+"/"+id+"/update", "x", false) },
-		"the interval of an hour":   func(w *world, _ string) { w.RunFor(70 * time.Minute) },
-		"a restart":                 func(w *world, _ string) { w.Devices[0].PowerCycle() },
-		"a new connection (broker)": func(w *world, _ string) { w.Net.SetDown(w.brokerHost, true); w.RunFor(time.Second); w.Net.SetDown(w.brokerHost, false) },
+		"a message to all":        func(w *world, _ string) { w.notify() },
+		"a message to the device": func(w *world, id string) { w.broker.Publish(realm+"/"+id+"/update", "x", false) },
+		"the interval of an hour": func(w *world, _ string) { w.RunFor(70 * time.Minute) },
+		"a restart":               func(w *world, _ string) { w.Devices[0].PowerCycle() },
+		"a new connection (broker)": func(w *world, _ string) {
+			w.Net.SetDown(w.brokerHost, true)
+			w.RunFor(time.Second)
+			w.Net.SetDown(w.brokerHost, false)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

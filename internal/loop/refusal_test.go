@@ -155,16 +155,20 @@ func TestRefusals(t *testing.T) {
 		"a truncated image": {"truncated", func(_ *testing.T, _ *victim, f files) {
 			f["socket.rom1"] = f["socket.rom1"][:len(f["socket.rom1"])-4096]
 		}},
-		"an empty image":         {"truncated", func(_ *testing.T, _ *victim, f files) { f["socket.rom1"] = nil }},
-		"no image":               {"http-status", func(_ *testing.T, _ *victim, f files) { delete(f, "socket.rom1") }},
-		"no version file":        {"http-status", func(_ *testing.T, _ *victim, f files) { delete(f, "socket.version") }},
-		"an empty version file":  {"malformed-version-file", func(_ *testing.T, _ *victim, f files) { f["socket.version"] = nil }},
-		"a huge version file":    {"malformed-version-file", func(_ *testing.T, _ *victim, f files) { f["socket.version"] = bytes.Repeat([]byte("v2\n"), 400) }},
-		"an HTML version file":   {"malformed-version-file", func(_ *testing.T, _ *victim, f files) { f["socket.version"] = []byte("<html>log in here</html>\n") }},
-		"no sequence":            {"malformed-version-file", func(_ *testing.T, _ *victim, f files) { cut(f, "sequence") }},
-		"a signature cut short":  {"malformed-version-file", func(_ *testing.T, _ *victim, f files) { f["socket.version"] = f["socket.version"][:100] }},
-		"a sequence too large":   {"malformed-version-file", func(_ *testing.T, _ *victim, f files) { f["socket.version"] = bytes.Replace(f["socket.version"], []byte("ce 6"), []byte("ce 4294967296"), 1) }},
-		"a version with a slash": {"malformed-version-file", func(_ *testing.T, _ *victim, f files) { f["socket.version"] = append([]byte("../"), f["socket.version"]...) }},
+		"an empty image":        {"truncated", func(_ *testing.T, _ *victim, f files) { f["socket.rom1"] = nil }},
+		"no image":              {"http-status", func(_ *testing.T, _ *victim, f files) { delete(f, "socket.rom1") }},
+		"no version file":       {"http-status", func(_ *testing.T, _ *victim, f files) { delete(f, "socket.version") }},
+		"an empty version file": {"malformed-version-file", func(_ *testing.T, _ *victim, f files) { f["socket.version"] = nil }},
+		"a huge version file":   {"malformed-version-file", func(_ *testing.T, _ *victim, f files) { f["socket.version"] = bytes.Repeat([]byte("v2\n"), 400) }},
+		"an HTML version file":  {"malformed-version-file", func(_ *testing.T, _ *victim, f files) { f["socket.version"] = []byte("<html>log in here</html>\n") }},
+		"no sequence":           {"malformed-version-file", func(_ *testing.T, _ *victim, f files) { cut(f, "sequence") }},
+		"a signature cut short": {"malformed-version-file", func(_ *testing.T, _ *victim, f files) { f["socket.version"] = f["socket.version"][:100] }},
+		"a sequence too large": {"malformed-version-file", func(_ *testing.T, _ *victim, f files) {
+			f["socket.version"] = bytes.Replace(f["socket.version"], []byte("ce 6"), []byte("ce 4294967296"), 1)
+		}},
+		"a version with a slash": {"malformed-version-file", func(_ *testing.T, _ *victim, f files) {
+			f["socket.version"] = append([]byte("../"), f["socket.version"]...)
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -149,7 +149,7 @@ func newWorld(t *testing.T) *world {
 	if w.repository, err = repository.Open(t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
-	w.handler = http.StripPrefix("/firmware", w.repository.Handler(nil))
+	w.handler = w.firmware()
 	w.web = network.NewWeb(w.Net, http.HandlerFunc(func(rw http.ResponseWriter, q *http.Request) { w.handler.ServeHTTP(rw, q) }))
 	w.broker = network.NewBroker(w.Net)
 	w.brokerHost, w.webHost = w.Net.AddHost("broker"), w.Net.AddHost("web")
@@ -173,6 +173,11 @@ func newWorld(t *testing.T) *world {
 		}
 	})
 	return w
+}
+
+// firmware is what the repository answers.
+func (w *world) firmware() http.Handler {
+	return http.StripPrefix("/firmware", w.repository.Handler(nil))
 }
 
 // add switches on a device that was flashed over the serial line.
