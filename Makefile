@@ -47,7 +47,7 @@ lint:
 	clang-format --dry-run -Werror $(CXX_FILES)
 	cppcheck --quiet --std=c++17 --language=c++ --error-exitcode=1 --inline-suppr \
 	    --enable=warning,performance,portability --suppress=missingIncludeSystem \
-	    -I firmware/framework -I firmware/sdk firmware
+	    --suppress=uninitMemberVar -i firmware/test -i firmware/fuzz -I firmware/framework -I firmware/sdk firmware
 
 format:
 	@./scripts/need $(LINT_TOOLS)

@@ -47,6 +47,7 @@ size_t MqttParser::feed(const uint8_t* data, size_t length) {
 
 // MQTT 3.1.1, 2.2.3: seven bits in each of at most four bytes.
 void MqttParser::lengthByte(uint8_t byte) {
+    // cppcheck-suppress shiftTooManyBits ; after the fourth byte, shift 21, none is taken
     size |= static_cast<uint32_t>(byte & 0x7F) << shift;
     shift = static_cast<uint8_t>(shift + 7);
     if ((byte & 0x80) == 0) {
