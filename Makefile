@@ -8,6 +8,8 @@
 
 GO ?= go
 export CGO_ENABLED = 0
+# Where Debian puts servers, and not every user looks.
+export PATH := $(PATH):/usr/sbin
 
 # What is called, and the package that brings it.
 BUILD_TOOLS = xtensa-lx106-elf-g++:gcc-xtensa-lx106 \

@@ -8,15 +8,13 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
 
 	"esper/internal/broker"
+	"esper/internal/broker/brokertest"
 )
 
 var discard = slog.New(slog.DiscardHandler)
@@ -29,11 +27,7 @@ func TestEmbeddedBroker(t *testing.T) {
 }
 
 func TestMosquitto(t *testing.T) {
-	mosquitto, err := exec.LookPath("mosquitto")
-	if err != nil {
-		t.Skip("mosquitto is not installed")
-	}
-	suite(t, func(t *testing.T) *url.URL { return brokerURL(startMosquitto(t, mosquitto)) })
+	suite(t, func(t *testing.T) *url.URL { return brokerURL(brokertest.Mosquitto(t, user, password)) })
 }
 
 func brokerURL(address string) *url.URL {
@@ -51,46 +45,6 @@ func startEmbedded(t *testing.T) *broker.Broker {
 	}
 	t.Cleanup(func() { b.Close() })
 	return b
-}
-
-// startMosquitto runs a Mosquitto until the end of the test, and returns its address.
-func startMosquitto(t *testing.T, mosquitto string) string {
-	dir := t.TempDir()
-	for path := dir; len(path) > len(os.TempDir()); path = filepath.Dir(path) {
-		os.Chmod(path, 0o755) // Mosquitto becomes another user when we are root
-	}
-	passwords := filepath.Join(dir, "passwords")
-	if output, err := exec.Command("mosquitto_passwd", "-b", "-c", passwords, user, password).CombinedOutput(); err != nil {
-		t.Fatalf("mosquitto_passwd: %v\n%s", err, output)
-	}
-	os.Chmod(passwords, 0o644)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().(*net.TCPAddr)
-	l.Close()
-	file := filepath.Join(dir, "mosquitto.conf")
-	configuration := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous false\npassword_file %s\nset_tcp_nodelay true\n", address.Port, passwords)
-	if err := os.WriteFile(file, []byte(configuration), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	child := exec.Command(mosquitto, "-c", file)
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		child.Process.Kill()
-		child.Wait()
-	})
-	eventually(t, "mosquitto listens", func() bool {
-		c, err := net.Dial("tcp", address.String())
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
-	return address.String()
 }
 
 // suite is what ESPer relies on in any broker.
