@@ -22,6 +22,7 @@ import (
 	"esper/emulator/esp8266"
 	"esper/emulator/network"
 	"esper/firmware"
+	"esper/internal/broker"
 	"esper/internal/build"
 	"esper/internal/fleet"
 	"esper/internal/release"
@@ -331,6 +332,9 @@ func (d *demo) update(ctx context.Context, first site.Version) (site.Version, er
 		return second, err
 	}
 	defer client.Close()
+	if err := d.follow(client); err != nil {
+		return second, err
+	}
 	if err := client.Publish(triggerTopic(d.site.Config.Realm, ""), []byte("check"), false); err != nil {
 		return second, err
 	}
@@ -340,10 +344,9 @@ func (d *demo) update(ctx context.Context, first site.Version) (site.Version, er
 	watching, stop := context.WithCancel(ctx)
 	watched := make(chan error, 1)
 	go func() { watched <- watchFleet(watching, d.streams, d.server.Fleet(), false) }()
-	err = d.wait(ctx, func(known map[string]fleet.Device) bool {
+	err = d.wait(ctx, func(map[string]fleet.Device) bool {
 		all := true
 		for _, device := range d.devices {
-			device.journey.see(known[device.ID()], time.Now())
 			wanted := first.Name
 			if device.deviceType == demoTypes[0] {
 				wanted = second.Name
@@ -358,6 +361,28 @@ func (d *demo) update(ctx context.Context, first site.Version) (site.Version, er
 		err = nil // the summary tells which
 	}
 	return second, err
+}
+
+// follow notes each step that the devices report. Looking at the fleet now and then
+// would miss the short ones.
+func (d *demo) follow(client *broker.Connection) error {
+	reported := fleet.New(d.site.Config.Realm, slog.New(slog.DiscardHandler))
+	for _, filter := range fleet.Topics(d.site.Config.Realm) {
+		err := client.Subscribe(filter, func(m broker.Message) {
+			reported.Handle(m.Topic, m.Payload, time.Now())
+			for _, known := range reported.Devices() {
+				for _, device := range d.devices {
+					if device.ID() == known.ID && !m.Retained {
+						device.journey.see(known, time.Now())
+					}
+				}
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // summary prints where each device ended, and returns an error if one did not end
