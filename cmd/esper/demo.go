@@ -211,7 +211,7 @@ func (d *demo) release(ctx context.Context, types []string) (site.Version, error
 		return version, buildHint(err)
 	}
 	var log bytes.Buffer
-	releases, err := buildAndSign(ctx, d.site, d.key, build.Options{Types: types, Version: &version, Log: &log})
+	releases, err := buildAndSign(ctx, d.site, []ed25519.PrivateKey{d.key}, build.Options{Types: types, Version: &version, Log: &log})
 	if err != nil {
 		return version, errors.Join(err, errors.New(log.String()))
 	}

@@ -27,8 +27,10 @@ func (f finding) print(out io.Writer) {
 		d.print(w)
 	case versionDetails:
 		fmt.Fprintf(w, "  version\t%s\n  sequence\t%d\n", d.Version, d.Sequence)
-		for slot, signature := range d.Signatures {
-			fmt.Fprintf(w, "  signature %d\t%s...\n", slot, signature[:16])
+		for slot, signatures := range d.Signatures {
+			for _, signature := range signatures {
+				fmt.Fprintf(w, "  signature %d\t%s...\n", slot, signature[:16])
+			}
 		}
 	case flashDetails:
 		d.print(w)

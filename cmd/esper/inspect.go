@@ -41,9 +41,9 @@ type segmentDetails struct {
 }
 
 type versionDetails struct {
-	Version    string   `json:"version"`
-	Sequence   uint32   `json:"sequence"`
-	Signatures []string `json:"signatures"`
+	Version    string                `json:"version"`
+	Sequence   uint32                `json:"sequence"`
+	Signatures [image.Slots][]string `json:"signatures"` // by slot
 }
 
 type flashDetails struct {
@@ -123,8 +123,10 @@ func inspectVersionFile(content []byte) finding {
 		return f
 	}
 	details := versionDetails{Version: parsed.Version, Sequence: parsed.Sequence}
-	for _, signature := range parsed.Signatures {
-		details.Signatures = append(details.Signatures, hex.EncodeToString(signature[:]))
+	for slot, signatures := range parsed.Signatures {
+		for _, signature := range signatures {
+			details.Signatures[slot] = append(details.Signatures[slot], hex.EncodeToString(signature[:]))
+		}
 	}
 	f.Whole, f.Details = true, details
 	return f

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"esper/internal/build"
 	"esper/internal/image"
@@ -22,7 +23,7 @@ import (
 // releaseCommand does everything from a commit to the announcement.
 type releaseCommand struct {
 	Type       []string `placeholder:"TYPE" help:"Device type to release; may be repeated (default: all)."`
-	Key        string   `env:"ESPER_KEY" placeholder:"FILE" help:"Private key to sign with (default: release.key, in the site)."`
+	Key        []string `env:"ESPER_KEY" placeholder:"FILE" sep:"none" help:"Private key to sign with; up to three, to reach devices that trust only one of them (default: release.key, in the site)."`
 	SDK        string   `name:"sdk" env:"SDK_DIR" placeholder:"DIR" help:"Link for the chip, with the vendor's NONOS SDK 3.0 in DIR (default: for the emulator)."`
 	Repository string   `placeholder:"DIR" help:"Folder to publish to (default: data/firmware, in the site, which 'esper serve' serves)."`
 	Version    string   `placeholder:"NAME" help:"Version by hand, together with --sequence (default: from git)."`
@@ -60,7 +61,7 @@ func (c *releaseCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	key, err := c.signingKey(s, opened)
+	keys, err := c.signingKeys(s, opened)
 	if err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func (c *releaseCommand) Run(s *streams) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	releases, err := buildAndSign(ctx, opened, key, build.Options{
+	releases, err := buildAndSign(ctx, opened, keys, build.Options{
 		Types: c.Type, SDKDir: c.SDK, Version: &version, Log: s.err,
 	})
 	if err != nil {
@@ -93,30 +94,35 @@ func (c *releaseCommand) Run(s *streams) error {
 	return nil
 }
 
-// signingKey loads the private key, and sees to it that devices will trust it.
-func (c *releaseCommand) signingKey(s *streams, opened *site.Site) (ed25519.PrivateKey, error) {
-	path := c.Key
-	if path == "" {
-		path = filepath.Join(opened.Dir, site.KeyName+".key")
+// signingKeys loads the private keys, and sees to it that devices will trust one.
+func (c *releaseCommand) signingKeys(s *streams, opened *site.Site) ([]ed25519.PrivateKey, error) {
+	paths := c.Key
+	if len(paths) == 0 {
+		paths = []string{filepath.Join(opened.Dir, site.KeyName+".key")}
 	}
-	key, err := release.LoadPrivateKey(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, hint(fmt.Errorf("no private key to sign with: %w", err), "--key FILE names it; 'esper keygen' makes one")
+	var keys []ed25519.PrivateKey
+	trusted := opened.Config.Update.URL == ""
+	for _, path := range paths {
+		key, err := release.LoadPrivateKey(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, hint(fmt.Errorf("no private key to sign with: %w", err), "--key FILE names it; 'esper keygen' makes one")
+		}
+		if err != nil {
+			return nil, err
+		}
+		if release.ReadableByOthers(path) {
+			s.note("warning: others can read %s: chmod 600 %s", path, path)
+		}
+		keys = append(keys, key)
+		trusted = trusted || slices.ContainsFunc(opened.Config.Update.Keys, func(k ed25519.PublicKey) bool {
+			return k.Equal(key.Public())
+		})
 	}
-	if err != nil {
-		return nil, err
+	if !trusted {
+		return nil, hint(fmt.Errorf("%s is not the key of any of update.keys in esper.toml: devices with this firmware would trust no release that it signs", strings.Join(paths, ", ")),
+			"add its public key to update.keys, or sign with a key that is there, too")
 	}
-	if release.ReadableByOthers(path) {
-		s.note("warning: others can read %s: chmod 600 %s", path, path)
-	}
-	trusted := slices.ContainsFunc(opened.Config.Update.Keys, func(k ed25519.PublicKey) bool {
-		return k.Equal(key.Public())
-	})
-	if opened.Config.Update.URL != "" && !trusted {
-		return nil, hint(fmt.Errorf("%s is not the key of any of update.keys in esper.toml: devices with this firmware would trust no release that it signs", path),
-			"add its public key to update.keys, or sign with a key that is there")
-	}
-	return key, nil
+	return keys, nil
 }
 
 // version returns the version by hand, or that of a commit.
@@ -158,7 +164,7 @@ func (c *releaseCommand) notify(ctx context.Context, s *streams) error {
 
 // buildAndSign builds device types of a site into its build folder and signs them
 // there, all or none.
-func buildAndSign(ctx context.Context, opened *site.Site, key ed25519.PrivateKey, o build.Options) ([]*release.Release, error) {
+func buildAndSign(ctx context.Context, opened *site.Site, keys []ed25519.PrivateKey, o build.Options) ([]*release.Release, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
@@ -173,7 +179,7 @@ func buildAndSign(ctx context.Context, opened *site.Site, key ed25519.PrivateKey
 		if err != nil {
 			return nil, err
 		}
-		r, err := release.Sign(images, key)
+		r, err := release.Sign(images, keys...)
 		if err != nil {
 			return nil, fmt.Errorf("sign %s: %w", t.Name, err)
 		}

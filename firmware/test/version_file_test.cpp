@@ -40,9 +40,9 @@ TEST(a_version_file_names_version_signatures_and_sequence) {
     CHECK(parse(FILE_TEXT, release));
     CHECK_EQUAL(release.version, "8a1b2c3d");
     CHECK_EQUAL(release.sequence, 42u);
-    CHECK_EQUAL(release.signatures[0][63], 0xAA);
-    CHECK_EQUAL(release.signatures[1][0], 0x01);
-    CHECK_EQUAL(release.signatures[1][7], 0xEF);
+    CHECK_EQUAL(release.signatures[0][0][63], 0xAA);
+    CHECK_EQUAL(release.signatures[1][0][0], 0x01);
+    CHECK_EQUAL(release.signatures[1][0][7], 0xEF);
 }
 
 TEST(the_last_line_may_lack_its_end_and_unknown_keys_are_ignored) {
@@ -50,6 +50,24 @@ TEST(the_last_line_may_lack_its_end_and_unknown_keys_are_ignored) {
     CHECK(valid(file("v", "channel stable\nsequence 1\nnotes see the web page\n")));
     CHECK(valid(file("v", "sequences 9\nsequence 1\n")));
     CHECK(valid(file("v", "empty \nsequence 1\n")));
+}
+
+TEST(further_keys_have_further_signatures) {
+    const std::string zero = "signature0 " + SIGNATURE0 + "\n";
+    const std::string one = "signature1 " + SIGNATURE1 + "\n";
+    Release release;
+    CHECK(parse(file("v", "sequence 1\n"), release));
+    CHECK_EQUAL(release.signers[0] + release.signers[1], 2);
+    CHECK(parse(file("v", zero + one + "sequence 1\n" + one), release));
+    CHECK_EQUAL(release.signers[0], 2);
+    CHECK_EQUAL(release.signers[1], 3);
+    CHECK_EQUAL(release.signatures[0][1][63], 0xAA);
+    CHECK_EQUAL(release.signatures[1][2][7], 0xEF);
+    CHECK(!valid(file("v", zero + zero + zero + "sequence 1\n")));
+    CHECK(!valid(file("v", "sequence 1\nsignature0 \n")));
+    CHECK(!valid(file("v", "sequence 1\nsignature1 " + SIGNATURE1 + "0\n")));
+    CHECK(!valid(file("v", "sequence 1\nsignature1 " + SIGNATURE1.substr(1) + "\n")));
+    CHECK(valid(file("v", "sequence 1\nsignature2 x\nsignature x\nsignature00 x\n")));
 }
 
 TEST(versions_are_of_32_characters_from_a_small_set) {

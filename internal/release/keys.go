@@ -90,6 +90,9 @@ func LoadPublicKey(path string) (ed25519.PublicKey, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s: not an Ed25519 key", path)
 	}
+	if _, err := decodePoint(public); err != nil {
+		return nil, fmt.Errorf("%s: not a key that a signature can be trusted by: %w", path, err)
+	}
 	return public, nil
 }
 

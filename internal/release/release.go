@@ -35,9 +35,13 @@ func SignedText(d image.Descriptor, digest [sha256.Size]byte) []byte {
 		d.DeviceType, d.Version, d.Sequence, d.Slot, digest[:])
 }
 
-// Sign makes a release of the images for slots 0 and 1. They must be whole, and
-// of the same type, version and sequence.
-func Sign(images [image.Slots][]byte, private ed25519.PrivateKey) (*Release, error) {
+// Sign makes a release of the images for slots 0 and 1, signed by one to
+// [MaxSigners] keys. The images must be whole, and of the same type, version and
+// sequence.
+func Sign(images [image.Slots][]byte, private ...ed25519.PrivateKey) (*Release, error) {
+	if len(private) < 1 || len(private) > MaxSigners {
+		return nil, fmt.Errorf("%d keys to sign with, not 1 to %d", len(private), MaxSigners)
+	}
 	first, err := image.Parse(images[0])
 	if err != nil {
 		return nil, fmt.Errorf("image for slot 0: %w: %w", ErrMalformedImage, err)
@@ -50,7 +54,9 @@ func Sign(images [image.Slots][]byte, private ed25519.PrivateKey) (*Release, err
 			return nil, err
 		}
 		text := SignedText(d, sha256.Sum256(images[slot]))
-		r.Signatures[slot] = Signature(ed25519.Sign(private, text))
+		for _, key := range private {
+			r.Signatures[slot] = append(r.Signatures[slot], Signature(ed25519.Sign(key, text)))
+		}
 	}
 	return r, nil
 }
@@ -109,11 +115,13 @@ func (r *Release) checkImage(slot int) (image.Descriptor, error) {
 	return d, nil
 }
 
-// signed tells whether one of the keys made the signature.
-func signed(text []byte, signature Signature, keys []ed25519.PublicKey) bool {
-	for _, key := range keys {
-		if len(key) == ed25519.PublicKeySize && ed25519.Verify(key, text, signature[:]) {
-			return true
+// signed tells whether one of the keys made one of the signatures.
+func signed(text []byte, signatures []Signature, keys []ed25519.PublicKey) bool {
+	for _, signature := range signatures {
+		for _, key := range keys {
+			if verifySignature(key, text, signature[:]) {
+				return true
+			}
 		}
 	}
 	return false

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -190,7 +191,7 @@ func TestOpenSSLVerifiesASignature(t *testing.T) {
 		text := SignedText(parsed.Descriptor, sha256.Sum256(content))
 		write(t, filepath.Join(dir, "text"), text)
 		write(t, filepath.Join(dir, "changed"), append(text, '\n'))
-		write(t, filepath.Join(dir, "signature"), r.Signatures[slot][:])
+		write(t, filepath.Join(dir, "signature"), r.Signatures[slot][0][:])
 		verify := func(file string) error {
 			cmd := exec.Command("openssl", "pkeyutl", "-verify", "-rawin",
 				"-pubin", "-inkey", "release.pub", "-in", file, "-sigfile", "signature")
@@ -260,7 +261,7 @@ func TestAReleaseInAFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Type != r.Type || got.VersionFile != r.VersionFile ||
+	if got.Type != r.Type || !reflect.DeepEqual(got.VersionFile, r.VersionFile) ||
 		!bytes.Equal(got.Images[0], r.Images[0]) || !bytes.Equal(got.Images[1], r.Images[1]) {
 		t.Error("what is read is not what was written")
 	}
@@ -291,9 +292,9 @@ func TestAReleaseInAFolder(t *testing.T) {
 var literal = "8a1b2c3d\n" + strings.Repeat("0a", 64) + "\n" + strings.Repeat("f1", 64) + "\nsequence 42\n"
 
 func TestAVersionFileIsReadAndWrittenAsSpecified(t *testing.T) {
-	want := VersionFile{Version: "8a1b2c3d", Sequence: 42}
+	want := VersionFile{Version: "8a1b2c3d", Sequence: 42, Signatures: [2][]Signature{make([]Signature, 1), make([]Signature, 1)}}
 	for i := range 64 {
-		want.Signatures[0][i], want.Signatures[1][i] = 0x0A, 0xF1
+		want.Signatures[0][0][i], want.Signatures[1][0][i] = 0x0A, 0xF1
 	}
 	if got := string(want.Marshal()); got != literal {
 		t.Errorf("%q, want %q", got, literal)
@@ -305,7 +306,7 @@ func TestAVersionFileIsReadAndWrittenAsSpecified(t *testing.T) {
 		literal + "future something or other\n",
 		head + "future 1\nsequence 42\nsequences 43\n",
 	} {
-		if got, err := ParseVersionFile([]byte(text)); err != nil || got != want {
+		if got, err := ParseVersionFile([]byte(text)); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: %+v, %v", text, got, err)
 		}
 	}
@@ -313,6 +314,46 @@ func TestAVersionFileIsReadAndWrittenAsSpecified(t *testing.T) {
 		if got, err := ParseVersionFile([]byte(head + "sequence " + number)); err != nil || got.Sequence != want {
 			t.Errorf("sequence %s: %d, %v", number, got.Sequence, err)
 		}
+	}
+}
+
+func TestAReleaseIsSignedByUpToThreeKeys(t *testing.T) {
+	images := pair(t, "socket", "8a1b2c3d", 42)
+	r, err := Sign(images, key(1), key(2), key(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := r.VersionFile.Marshal()
+	if len(text) > MaxVersionFile {
+		t.Errorf("%d bytes", len(text))
+	}
+	for seed := range byte(5) {
+		err := Verify(text, images[0], images[1], "socket", []ed25519.PublicKey{public(seed)})
+		if trusted := seed >= 1 && seed <= 3; (err == nil) != trusted {
+			t.Errorf("key %d: %v", seed, err)
+		}
+	}
+	for _, keys := range [][]ed25519.PrivateKey{nil, {key(1), key(2), key(3), key(4)}} {
+		if _, err := Sign(images, keys...); err == nil {
+			t.Errorf("signed with %d keys", len(keys))
+		}
+	}
+}
+
+func TestFurtherSignaturesAreForEachSlotAtMostTwo(t *testing.T) {
+	zero, one := "signature0 "+strings.Repeat("0b", 64)+"\n", "signature1 "+strings.Repeat("f2", 64)+"\n"
+	v, err := ParseVersionFile([]byte(literal + one + zero + one))
+	if err != nil || len(v.Signatures[0]) != 2 || len(v.Signatures[1]) != 3 || v.Signatures[0][1][0] != 0x0B || v.Signatures[1][2][63] != 0xF2 {
+		t.Errorf("%+v, %v", v, err)
+	}
+	for _, text := range []string{zero + zero + zero, "signature0 \n", "signature1 00\n", strings.ToUpper(one), "signature0 " + zero} {
+		text = strings.Replace(text, "SIGNATURE", "signature", 1)
+		if _, err := ParseVersionFile([]byte(literal + text)); !errors.Is(err, ErrVersionFile) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if _, err := ParseVersionFile([]byte(literal + "signature2 x\nsignature x\nsignature00 x\n")); err != nil {
+		t.Errorf("keys that are not known: %v", err)
 	}
 }
 
@@ -373,9 +414,11 @@ func TestAnyVersionFileWrittenIsRead(t *testing.T) {
 			Sequence: rapid.Uint32().Draw(t, "sequence"),
 		}
 		for slot := range v.Signatures {
-			copy(v.Signatures[slot][:], rapid.SliceOfN(rapid.Byte(), 64, 64).Draw(t, "signature"))
+			for _, s := range rapid.SliceOfN(rapid.SliceOfN(rapid.Byte(), 64, 64), 1, MaxSigners).Draw(t, "signatures") {
+				v.Signatures[slot] = append(v.Signatures[slot], Signature(s))
+			}
 		}
-		if got, err := ParseVersionFile(v.Marshal()); err != nil || got != v {
+		if got, err := ParseVersionFile(v.Marshal()); err != nil || !reflect.DeepEqual(got, v) {
 			t.Fatalf("%+v, %v", got, err)
 		}
 	})
@@ -390,7 +433,7 @@ func FuzzParseVersionFile(f *testing.F) {
 			return
 		}
 		again, err := ParseVersionFile(v.Marshal())
-		if err != nil || again != v {
+		if err != nil || !reflect.DeepEqual(again, v) {
 			t.Errorf("%q: %+v, written and read again %+v, %v", text, v, again, err)
 		}
 	})

@@ -15,6 +15,9 @@ import (
 // MaxVersionFile is the largest size of a version file in bytes.
 const MaxVersionFile = 1024
 
+// MaxSigners is the largest number of keys that sign a release.
+const MaxSigners = 3
+
 // ErrVersionFile says that a version file is malformed.
 var ErrVersionFile = errors.New("malformed version file")
 
@@ -25,14 +28,38 @@ type Signature [ed25519.SignatureSize]byte
 // signatures of its images for slots 0 and 1.
 type VersionFile struct {
 	Version    string
-	Signatures [image.Slots]Signature
+	Signatures [image.Slots][]Signature // for each slot 1 to MaxSigners
 	Sequence   uint32
 }
 
-// Marshal returns the version file's text.
+// Marshal returns the version file's text. Each slot must have a signature.
 func (v VersionFile) Marshal() []byte {
-	return fmt.Appendf(nil, "%s\n%x\n%x\nsequence %d\n",
-		v.Version, v.Signatures[0][:], v.Signatures[1][:], v.Sequence)
+	text := fmt.Appendf(nil, "%s\n%x\n%x\nsequence %d\n", v.Version, v.Signatures[0][0], v.Signatures[1][0], v.Sequence)
+	for slot, signatures := range v.Signatures {
+		for _, further := range signatures[1:] {
+			text = fmt.Appendf(text, "%s%d %x\n", furtherSignature, slot, further)
+		}
+	}
+	return text
+}
+
+// furtherSignature is the key of a further signature, before the slot.
+const furtherSignature = "signature"
+
+// add parses a signature for a slot.
+func (v *VersionFile) add(slot int, text string) error {
+	var s Signature
+	if len(text) != hex.EncodedLen(len(s)) {
+		return fmt.Errorf("%d characters, but a signature has 128", len(text))
+	}
+	if _, err := hex.Decode(s[:], []byte(text)); err != nil || text != strings.ToLower(text) {
+		return errors.New("not hex digits in lower case")
+	}
+	if len(v.Signatures[slot]) == MaxSigners {
+		return fmt.Errorf("more than %d signatures for slot %d", MaxSigners, slot)
+	}
+	v.Signatures[slot] = append(v.Signatures[slot], s)
+	return nil
 }
 
 // ParseVersionFile reads a version file. Every error is an [ErrVersionFile].
@@ -53,12 +80,8 @@ func ParseVersionFile(text []byte) (VersionFile, error) {
 		return v, malformed("line 1: %v", err)
 	}
 	for slot := range v.Signatures {
-		line := lines[1+slot]
-		if len(line) != hex.EncodedLen(ed25519.SignatureSize) {
-			return v, malformed("line %d: %d characters, but a signature has 128", 2+slot, len(line))
-		}
-		if _, err := hex.Decode(v.Signatures[slot][:], []byte(line)); err != nil || line != strings.ToLower(line) {
-			return v, malformed("line %d: not hex digits in lower case", 2+slot)
+		if err := v.add(slot, lines[1+slot]); err != nil {
+			return v, malformed("line %d: %v", 2+slot, err)
 		}
 	}
 	found := false
@@ -67,7 +90,14 @@ func ParseVersionFile(text []byte) (VersionFile, error) {
 		if !ok || key == "" || value == "" {
 			return v, malformed("line %d: not \"key value\"", 4+i)
 		}
-		if key != "sequence" {
+		switch key {
+		case furtherSignature + "0", furtherSignature + "1":
+			if err := v.add(int(key[len(furtherSignature)]-'0'), value); err != nil {
+				return v, malformed("line %d: %v", 4+i, err)
+			}
+			continue
+		case "sequence":
+		default:
 			continue
 		}
 		if found {

@@ -109,7 +109,8 @@ func (r *Repository) stored(rel *release.Release) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("read the release published before: %w", err)
 	}
-	if old.VersionFile != rel.VersionFile || !bytes.Equal(old.Images[0], rel.Images[0]) || !bytes.Equal(old.Images[1], rel.Images[1]) {
+	if !bytes.Equal(old.VersionFile.Marshal(), rel.VersionFile.Marshal()) ||
+		!bytes.Equal(old.Images[0], rel.Images[0]) || !bytes.Equal(old.Images[1], rel.Images[1]) {
 		return false, ErrConflict
 	}
 	return true, nil

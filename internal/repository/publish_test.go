@@ -181,7 +181,7 @@ func TestTypesAndCurrent(t *testing.T) {
 		t.Errorf("types %v, %v", types, err)
 	}
 	got, err := r.Current("socket")
-	if err != nil || got.VersionFile != want.VersionFile || !bytes.Equal(got.Images[1], want.Images[1]) {
+	if err != nil || !bytes.Equal(got.VersionFile.Marshal(), want.VersionFile.Marshal()) || !bytes.Equal(got.Images[1], want.Images[1]) {
 		t.Errorf("current release: %+v, %v", got, err)
 	}
 }

@@ -3,6 +3,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// Ed25519 (RFC 8032, 5.1.7), as strict as SPEC 5 wants it: whether this key signed the message.
+bool verifySignature(const void* message, size_t length, const uint8_t signature[64],
+                     const uint8_t key[32]);
+
 // What a release's signature is over (SPEC 5).
 struct SignedText {
     const char* device;
@@ -11,6 +15,6 @@ struct SignedText {
     uint32_t slot;
     const uint8_t* sha256;  // 32 bytes
 
-    // Ed25519 (RFC 8032, 5.1.7): whether this key signed this text.
+    // Whether this key signed this text.
     bool verify(const uint8_t signature[64], const uint8_t key[32]) const;
 };

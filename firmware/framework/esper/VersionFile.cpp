@@ -33,13 +33,13 @@ int hexValue(char c) {
     return -1;
 }
 
-bool parseSignature(const Line& line, uint8_t out[64]) {
-    if (line.length != 128) {
+bool parseSignature(const char* text, size_t length, uint8_t out[64]) {
+    if (length != 128) {
         return false;
     }
     for (size_t i = 0; i < 64; i++) {
-        const int high = hexValue(line.text[2 * i]);
-        const int low = hexValue(line.text[2 * i + 1]);
+        const int high = hexValue(text[2 * i]);
+        const int low = hexValue(text[2 * i + 1]);
         if (high < 0 || low < 0) {
             return false;
         }
@@ -95,8 +95,10 @@ bool Release::parse(const char* text, size_t length) {
     memcpy(version, line.text, line.length);
     version[line.length] = 0;
 
-    for (auto& signature : signatures) {
-        if (!take(text, length, line) || !parseSignature(line, signature)) {
+    for (int slot = 0; slot < 2; slot++) {
+        signers[slot] = 1;
+        if (!take(text, length, line) ||
+            !parseSignature(line.text, line.length, signatures[slot][0])) {
             return false;
         }
     }
@@ -114,11 +116,21 @@ bool Release::parse(const char* text, size_t length) {
             return false;
         }
         const size_t key = static_cast<size_t>(space - line.text);
+        const char* value = space + 1;
+        const size_t valueLength = line.length - key - 1;
         if (key == 8 && memcmp(line.text, "sequence", 8) == 0) {
-            if (hasSequence || !parseNumber(space + 1, line.length - key - 1, sequence)) {
+            if (hasSequence || !parseNumber(value, valueLength, sequence)) {
                 return false;
             }
             hasSequence = true;
+        } else if (key == 10 && memcmp(line.text, "signature", 9) == 0 &&
+                   (line.text[9] == '0' || line.text[9] == '1')) {
+            const int slot = line.text[9] - '0';
+            if (signers[slot] == MAX_SIGNERS ||
+                !parseSignature(value, valueLength, signatures[slot][signers[slot]])) {
+                return false;
+            }
+            signers[slot]++;
         }
     }
     return hasSequence;
@@ -132,6 +144,9 @@ UpdateError Release::decide(const char* ownVersion, uint32_t ownSequence, bool* 
     // Sequence 0 is for development: such a device takes any other release.
     if (ownSequence != 0 && sequence <= ownSequence) {
         return UpdateError::NOT_NEWER;
+    }
+    if (ownSequence != 0 && sequence - ownSequence > MAX_JUMP) {
+        return UpdateError::SEQUENCE_JUMP;
     }
     *install = true;
     return UpdateError::NONE;

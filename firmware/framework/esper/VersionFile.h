@@ -8,9 +8,13 @@
 // A release as `<type>.version` names it (SPEC 5).
 struct Release {
     static constexpr size_t MAX_FILE = 1024;  // bytes
+    static constexpr uint32_t MAX_JUMP = 1000000;
+
+    static constexpr size_t MAX_SIGNERS = 3;
 
     char version[33];
-    uint8_t signatures[2][64];  // of the images for slot 0 and 1
+    uint8_t signers[2];                      // how many signatures there are for each slot
+    uint8_t signatures[2][MAX_SIGNERS][64];  // of the images for slot 0 and 1
     uint32_t sequence;
 
     // Reads a whole version file. False: it is malformed, and the release undefined.

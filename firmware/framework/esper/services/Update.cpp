@@ -169,7 +169,7 @@ void Update::startDownload() {
         return fail(UpdateError::UNREACHABLE);
     }
     download->size = download->received = download->written = download->readBack = 0;
-    download->key = 0;
+    download->attempt = 0;
     download->whole = false;
     download->hash = Sha256();
     next = Step::ERASE;
@@ -326,15 +326,18 @@ void Update::write() {
     step(Step::SIGNATURE);
 }
 
-// One key at a time, as each takes a while.
+// One key and one signature at a time, as each takes a while.
 void Update::checkSignature() {
     Download& d = *download;
-    if (d.key == configuration.keyCount) {
+    const uint8_t keys = configuration.keyCount;
+    if (d.attempt == keys * wanted.signers[standby()]) {
         return fail(UpdateError::BAD_SIGNATURE);
     }
+    const uint8_t attempt = d.attempt++;
     const SignedText text = {configuration.device, wanted.version, wanted.sequence, standby(),
                              d.digest};
-    if (!text.verify(wanted.signatures[standby()], configuration.keys[d.key++])) {
+    if (!text.verify(wanted.signatures[standby()][attempt / keys],
+                     configuration.keys[attempt % keys])) {
         return step(Step::SIGNATURE);
     }
     if (!d.whole) {

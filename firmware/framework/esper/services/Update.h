@@ -35,7 +35,7 @@ class Update : public Service, private Http::Consumer {
         uint32_t received;
         uint32_t written;    // or held back; whole sectors, until the end
         uint32_t readBack;   // bytes
-        uint8_t key;         // to try next
+        uint8_t attempt;     // which signature and key to try next
         uint8_t digest[32];  // up to the trailer, until all is there; then of the whole image
         uint8_t trailer[32];
         bool whole;  // the trailer is right
