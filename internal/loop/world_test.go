@@ -75,7 +75,7 @@ func makeFirmwares(dir string) (*firmwares, error) {
 	err = site.Create(dir, site.Template{
 		Realm: realm, SSID: "net",
 		MQTT: "mqtt://broker:1883", UpdateURL: "http://web/firmware",
-		Devices: devices, Types: []string{"socket", "sensor"},
+		Devices: devices, Types: []string{"socket", "sensor", "button"},
 	})
 	if err != nil {
 		return nil, err

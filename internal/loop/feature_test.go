@@ -1,0 +1,118 @@
+package loop
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	"esper/emulator"
+	"esper/emulator/esp8266"
+	"esper/internal/fleet"
+)
+
+// state is what a device has published of a feature.
+func (w *world) state(d *emulator.Device, feature string) string {
+	state, _ := w.broker.Retained(realm + "/" + d.ID() + "/" + feature)
+	return state
+}
+
+// Features as on a Sonoff: a button at GPIO 0 that closes to ground, a relay at GPIO 12.
+func TestAButtonIsReportedAndSwitchesTheRelay(t *testing.T) {
+	w := newWorld(t)
+	d := w.add(1, "button", "v1", 1)
+	d.SetPin(0, true)
+	w.settle()
+	if w.state(d, "button") != "0" || w.state(d, "relay") != "0" || d.Pin(12) {
+		t.Fatalf("begins with button %q, relay %q", w.state(d, "button"), w.state(d, "relay"))
+	}
+	press := func(wanted string) {
+		t.Helper()
+		for range 3 { // it bounces
+			d.SetPin(0, false)
+			w.RunFor(2 * time.Millisecond)
+			d.SetPin(0, true)
+			w.RunFor(2 * time.Millisecond)
+		}
+		d.SetPin(0, false)
+		w.expect("pressed, relay "+wanted, 100*time.Millisecond, func() bool {
+			return w.state(d, "button") == "1" && w.state(d, "relay") == wanted && d.Pin(12) == (wanted == "1")
+		})
+		d.SetPin(0, true)
+		w.expect("released", 100*time.Millisecond, func() bool { return w.state(d, "button") == "0" })
+		if w.state(d, "relay") != wanted {
+			t.Error("to release the button switched the relay")
+		}
+	}
+	press("1")
+	press("0")
+}
+
+func TestASensorPublishesItsValueRegularly(t *testing.T) {
+	w := newWorld(t)
+	d := w.add(1, "sensor", "v1", 1)
+	d.SDK.ADC = 100
+	w.settle()
+	for i := range 3 {
+		d.SDK.ADC = uint16(200 + i)
+		w.expect("the new value", 11*time.Second, func() bool { return w.state(d, "brightness") == strconv.Itoa(200+i) })
+	}
+}
+
+// So that a stray message cannot restart a whole fleet.
+func TestADeviceRestartsOnlyWhenItsIdIsNamed(t *testing.T) {
+	w := newWorld(t)
+	d, other := w.add(0xABCDEF, "socket", "v1", 1), w.add(2, "socket", "v1", 1)
+	w.settle()
+	for _, payload := range []string{"", "1", "abcde", "abcdef0", "000002x"} {
+		w.broker.Publish(realm+"/reboot", payload, false)
+		w.broker.Publish(realm+"/abcdef/reboot", payload, false)
+	}
+	w.RunFor(5 * time.Second)
+	if d.Resets() != 0 || other.Resets() != 0 {
+		t.Fatal("restarted by a stray message")
+	}
+	for i, topic := range []string{"/abcdef/reboot", "/reboot"} {
+		w.broker.Publish(realm+topic, "abcdef", false)
+		w.expect("a restart", 5*time.Second, func() bool { return d.Resets() == i+1 })
+		w.expect("online again", 10*time.Second, func() bool {
+			known := w.device(d)
+			return known.Status == fleet.Online && known.Info.Boot.Reset == "restart" && known.Info.Uptime < 5
+		})
+	}
+	if other.Resets() != 0 {
+		t.Error("the other device restarted, too")
+	}
+}
+
+func TestADeviceRestartsWhenTheHeartbeatIsMissing(t *testing.T) {
+	own, err := makeFirmwares(t.TempDir() + "/site")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own.site.Config.Heartbeat.Timeout = 30 * time.Second
+	w := newWorld(t)
+	w.firmwares = own
+	d := w.add(1, "socket", "v1", 1)
+	var reasons []esp8266.ResetReason
+	d.OnReset = func(r esp8266.ResetReason) { reasons = append(reasons, r) }
+	w.settle()
+	for range 20 {
+		w.RunFor(10 * time.Second)
+		w.broker.Publish(realm+"/heartbeat", "", false)
+	}
+	if len(reasons) != 0 {
+		t.Fatalf("resets %v in spite of the heartbeat", reasons)
+	}
+	// Without a broker there is no heartbeat to miss.
+	w.Net.SetDown(w.brokerHost, true)
+	w.RunFor(2 * time.Minute)
+	w.Net.SetDown(w.brokerHost, false)
+	w.expect("online again", 2*time.Minute, func() bool { return w.device(d).Status == fleet.Online })
+	if len(reasons) != 0 {
+		t.Fatalf("resets %v while there was no broker", reasons)
+	}
+	w.expect("a restart", 40*time.Second, func() bool { return len(reasons) == 1 })
+	if reasons[0] != esp8266.ResetRestart {
+		t.Errorf("reset for reason %d", reasons[0])
+	}
+}
