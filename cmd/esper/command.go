@@ -69,17 +69,20 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Serve firmware and MQTT."`
 	Trigger triggerCommand `cmd:"" help:"Tell devices to look for a new release."`
 	Verify  verifyCommand  `cmd:"" help:"Check signed releases."`
+	Version versionCommand `cmd:"" help:"Print the version of this program."`
 }
 
 // run executes one command line and returns the exit code.
 func run(args []string, in io.Reader, out, errw io.Writer) int {
 	s := &streams{in: in, out: out, err: errw}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
 	var c commands
 	exited := -1
 	parser, err := kong.New(&c,
 		kong.Name("esper"),
 		kong.Description("Over-the-air updates for fleets of ESP8266 devices."),
-		kong.UsageOnError(),
 		kong.Writers(out, errw),
 		kong.Exit(func(code int) { exited = code }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
