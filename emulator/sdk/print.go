@@ -8,8 +8,12 @@ import (
 // print prints a line of the SDK's own, or of the emulator's.
 func (s *SDK) print(format string, args ...any) { s.Chip.Print(fmt.Sprintf(format, args...)) }
 
-// maxFormat is the longest format or string that is printed, in bytes.
-const maxFormat = 4096
+// maxFormat is the longest format or string that is printed, maxPrinted the longest
+// text that may come of it, in bytes: a width can be of any size.
+const (
+	maxFormat  = 4096
+	maxPrinted = 64 << 10
+)
 
 // osPrintf is os_printf_plus(format, ...).
 func (s *SDK) osPrintf() uint32 {
@@ -48,6 +52,9 @@ func (s *SDK) format(i int) string {
 	next := func() uint32 { i++; return s.Chip.Arg(i) }
 	var out strings.Builder
 	for j := 0; j < len(format); j++ {
+		if out.Len() > maxPrinted {
+			s.misuse("%s: more than %d bytes", s.caller(), maxPrinted)
+		}
 		if format[j] != '%' {
 			out.WriteByte(format[j])
 			continue
