@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/google/renameio/v2"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/singleflight"
 
@@ -252,7 +253,7 @@ func (o *outputs) write() error {
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 			return err
 		}
-		if err := writeFile(path, content); err != nil {
+		if err := renameio.WriteFile(path, content, 0o644); err != nil {
 			return err
 		}
 	}

@@ -1,12 +1,13 @@
 package release
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sort"
 	"strings"
+
+	"github.com/google/renameio/v2"
 
 	"esper/internal/image"
 )
@@ -79,27 +80,9 @@ func (r *Release) Write(dir string) error {
 		return err
 	}
 	for slot, content := range r.Images {
-		if err := replaceFile(filepath.Join(dir, ImageName(r.Type, slot)), content); err != nil {
+		if err := renameio.WriteFile(filepath.Join(dir, ImageName(r.Type, slot)), content, 0o644); err != nil {
 			return err
 		}
 	}
-	return replaceFile(filepath.Join(dir, VersionFileName(r.Type)), r.VersionFile.Marshal())
-}
-
-// replaceFile writes a file in one step: afterwards either the old content is
-// there or the new.
-func replaceFile(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
+	return renameio.WriteFile(filepath.Join(dir, VersionFileName(r.Type)), r.VersionFile.Marshal(), 0o644)
 }
