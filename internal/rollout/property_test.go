@@ -60,7 +60,8 @@ func simulate(t *rapid.T) *simulation {
 			stage.Rate = Rate{rapid.IntRange(1, 4).Draw(t, "devices"), time.Hour}
 		}
 		if rapid.Bool().Draw(t, "window") {
-			stage.Window = Window{From: Clock(rapid.IntRange(0, 1439).Draw(t, "from")), To: Clock(rapid.IntRange(0, 1439).Draw(t, "to"))}
+			from := rapid.IntRange(0, 1439).Draw(t, "from") // long enough to be met by who asks every ten minutes
+			stage.Window = Window{From: Clock(from), To: Clock((from + rapid.IntRange(10, 1430).Draw(t, "length")) % 1440)}
 		}
 		plan.Stages = append(plan.Stages, stage)
 	}
