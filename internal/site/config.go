@@ -17,6 +17,7 @@ type Config struct {
 	MQTT      MQTT
 	Update    Update
 	Heartbeat Heartbeat
+	Rollouts  Rollouts
 }
 
 // WiFi is the network that the devices join.

@@ -61,6 +61,7 @@ type configFile struct {
 	Heartbeat struct {
 		Timeout string `toml:"timeout"`
 	} `toml:"heartbeat"`
+	Rollout rolloutFile `toml:"rollout"`
 }
 
 // readConfig reads the configuration of the site in dir.
@@ -164,7 +165,8 @@ func (f *configFile) check() (Config, error) {
 			return c, fmt.Errorf("heartbeat.timeout: %w", err)
 		}
 	}
-	return c, nil
+	c.Rollouts, err = f.Rollout.check(c.Update.Interval)
+	return c, err
 }
 
 // checkRealm accepts one or more topic levels of plain characters: the realm is
