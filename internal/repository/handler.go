@@ -26,12 +26,22 @@ type Request struct {
 	Remote  string // host and port of the client
 }
 
+// Chooser says which version of a device type's release a client gets that does not ask
+// for one itself; empty: none. Status is not known yet.
+type Chooser func(Request) string
+
 // Handler serves the releases as docs/SPEC.md section 6 says: /<type>.version,
 // .rom0 and .rom1, with ?version= those of that version as long as it is kept.
 // It answers ranges and conditions with the file's SHA-256 as the entity tag.
 // Whatever else is asked for is not found. Seen, if not nil, is called after each
-// request for a file with a valid name; it must not block.
+// request for a file with a valid name; it must not block. Who does not ask for a version
+// gets the one published last.
 func (r *Repository) Handler(seen func(Request)) http.Handler {
+	return r.HandlerFor(nil, seen)
+}
+
+// HandlerFor is a [Repository.Handler] that lets choose decide, if it is not nil.
+func (r *Repository) HandlerFor(choose Chooser, seen func(Request)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if q.Method != http.MethodGet && q.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
@@ -45,13 +55,22 @@ func (r *Repository) Handler(seen func(Request)) http.Handler {
 			return
 		}
 		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
-		r.serveFile(recorder, q, deviceType, file, wanted)
+		request := Request{
+			Device: deviceID(q.Header.Get("X-Esper-Device")), Running: version(q.Header.Get("X-Esper-Version")),
+			Type: deviceType, File: file, Wanted: wanted, Range: q.Header.Get("Range"), Remote: q.RemoteAddr,
+		}
+		served := wanted
+		if wanted == "" && choose != nil {
+			served = choose(request)
+		}
+		if served == "" && choose != nil {
+			http.Error(recorder, "no firmware for you", http.StatusNotFound)
+		} else {
+			r.serveFile(recorder, q, deviceType, file, served)
+		}
 		if seen != nil {
-			seen(Request{
-				Device: deviceID(q.Header.Get("X-Esper-Device")), Running: version(q.Header.Get("X-Esper-Version")),
-				Type: deviceType, File: file, Wanted: wanted, Range: q.Header.Get("Range"),
-				Status: recorder.status, Remote: q.RemoteAddr,
-			})
+			request.Status = recorder.status
+			seen(request)
 		}
 	})
 }

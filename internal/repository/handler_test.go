@@ -156,3 +156,54 @@ func FuzzRequestPath(f *testing.F) {
 		}
 	})
 }
+
+func TestTheChooserDecidesWhoGetsWhat(t *testing.T) {
+	r := open(t, t.TempDir())
+	old, current := testRelease(t, "v1", 1, ""), testRelease(t, "v2", 2, "")
+	mustPublish(t, r, old)
+	mustPublish(t, r, current)
+	h := r.HandlerFor(func(q Request) string {
+		return map[string]string{"": "v1", "000001": "v2", "000002": "", "000003": "v0"}[q.Device]
+	}, nil)
+	for device, want := range map[string]*release.Release{"": old, "000001": current, "000002": nil, "000003": nil} {
+		w := request(h, "GET", "/socket.version", "X-Esper-Device", device)
+		if want == nil {
+			if w.Code != 404 {
+				t.Errorf("%q: status %d, want 404", device, w.Code)
+			}
+		} else if w.Body.String() != string(want.VersionFile.Marshal()) {
+			t.Errorf("%q gets another version file than that of %s", device, want.Version)
+		}
+	}
+	// The paper's firmware does not name the version of the image.
+	if w := request(h, "GET", "/socket.rom0"); w.Body.String() != string(old.Images[0]) {
+		t.Error("the image is not that of the version file")
+	}
+	if w := request(h, "GET", "/socket.rom0?version=v2", "X-Esper-Device", "000002"); w.Body.String() != string(current.Images[0]) {
+		t.Error("who was told of a version does not get its image")
+	}
+}
+
+func TestWhatIsToBeKeptIsKept(t *testing.T) {
+	r := open(t, t.TempDir())
+	mustPublish(t, r, testRelease(t, "v0", 1, ""))
+	if err := r.Keep("socket", []string{"v0", "gone"}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range uint32(2 * kept) {
+		mustPublish(t, r, testRelease(t, fmt.Sprint("v", i+1), i+2, ""))
+	}
+	if !r.Has("socket", "v0") || r.Has("socket", "v1") {
+		t.Error("v0 is gone, or v1 is not")
+	}
+	if newest, err := r.Newest("socket"); err != nil || newest.Version != r.NewestVersion("socket") || newest.Sequence != 2*kept+1 {
+		t.Errorf("newest is %+v, %v", newest, err)
+	}
+	if err := r.Keep("socket", nil); err != nil {
+		t.Fatal(err)
+	}
+	mustPublish(t, r, testRelease(t, "last", 100, ""))
+	if r.Has("socket", "v0") {
+		t.Error("v0 is kept though nobody wants it any more")
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"syscall"
@@ -228,6 +229,10 @@ func (r *Repository) prune(current *release.Release) error {
 	if err != nil {
 		return err
 	}
+	keeps, err := r.keeps(current.Type)
+	if err != nil {
+		return err
+	}
 	published := map[string]time.Time{}
 	var old []string
 	for _, e := range entries {
@@ -235,7 +240,7 @@ func (r *Repository) prune(current *release.Release) error {
 		if err != nil {
 			return err
 		}
-		if e.Name() != current.Version && !strings.HasPrefix(e.Name(), temporary) {
+		if e.Name() != current.Version && !slices.Contains(keeps, e.Name()) && !strings.HasPrefix(e.Name(), temporary) {
 			old = append(old, e.Name())
 			published[e.Name()] = info.ModTime()
 		}

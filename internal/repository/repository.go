@@ -8,6 +8,7 @@
 //	current/socket -> ../releases/socket/9c0d1e2f
 //	releases/socket/9c0d1e2f/socket.version, socket.rom0, socket.rom1
 //	releases/socket/8a1b2c3d/...
+//	keep/socket    versions that stay, a line for each
 //
 // Any static web server that follows symbolic links, as they do by default, can
 // serve it to devices. A folder of a release is never changed. Publishing writes a
@@ -33,6 +34,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/google/renameio/v2"
+
 	"esper/internal/image"
 	"esper/internal/release"
 )
@@ -44,6 +47,7 @@ const kept = 5
 const (
 	currentDir  = "current"
 	releasesDir = "releases"
+	keepDir     = "keep"
 )
 
 // Repository is a folder with releases. Its methods can be called at the same
@@ -92,6 +96,62 @@ func (r *Repository) Current(deviceType string) (*release.Release, error) {
 		return nil, err
 	}
 	return release.Read(folder, deviceType)
+}
+
+// Newest reads the version file of the release of a device type that was published last.
+// There is none: fs.ErrNotExist.
+func (r *Repository) Newest(deviceType string) (release.VersionFile, error) {
+	folder, err := r.folder(deviceType, "")
+	if err != nil {
+		return release.VersionFile{}, err
+	}
+	text, err := os.ReadFile(filepath.Join(folder, release.VersionFileName(deviceType)))
+	if err != nil {
+		return release.VersionFile{}, err
+	}
+	return release.ParseVersionFile(text)
+}
+
+// NewestVersion is the version that [Repository.Newest] would find, for who asks often; empty
+// if there is none.
+func (r *Repository) NewestVersion(deviceType string) string {
+	target, err := os.Readlink(filepath.Join(r.dir, currentDir, deviceType))
+	if err != nil {
+		return ""
+	}
+	return filepath.Base(target)
+}
+
+// Has says whether a version of a device type's release is kept.
+func (r *Repository) Has(deviceType, version string) bool {
+	_, err := r.folder(deviceType, version)
+	return version != "" && err == nil
+}
+
+// Keep lets these releases of a device type stay however many are published after them. It
+// takes the place of what was said before.
+func (r *Repository) Keep(deviceType string, versions []string) error {
+	if err := image.CheckDeviceType(deviceType); err != nil {
+		return err
+	}
+	text := strings.Join(versions, "\n")
+	path := filepath.Join(r.dir, keepDir, deviceType)
+	if old, err := os.ReadFile(path); err == nil && string(old) == text {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return renameio.WriteFile(path, []byte(text), 0o644)
+}
+
+// keeps returns the releases that [Repository.Keep] named.
+func (r *Repository) keeps(deviceType string) ([]string, error) {
+	text, err := os.ReadFile(filepath.Join(r.dir, keepDir, deviceType))
+	if found, err := exists(err); !found {
+		return nil, err
+	}
+	return strings.Split(string(text), "\n"), nil
 }
 
 // folder returns the folder of a release: the current one if version is empty,
