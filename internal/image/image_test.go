@@ -261,7 +261,7 @@ func TestPackLeavesItsInputAsItIs(t *testing.T) {
 // anyInput draws something that can be packed.
 func anyInput(t *rapid.T) Input {
 	in := Input{
-		Entry: rapid.Uint32().Draw(t, "entry"),
+		Entry: rapid.Uint32Min(1).Draw(t, "entry"),
 		IROM: descriptor(
 			rapid.StringMatching(`[a-z][a-z0-9-]{0,30}`).Draw(t, "type"),
 			rapid.StringMatching(`[A-Za-z0-9._+-]{1,32}`).Draw(t, "version"),
