@@ -99,8 +99,8 @@ func TestTheDevicesVerifierJudgesTheVectorsOnTheHost(t *testing.T) {
 		}
 		return string(out)
 	}
-	object, program := filepath.Join(dir, "monocypher.o"), filepath.Join(dir, "judge")
-	run("gcc", "-O1", "-c", filepath.Join(monocypher, "monocypher.c"), "-o", object)
+	object, program := filepath.Join(dir, "Ed25519.o"), filepath.Join(dir, "judge")
+	run("g++", "-std=c++17", "-O1", "-I"+monocypher, "-c", "../../firmware/framework/esper/Ed25519.cpp", "-o", object)
 	run("g++", "-std=c++17", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
 		"-I"+monocypher, "-I"+dir, "-I../../firmware/framework", "-o", program, object,
 		"testdata/vectors/host.cpp", "../../firmware/framework/esper/Signature.cpp", "../../firmware/framework/esper/Sha512.cpp",

@@ -14,7 +14,8 @@ static constexpr uint32_t START_JITTER = 2000;      // ms
 static constexpr uint32_t LONGEST_TIMER = 3600;     // seconds
 static constexpr uint32_t CHECK_TIMEOUT = 30;       // seconds
 static constexpr uint32_t DOWNLOAD_TIMEOUT = 1800;  // seconds
-static constexpr uint32_t PAUSE = 5;                // ms between steps
+static constexpr uint32_t FLASH_PAUSE = 5;          // ms between steps that stop everything
+static constexpr uint32_t PAUSE = 1;                // ms between the others
 static constexpr uint32_t REPORT_INTERVAL = 1000;   // ms
 static constexpr uint32_t TRAILER = 32;             // bytes
 
@@ -170,6 +171,7 @@ void Update::startDownload() {
     }
     download->size = download->received = download->written = download->readBack = 0;
     download->attempt = 0;
+    download->checking = false;
     download->whole = false;
     download->hash = Sha256();
     next = Step::ERASE;
@@ -272,7 +274,7 @@ void Update::proceed() {
 void Update::step(Step what) {
     next = what;
     stepping = true;
-    stepTimer.once(PAUSE);
+    stepTimer.once(what == Step::ERASE || what == Step::WRITE ? FLASH_PAUSE : PAUSE);
 }
 
 void Update::onStep() {
@@ -326,18 +328,24 @@ void Update::write() {
     step(Step::SIGNATURE);
 }
 
-// One key and one signature at a time, as each takes a while.
+// One key and one signature after the other, and each in steps.
 void Update::checkSignature() {
     Download& d = *download;
-    const uint8_t keys = configuration.keyCount;
-    if (d.attempt == keys * wanted.signers[standby()]) {
-        return fail(UpdateError::BAD_SIGNATURE);
+    if (!d.checking) {
+        const uint8_t keys = configuration.keyCount;
+        if (d.attempt == keys * wanted.signers[standby()]) {
+            return fail(UpdateError::BAD_SIGNATURE);
+        }
+        const uint8_t attempt = d.attempt++;
+        const SignedText text = {configuration.device, wanted.version, wanted.sequence, standby(),
+                                 d.digest};
+        d.checking = text.begin(d.check, wanted.signatures[standby()][attempt / keys],
+                                configuration.keys[attempt % keys]);
+        return step(Step::SIGNATURE);
     }
-    const uint8_t attempt = d.attempt++;
-    const SignedText text = {configuration.device, wanted.version, wanted.sequence, standby(),
-                             d.digest};
-    if (!text.verify(wanted.signatures[standby()][attempt / keys],
-                     configuration.keys[attempt % keys])) {
+    const uint32_t result = d.check.step();
+    if (result != Ed25519::VALID) {
+        d.checking = result == Ed25519::UNDECIDED;
         return step(Step::SIGNATURE);
     }
     if (!d.whole) {

@@ -3,6 +3,7 @@
 #include <stdint.h>
 
 #include "../BootConfiguration.h"
+#include "../Ed25519.h"
 #include "../Http.h"
 #include "../Service.h"
 #include "../Sha256.h"
@@ -38,6 +39,8 @@ class Update : public Service, private Http::Consumer {
         uint8_t attempt;     // which signature and key to try next
         uint8_t digest[32];  // up to the trailer, until all is there; then of the whole image
         uint8_t trailer[32];
+        bool checking;  // `check` goes on
+        Ed25519 check;
         bool whole;  // the trailer is right
         Sha256 hash;
     };
