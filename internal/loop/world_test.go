@@ -54,7 +54,7 @@ func TestMain(m *testing.M) {
 }
 
 // theFirmwares returns what is built for all tests.
-func theFirmwares(t *testing.T) *firmwares {
+func theFirmwares(t testing.TB) *firmwares {
 	t.Helper()
 	once.Do(func() {
 		if dir, failed = os.MkdirTemp("", "loop-*"); failed == nil {
@@ -89,7 +89,7 @@ func makeFirmwares(dir string) (*firmwares, error) {
 }
 
 // images builds a device type in a version, once.
-func (f *firmwares) images(t *testing.T, deviceType, version string, sequence uint32) [image.Slots][]byte {
+func (f *firmwares) images(t testing.TB, deviceType, version string, sequence uint32) [image.Slots][]byte {
 	t.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -118,7 +118,7 @@ func (f *firmwares) images(t *testing.T, deviceType, version string, sequence ui
 }
 
 // release builds and signs.
-func (f *firmwares) release(t *testing.T, deviceType, version string, sequence uint32) *release.Release {
+func (f *firmwares) release(t testing.TB, deviceType, version string, sequence uint32) *release.Release {
 	t.Helper()
 	r, err := release.Sign(f.images(t, deviceType, version, sequence), f.key)
 	if err != nil {
@@ -130,7 +130,7 @@ func (f *firmwares) release(t *testing.T, deviceType, version string, sequence u
 // world is a fleet, its broker and its repository, in virtual time.
 type world struct {
 	*emulator.Lab
-	t          *testing.T
+	t          testing.TB
 	firmwares  *firmwares
 	repository *repository.Repository
 	handler    http.Handler // what the web server answers with; the repository's, unless a test plays another
@@ -142,7 +142,7 @@ type world struct {
 	updates    map[string][]fleet.UpdateStatus // by device: all that it reported
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{Lab: emulator.NewLab(), t: t, firmwares: theFirmwares(t), updates: map[string][]fleet.UpdateStatus{}}
 	var err error
