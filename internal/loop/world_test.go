@@ -80,12 +80,27 @@ func makeFirmwares(dir string) (*firmwares, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := shortenTrial(filepath.Join(dir, site.ConfigFile)); err != nil {
+		return nil, err
+	}
 	f := &firmwares{built: map[string][image.Slots][]byte{}}
 	if f.site, err = site.Open(dir); err != nil {
 		return nil, err
 	}
 	f.key, err = release.LoadPrivateKey(filepath.Join(dir, site.KeyName+".key"))
 	return f, err
+}
+
+// confirmAfter is how long a trial must be healthy here.
+const confirmAfter = 10 * time.Second
+
+func shortenTrial(config string) error {
+	text, err := os.ReadFile(config)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(config, bytes.Replace(text, []byte(`confirm_after = "30s"`),
+		fmt.Appendf(nil, "confirm_after = %q", confirmAfter), 1), 0o644)
 }
 
 // images builds a device type in a version, once.
@@ -236,8 +251,13 @@ func (w *world) device(d *emulator.Device) fleet.Device {
 	return fleet.Device{}
 }
 
-// runs says whether a device is online and reports to run the version.
+// runs says whether a device is online and reports to run the version, not on trial.
 func (w *world) runs(d *emulator.Device, version string) bool {
+	return w.starts(d, version) && !w.device(d).Info.Boot.Trial
+}
+
+// starts says whether a device is online and reports to run the version, be it on trial.
+func (w *world) starts(d *emulator.Device, version string) bool {
 	known := w.device(d)
 	return known.Status == fleet.Online && known.Version() == version
 }
@@ -249,7 +269,7 @@ func (w *world) settle() {
 		w.expect(d.ID()+" online, and done with its first check", 30*time.Second, func() bool {
 			u := w.lastUpdate(d)
 			return w.device(d).Status == fleet.Online && w.device(d).Info != nil &&
-				(u.State == "idle" || u.State == "failed") && len(w.updates[d.ID()]) > 1
+				len(w.updates[d.ID()]) > 1 && u.AtRest()
 		})
 	}
 }
