@@ -103,14 +103,43 @@ func shortenTrial(config string) error {
 		fmt.Appendf(nil, "confirm_after = %q", confirmAfter), 1), 0o644)
 }
 
+// variant is how a firmware differs from what the site says. The zero value does not.
+type variant struct {
+	name   string
+	source string             // added to the device type's
+	config func(*site.Config) // what changes
+}
+
 // images builds a device type in a version, once.
 func (f *firmwares) images(t testing.TB, deviceType, version string, sequence uint32) [image.Slots][]byte {
 	t.Helper()
+	return f.variant(t, deviceType, version, sequence, variant{})
+}
+
+// variant builds a variant of a device type in a version, once.
+func (f *firmwares) variant(t testing.TB, deviceType, version string, sequence uint32, v variant) [image.Slots][]byte {
+	t.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	name := fmt.Sprint(deviceType, " ", version, " ", sequence)
+	name := fmt.Sprint(deviceType, " ", version, " ", sequence, " ", v.name)
 	if images, ok := f.built[name]; ok {
 		return images
+	}
+	path := filepath.Join(f.site.Dir, site.DevicesDir, deviceType, deviceType+".cpp")
+	source, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := f.site.Config
+	defer func() {
+		f.site.Config = config
+		os.WriteFile(path, source, 0o644)
+	}()
+	if v.config != nil {
+		v.config(&f.site.Config)
+	}
+	if err := os.WriteFile(path, []byte(string(source)+v.source), 0o644); err != nil {
+		t.Fatal(err)
 	}
 	var log bytes.Buffer
 	result, err := build.Build(context.Background(), f.site, build.Options{
