@@ -36,9 +36,8 @@ void startSerial() {
 
 // Loads the image if it may be booted, and returns its entry address; else 0.
 uint32_t start(Image& image, const char* reason) {
-    const uint32_t verdict = verify(image);
-    const uint32_t wrong = opaque(verdict) ^ VERIFIED;
-    if (verdict != VERIFIED) {
+    verify(image);
+    if (image.verdict != VERIFIED) {
         ets_printf("boot: slot %d refused: %s\n", image.slot, image.refusal);
         return 0;
     }
@@ -46,7 +45,7 @@ uint32_t start(Image& image, const char* reason) {
     if (entry == 0) return 0;
     ets_printf("boot: slot %d: %s %s, %s\n", image.slot, image.descriptor.device,
                image.descriptor.version, reason);
-    return entry ^ wrong;  // where no code is, if it is not to boot
+    return entry;
 }
 
 }  // namespace
