@@ -91,7 +91,7 @@ type UpdateStatus struct {
 
 // AtRest tells whether the device is done with its last check: nothing is being
 // downloaded, verified or tried, also no copy for its other slot.
-func (u *UpdateStatus) AtRest() bool {
+func (u UpdateStatus) AtRest() bool {
 	switch u.State {
 	case "idle", "failed", "rolled-back":
 		return true

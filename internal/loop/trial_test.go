@@ -199,13 +199,15 @@ func TestAReleaseThatFailsIsRolledBack(t *testing.T) {
 			if now := at("a power cut"); now != resets+1 {
 				t.Errorf("%d resets: it was tried again", now-resets-1)
 			}
-			w.notifyOne(d)
-			w.expect("another trial", 20*time.Second, func() bool { return d.Resets() > resets+1 })
-			resets = at("a message to the device")
-			w.notify()
-			w.RunFor(30 * time.Second)
-			if now := at("a message to all again"); now != resets {
-				t.Errorf("%d resets: it was tried again", now-resets)
+			if failure.reason != "hung" { // which is slow to emulate
+				w.notifyOne(d)
+				w.expect("another trial", 20*time.Second, func() bool { return d.Resets() > resets+1 })
+				resets = at("a message to the device")
+				w.notify()
+				w.RunFor(30 * time.Second)
+				if now := at("a message to all again"); now != resets {
+					t.Errorf("%d resets: it was tried again", now-resets)
+				}
 			}
 
 			w.publish("socket", "v3", 3)
