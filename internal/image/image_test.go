@@ -381,6 +381,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		parsed, err := Parse(b)
 		if err != nil {
+			checkTyped(t, err)
 			return
 		}
 		again, err := Pack(Input{parsed.Entry, parsed.IROM, parsed.Segments, parsed.Descriptor.Slot,
@@ -402,6 +403,7 @@ func FuzzParseStandard(f *testing.F) {
 		if err == nil && (size > len(b) || size%16 != 0) {
 			t.Errorf("size %d of %d bytes", size, len(b))
 		}
+		checkTyped(t, err)
 	})
 }
 
@@ -410,6 +412,7 @@ func FuzzParseDescriptor(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d, err := ParseDescriptor(b)
 		if err != nil {
+			checkTyped(t, err)
 			return
 		}
 		again, err := d.Marshal()

@@ -83,7 +83,8 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // hide returns the text of a URL without its password, for messages.
 func hide(text string) string {
 	u, err := url.Parse(text)
-	if err != nil || u.User == nil && strings.Contains(text, "@") { // malformed: who knows what it is
+	signs := strings.Count(text, "@")
+	if err != nil || signs > 1 || u.User == nil && signs > 0 { // a password may go on behind the first @
 		return "the URL"
 	}
 	return strconv.Quote(u.Redacted())
