@@ -151,14 +151,14 @@ func TestTheDevicesVerifierJudgesTheVectorsInTheEmulator(t *testing.T) {
 	compare(t, serial.String(), verdicts, names)
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func write(t *testing.T, path string, content []byte) {
+func write(t testing.TB, path string, content []byte) {
 	t.Helper()
 	must(t, os.WriteFile(path, content, 0o666))
 }

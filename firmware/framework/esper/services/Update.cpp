@@ -15,6 +15,7 @@
 
 static constexpr uint32_t START_JITTER = 2000;      // ms
 static constexpr uint32_t LONGEST_TIMER = 3600;     // seconds
+static constexpr uint32_t TRIGGER_PAUSE = 5;        // seconds from check to check
 static constexpr uint32_t CHECK_TIMEOUT = 30;       // seconds
 static constexpr uint32_t DOWNLOAD_TIMEOUT = 1800;  // seconds
 static constexpr uint32_t FLASH_PAUSE = 5;          // ms between steps that stop everything
@@ -70,12 +71,22 @@ void Update::onConfirmed() {
 }
 
 void Update::onTrigger(const char*, size_t) {
-    check();
+    trigger();
 }
 
 void Update::onOwnTrigger(const char*, size_t) {
     asked = true;
-    check();
+    trigger();
+}
+
+// Whoever can publish must not be able to let devices hammer the server.
+void Update::trigger() {
+    if (busy) {
+        triggered = true;
+        return;
+    }
+    const uint32_t since = Clock::seconds() - checkedAt;
+    checkSoon(since < TRIGGER_PAUSE ? (TRIGGER_PAUSE - since) * 1000 : 0);
 }
 
 void Update::checkSoon(uint32_t milliseconds) {
@@ -115,6 +126,7 @@ void Update::check() {
         return;
     }
     busy = true;
+    checkedAt = Clock::seconds();
     schedule.stop();
     fileLength = 0;
     refreshing = false;
@@ -612,7 +624,7 @@ void Update::finish(State result, UpdateError reason) {
     report(result, reason);
     if (triggered) {
         triggered = false;
-        checkSoon(0);
+        trigger();
     } else {
         scheduleNext();
     }

@@ -71,6 +71,7 @@ class Update : public Service, private Http::Consumer {
     void onConfirmed() override;
     void onTrigger(const char* payload, size_t length);
     void onOwnTrigger(const char* payload, size_t length);
+    void trigger();
     void onSchedule();
     void scheduleNext();
     void checkSoon(uint32_t milliseconds);
@@ -135,6 +136,7 @@ class Update : public Service, private Http::Consumer {
     bool aboutRelease = false;  // what is reported is about `wanted`, not the running version
     uint8_t progress = 0;       // percent
     uint32_t reportedAt = 0;    // ms
+    uint32_t checkedAt = 0;     // seconds since start: the last check's beginning
     uint32_t untilCheck = 0;    // seconds that are left when the schedule's timer is done
     size_t fileLength = 0;
     char* file = nullptr;          // the version file, while it is coming
