@@ -149,6 +149,15 @@ var failures = map[string]struct {
 		"not-confirmed"},
 	"does not reach the network": {variant{source: "#include <user_interface.h>\n" + onTimer(`wifi_station_disconnect();`)},
 		"not-confirmed"},
+	"loses the network again and again": {variant{source: "#include <user_interface.h>\n" + `
+static struct Lose { Lose() { static Timer timer([](void*) { wifi_station_disconnect(); wifi_station_connect(); }, nullptr);
+    timer.repeat(8000); } } lose;
+`}, "not-confirmed"},
+	"crashes after a minute, when that is before its confirmation": {variant{
+		source: everyMinute(`asm volatile("ill");`),
+		config: func(c *site.Config) { c.Update.ConfirmAfter = 2 * time.Minute },
+	}, "crashed"},
+	"hangs before it has begun": {variant{source: "\nstatic struct Hang { Hang() { for (;;) asm volatile(\"\"); } } hang;\n"}, "hung"},
 	"does not reach the broker": {variant{config: func(c *site.Config) { c.MQTT.Host = "nowhere" }}, "not-confirmed"},
 }
 
