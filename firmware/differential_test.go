@@ -126,6 +126,26 @@ func FuzzBootConfigurationAsOnTheDevice(f *testing.F) {
 	})
 }
 
+// Bootloader, firmware and emulator agree on the RTC record.
+func FuzzRTCRecordAsOnTheDevice(f *testing.F) {
+	f.Add(image.RTCRecord{LastROM: 1}.Marshal())
+	f.Add(image.RTCRecord{NextMode: 0x02, TempROM: 1}.Marshal())
+	f.Add(image.RTCRecord{LastMode: 0x80, LastROM: 0xFF, TempROM: 0xFF}.Marshal())
+	f.Add(make([]byte, image.RTCRecordSize))
+	o := newOracle(f)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		b = append(b, make([]byte, image.RTCRecordSize)...)[:image.RTCRecordSize]
+		r, err := image.ParseRTCRecord(b)
+		if err != nil {
+			r = image.RTCRecord{}
+		}
+		want := fmt.Sprintf("%02x%02x%02x%02x %x", r.NextMode, r.LastMode, r.LastROM, r.TempROM, r.Marshal())
+		if got := o.ask(t, 'r', b); got != want {
+			t.Errorf("% x: C++ %s, Go %s (%v)", b, got, want, err)
+		}
+	})
+}
+
 // What Go takes for an image, the bootloader boots, with the same content of the
 // RAM. What the bootloader boots is whole for Go, too; Go only looks at more: at
 // what the bootloader has no use for.

@@ -1,5 +1,8 @@
-// The input is a boot configuration and then a descriptor, as the framework reads them.
+// The input is a boot configuration, a descriptor, an RTC record and a refusal, as the framework
+// reads them.
 #include <esper/BootConfiguration.h>
+#include <esper/BootRecord.h>
+#include <esper/Refusals.h>
 #include <esper/VersionFile.h>
 
 #include <initializer_list>
@@ -26,5 +29,24 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             PROMISE(Layout::slot(slot) + descriptor.size <= 0x0FB000);
         }
     }
+
+    uint32_t words[BootRecord::WORDS] = {};
+    input.take(words, sizeof words);
+    const BootRecord record = BootRecord::of(words);
+    uint32_t written[BootRecord::WORDS];
+    record.put(written);
+    PROMISE(memcmp(&record, written + 1, 4) == 0);
+    const BootRecord again = BootRecord::of(written);
+    PROMISE(memcmp(&again, &record, sizeof record) == 0);
+
+    Refusal refusal = {};
+    input.take(&refusal, sizeof refusal);
+    PROMISE(!refusal.valid() || !refusal.erased());
+    // One that says the same is written, and no other than it is found by its name.
+    refusal.version[32] = 0;
+    const Refusal own = Refusal::of(refusal.version, refusal.sequence, refusal.reason());
+    PROMISE(own.valid() && own.reason() == refusal.reason());
+    PROMISE(own.names(refusal.version, refusal.sequence));
+    PROMISE(!own.names(refusal.version, refusal.sequence + 1));
     return 0;
 }

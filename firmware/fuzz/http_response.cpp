@@ -60,7 +60,24 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         PROMISE(response.length() == bytes.response.length());
         PROMISE(response.status() >= 100 && response.status() <= 599);
         PROMISE(whole.body + response.remaining() == response.length());
+        PROMISE(response.from() == bytes.response.from());
+        PROMISE(response.total() == bytes.response.total());
+        if (response.status() == 206) {
+            PROMISE(response.length() > 0 && response.length() <= response.total());
+            PROMISE(response.from() <= response.total() - response.length());
+        }
         PROMISE((response.remaining() == 0) == (response.state() == HttpResponse::State::DONE));
+    }
+
+    // It is sent back in a header.
+    const char* const etag = response.etag();
+    const size_t length = strlen(etag);
+    PROMISE(strcmp(etag, bytes.response.etag()) == 0);
+    PROMISE(length <= HttpResponse::MAX_ETAG);
+    PROMISE(length == 0 || (length >= 2 && etag[0] == '"' && etag[length - 1] == '"'));
+    for (size_t i = 0; i < length; i++) {
+        PROMISE(etag[i] > ' ' && etag[i] <= '~');
+        PROMISE(etag[i] != '"' || i == 0 || i + 1 == length);
     }
     return 0;
 }

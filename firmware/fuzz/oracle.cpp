@@ -2,6 +2,7 @@
 // (differential_test.go). A question is a letter, the length of the input (4 bytes, little
 // endian) and the input; the answer is one line.
 #include <esper/BootConfiguration.h>
+#include <esper/BootRecord.h>
 #include <esper/VersionFile.h>
 
 #include <string>
@@ -52,6 +53,17 @@ std::string configuration(const uint8_t* data, size_t size) {
     return std::to_string(slot) + " " + std::to_string(other);
 }
 
+// The four modes and slots of the RTC record.
+std::string record(const uint8_t* data, size_t size) {
+    uint32_t words[BootRecord::WORDS] = {};
+    Input(data, size).take(words, sizeof words);
+    const BootRecord r = BootRecord::of(words);
+    uint32_t written[BootRecord::WORDS];
+    r.put(written);
+    const uint8_t fields[] = {r.nextMode, r.lastMode, r.lastRom, r.tempRom};
+    return hex(fields, sizeof fields) + " " + hex(reinterpret_cast<uint8_t*>(written), 12);
+}
+
 // The slots for which the framework takes the descriptor.
 std::string descriptor(const uint8_t* data, size_t size) {
     Descriptor d = {};
@@ -74,7 +86,8 @@ std::string image(const uint8_t* data, size_t size) {
     putImage(slot, input.rest(), input.size(), false);
     Image image;
     read(image, slot);
-    if (verify(image) != VERIFIED) {
+    verify(image);
+    if (image.verdict != VERIFIED) {
         return std::string("refused: ") + image.refusal;
     }
     void* const dram = reinterpret_cast<void*>(0x3FFE8000);
@@ -96,6 +109,8 @@ std::string answer(char question, const uint8_t* data, size_t size) {
             return versionFile(data, size);
         case 'c':
             return configuration(data, size);
+        case 'r':
+            return record(data, size);
         case 'd':
             return descriptor(data, size);
         case 'i':
