@@ -26,7 +26,8 @@ Refusal Refusal::of(const char* version, uint32_t sequence, UpdateError why) {
 }
 
 bool Refusal::valid() const {
-    return magic == MAGIC && check == checkOf(*this) && version[sizeof(version) - 1] == 0;
+    return magic == MAGIC && why >= 1 && why <= 3 && version[sizeof(version) - 1] == 0 &&
+           check == checkOf(*this);
 }
 
 bool Refusal::erased() const {
