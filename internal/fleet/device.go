@@ -89,6 +89,18 @@ type UpdateStatus struct {
 	Error    string `json:"error"`    // one of SPEC's names, or empty
 }
 
+// AtRest tells whether the device is done with its last check: nothing is being
+// downloaded, verified or tried, also no copy for its other slot.
+func (u UpdateStatus) AtRest() bool {
+	switch u.State {
+	case "idle", "failed", "rolled-back":
+		return true
+	case "confirmed":
+		return u.Progress == 100 || u.Error != ""
+	}
+	return false
+}
+
 // maxText is the longest text in a message, in bytes.
 const maxText = 64
 

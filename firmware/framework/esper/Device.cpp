@@ -32,7 +32,8 @@ Device::Device()
       restartTimer([](void*) { system_restart(); }, nullptr),
       clockTimer([](void*) { Clock::seconds(); }, nullptr),
       info(this),
-      reboot(this) {
+      reboot(this),
+      trial(this) {
     Text(chipId, sizeof(chipId)).hex(system_get_chip_id(), 6);
     Text(clientId, sizeof(clientId)).add("esper-").add(chipId);
     topic(Subscription::Scope::ONE, "status", "", statusTopic);
@@ -99,6 +100,12 @@ void Device::onBrokerUp() {
 void Device::onBrokerDown() {
     for (Service* service = services; service != nullptr; service = service->next) {
         service->onBrokerDown();
+    }
+}
+
+void Device::confirmed() {
+    for (Service* service = services; service != nullptr; service = service->next) {
+        service->onConfirmed();
     }
 }
 

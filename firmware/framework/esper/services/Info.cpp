@@ -75,7 +75,7 @@ void Info::write(Json& json) const {
     json.number("rom", descriptor.slot);
     json.number("default",
                 Flash::bootConfiguration(boot) ? uint32_t{boot.current} : descriptor.slot);
-    json.flag("trial", false);
+    json.flag("trial", device->onTrial());
     json.string("reset", resetReason());
     json.array("slots");
     for (uint32_t slot = 0; slot < 2; slot++) {
