@@ -15,9 +15,11 @@ import (
 const (
 	maxStages = 16
 	maxCount  = 10_000 // devices in a limit
-	maxLabel  = 32     // characters of a group or tag
 
-	defaultReport = "30m"
+	maxLabel        = 32 // characters of a group or tag
+	labelCharacters = "abcdefghijklmnopqrstuvwxyz0123456789-_"
+
+	defaultReport = "1h"
 )
 
 // Rollouts is how releases reach the devices.
@@ -109,8 +111,8 @@ func (f stageFile) check(interval time.Duration) (rollout.Stage, error) {
 			continue
 		}
 		whom++
-		if len(label) > maxLabel || control(label) {
-			return stage, fmt.Errorf("a group or tag has at most %d characters, and no control characters", maxLabel)
+		if len(label) > maxLabel || strings.Trim(label, labelCharacters) != "" {
+			return stage, fmt.Errorf("a group or tag is 1 to %d of a-z, 0-9, - and _", maxLabel)
 		}
 	}
 	if f.Percent != nil {

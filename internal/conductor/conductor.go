@@ -1,0 +1,203 @@
+// Package conductor applies roll-outs to a live fleet: it hands what devices ask, what they
+// report and what operators want to the functions of package rollout, and keeps and saves
+// what these return.
+package conductor
+
+import (
+	"fmt"
+	"log/slog"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"esper/internal/fleet"
+	"esper/internal/release"
+	"esper/internal/rollout"
+)
+
+// maxDevices bounds the devices that are kept. Anyone can make up ids.
+const maxDevices = 100_000
+
+// Releases is where releases are published; a repository is one.
+type Releases interface {
+	Types() ([]string, error)
+	NewestVersion(deviceType string) string
+	Newest(deviceType string) (release.VersionFile, error)
+	Has(deviceType, version string) bool
+	Keep(deviceType string, versions []string) error
+}
+
+// Config is how a conductor is set up.
+type Config struct {
+	Releases Releases
+	Plan     func(deviceType string) rollout.Plan
+	// Labels returns the group and tags of a device; nil: no device has any.
+	Labels  func(id string) (group string, tags []string)
+	Storage Storage
+	// Now is the time, in the zone that maintenance windows are meant in.
+	Now func() time.Time
+	// Happened is told what happened, if it is not nil. It must not call the conductor.
+	Happened func(rollout.Event)
+	Log      *slog.Logger
+}
+
+// Conductor is the roll-outs of a fleet. Its methods can be called at the same time.
+type Conductor struct {
+	config Config
+
+	mu      sync.Mutex
+	states  map[string]rollout.State // by device type
+	devices map[string]*member
+	dirty   struct{ states, devices map[string]bool } // what is to be saved
+}
+
+// member is a device, and what is needed to read its reports.
+type member struct {
+	rollout.Device
+	update *fleet.UpdateStatus // the last that was read
+	boots
+}
+
+// Open goes on where the storage says that the last conductor was.
+func Open(c Config) (*Conductor, error) {
+	saved, err := c.Storage.Load()
+	if err != nil {
+		return nil, fmt.Errorf("load the roll-outs: %w", err)
+	}
+	k := &Conductor{config: c, states: map[string]rollout.State{}, devices: map[string]*member{}}
+	k.dirty.states, k.dirty.devices = map[string]bool{}, map[string]bool{}
+	for _, s := range saved.States { // the plan may have changed meanwhile
+		k.states[s.Type], _ = rollout.Start(s, s.Type, s.Release, c.Plan(s.Type), c.Now())
+	}
+	for _, d := range saved.Devices {
+		d.Online = false // until it is heard of
+		k.devices[d.ID] = &member{Device: d}
+	}
+	return k, nil
+}
+
+// Tick lets time pass; it is to be called every few seconds. It finds what was published,
+// lets roll-outs advance, and saves.
+func (k *Conductor) Tick() error {
+	types, err := k.config.Releases.Types()
+	if err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.config.Now()
+	fleet := map[string][]rollout.Device{}
+	for _, m := range k.devices {
+		k.label(m)
+		fleet[m.Type] = append(fleet[m.Type], m.Device)
+	}
+	for _, deviceType := range types {
+		s, changed, events := rollout.Advance(k.state(deviceType, now), fleet[deviceType], now)
+		for _, d := range changed {
+			k.put(d)
+		}
+		k.set(s, events)
+		if err := k.keep(s, fleet[deviceType]); err != nil {
+			k.config.Log.Error("releases that are needed may go", "type", deviceType, "error", err)
+		}
+	}
+	return k.save()
+}
+
+// state is that of a device type, after a look at what is published.
+func (k *Conductor) state(deviceType string, now time.Time) rollout.State {
+	s := k.states[deviceType]
+	newest := k.config.Releases.NewestVersion(deviceType)
+	if newest == "" || newest == s.Release.Version {
+		s.Type = deviceType
+		return s
+	}
+	v, err := k.config.Releases.Newest(deviceType)
+	if err != nil {
+		k.config.Log.Error("what was published cannot be read", "type", deviceType, "error", err)
+		return s
+	}
+	s, events := rollout.Start(s, deviceType, rollout.Release{Version: v.Version, Sequence: v.Sequence}, k.config.Plan(deviceType), now)
+	k.set(s, events)
+	return s
+}
+
+// set notes a state and tells what happened.
+func (k *Conductor) set(s rollout.State, events []rollout.Event) {
+	if !reflect.DeepEqual(s, k.states[s.Type]) {
+		k.states[s.Type] = s
+		k.dirty.states[s.Type] = true
+	}
+	for _, e := range events {
+		k.config.Log.Info("roll-out: "+string(e.Kind), "type", e.Type, "release", e.Release, "stage", e.Stage,
+			"device", e.Device, "failure", string(e.Failure))
+		if k.config.Happened != nil {
+			k.config.Happened(e)
+		}
+	}
+}
+
+// put notes a device, if it is one that is kept.
+func (k *Conductor) put(d rollout.Device) {
+	if m, ok := k.devices[d.ID]; ok && !reflect.DeepEqual(m.Device, d) {
+		m.Device = d
+		k.dirty.devices[d.ID] = true
+	}
+}
+
+// save saves what has changed.
+func (k *Conductor) save() error {
+	if len(k.dirty.states)+len(k.dirty.devices) == 0 {
+		return nil
+	}
+	var changed Snapshot
+	for deviceType := range k.dirty.states {
+		changed.States = append(changed.States, k.states[deviceType])
+	}
+	for id := range k.dirty.devices {
+		changed.Devices = append(changed.Devices, k.devices[id].Device)
+	}
+	if err := k.config.Storage.Save(changed); err != nil {
+		return fmt.Errorf("save the roll-outs: %w", err)
+	}
+	clear(k.dirty.states)
+	clear(k.dirty.devices)
+	return nil
+}
+
+// keep keeps the releases that a device may be told of in the repository: those that are
+// meant for somebody, and those that run, for who is to stay on them.
+func (k *Conductor) keep(s rollout.State, fleet []rollout.Device) error {
+	needed := map[string]bool{s.General.Version: true, s.Release.Version: true}
+	for _, d := range fleet {
+		needed[d.Pin], needed[d.Running] = true, true
+	}
+	var versions []string
+	for v := range needed {
+		if k.config.Releases.Has(s.Type, v) {
+			versions = append(versions, v)
+		}
+	}
+	slices.Sort(versions)
+	return k.config.Releases.Keep(s.Type, versions)
+}
+
+// member returns a device, and makes it known if need be.
+func (k *Conductor) member(id, deviceType string) *member {
+	m, ok := k.devices[id]
+	if !ok {
+		m = &member{Device: rollout.Device{ID: id, Type: deviceType}}
+		if len(k.devices) < maxDevices {
+			k.devices[id] = m
+		}
+	}
+	k.label(m)
+	return m
+}
+
+func (k *Conductor) label(m *member) {
+	if k.config.Labels != nil {
+		m.Group, m.Tags = k.config.Labels(m.ID)
+	}
+}

@@ -1,0 +1,283 @@
+package conductor_test
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"esper/internal/conductor"
+	"esper/internal/fleet"
+	"esper/internal/release"
+	"esper/internal/repository"
+	"esper/internal/repository/repositorytest"
+	"esper/internal/rollout"
+)
+
+// canaryFirst is a plan: device 000001, then all.
+var canaryFirst = rollout.Plan{
+	Stages:       []rollout.Stage{{Group: "canary", Watch: time.Hour}, {Percent: 100}},
+	ReportWithin: time.Hour, Patience: 2 * time.Hour,
+}
+
+// site is a conductor over a repository, with a clock that the test sets.
+type site struct {
+	t          testing.TB
+	repository *repository.Repository
+	conductor  *conductor.Conductor
+	file       string
+	plan       rollout.Plan
+	now        time.Time
+	handler    http.Handler
+}
+
+func newSite(t testing.TB, plan rollout.Plan) *site {
+	s := &site{t: t, file: filepath.Join(t.TempDir(), "rollouts.json"), plan: plan, now: time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)}
+	var err error
+	if s.repository, err = repository.Open(t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	s.open()
+	return s
+}
+
+// open starts the conductor, or another one after it.
+func (s *site) open() {
+	var err error
+	s.conductor, err = conductor.Open(conductor.Config{
+		Releases: s.repository, Plan: func(string) rollout.Plan { return s.plan },
+		Labels: func(id string) (string, []string) {
+			if id == "000001" {
+				return "canary", nil
+			}
+			return "", nil
+		},
+		Storage: conductor.NewFile(s.file), Now: func() time.Time { return s.now }, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.handler = s.repository.HandlerFor(s.conductor.Choose, s.conductor.Seen)
+}
+
+func (s *site) publish(version string, sequence uint32) {
+	s.t.Helper()
+	if err := s.repository.Publish(repositorytest.Release(s.t, "socket", version, sequence), false); err != nil {
+		s.t.Fatal(err)
+	}
+	s.pass(0)
+}
+
+func (s *site) pass(d time.Duration) {
+	s.t.Helper()
+	s.now = s.now.Add(d)
+	if err := s.conductor.Tick(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// get answers a request for a version file with the version in it; empty: there is none.
+func (s *site) get(id, running string) string {
+	s.t.Helper()
+	w := s.request("/socket.version", id, running)
+	if w.Code == http.StatusNotFound {
+		return ""
+	}
+	v, err := release.ParseVersionFile(w.Body.Bytes())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return v.Version
+}
+
+func (s *site) request(path, id, running string) *httptest.ResponseRecorder {
+	q := httptest.NewRequest("GET", path, nil)
+	if id != "" {
+		q.Header.Set("X-Esper-Device", id)
+		q.Header.Set("X-Esper-Version", running)
+	}
+	w := httptest.NewRecorder()
+	s.handler.ServeHTTP(w, q)
+	return w
+}
+
+func (s *site) expect(id, running, want string, reason rollout.Reason) {
+	s.t.Helper()
+	if id != "" {
+		if why, err := s.conductor.Why(id); err == nil && why.Reason != reason {
+			s.t.Errorf("%s: %s, want %s", id, why.Reason, reason)
+		}
+	}
+	if got := s.get(id, running); got != want {
+		s.t.Errorf("%s gets %q, want %q", id, got, want)
+	}
+}
+
+// report lets a device report.
+func (s *site) report(id, running string, sequence uint32, update *fleet.UpdateStatus) {
+	info := &fleet.Info{Device: "socket"}
+	info.Version.ESPer, info.Version.Sequence = running, sequence
+	s.conductor.Report(fleet.Device{ID: id, Status: fleet.Online, Info: info, Update: update})
+}
+
+// both are published, v2 last, and two devices run v1.
+func both(t *testing.T) *site {
+	s := newSite(t, canaryFirst)
+	s.publish("v1", 1)
+	s.report("000001", "v1", 1, nil)
+	s.report("000002", "v1", 1, nil)
+	s.publish("v2", 2)
+	return s
+}
+
+func TestEachDeviceGetsWhatTheRolloutDecides(t *testing.T) {
+	s := both(t)
+	s.expect("000002", "v1", "v1", rollout.StageNotReached)
+	s.expect("000001", "v1", "v2", rollout.StageReached)
+	s.expect("", "", "v1", "")
+	s.request("/socket.rom1?version=v2", "000001", "v1")
+	s.expect("000001", "v1", "v2", rollout.InProgress)
+	s.report("000001", "v2", 2, &fleet.UpdateStatus{State: "confirmed", Version: "v2"})
+	s.expect("000001", "v2", "v2", rollout.UpToDate)
+	s.pass(0)
+	s.pass(time.Hour)
+	s.expect("000002", "v1", "v2", rollout.StageReached)
+	s.report("000002", "v2", 2, nil)
+	s.pass(0)
+	s.expect("", "", "v2", "")
+}
+
+func TestARollbackStopsIt(t *testing.T) {
+	s := both(t)
+	s.expect("000001", "v1", "v2", rollout.StageReached)
+	s.report("000001", "v1", 1, &fleet.UpdateStatus{State: "downloading", Version: "v2"})
+	s.report("000001", "v1", 1, &fleet.UpdateStatus{State: "rolled-back", Version: "v2", Error: "crashed"})
+	s.expect("000001", "v1", "v1", rollout.HasFailed)
+	s.expect("000002", "v1", "v1", rollout.StoppedByFailures)
+	s.publish("v3", 3)
+	s.expect("000001", "v1", "v3", rollout.StageReached)
+}
+
+// An old report of a failure to fetch says nothing about the next try.
+func TestAReportIsReadOnce(t *testing.T) {
+	s := both(t)
+	s.expect("000001", "v1", "v2", rollout.StageReached)
+	failed := &fleet.UpdateStatus{State: "failed", Version: "v2", Error: "unreachable"}
+	s.report("000001", "v1", 1, failed)
+	s.expect("000001", "v1", "v2", rollout.StageReached)
+	s.report("000001", "v1", 1, failed)
+	s.expect("000001", "v1", "v2", rollout.InProgress)
+}
+
+func TestACrashLoopIsAFailure(t *testing.T) {
+	s := both(t)
+	s.expect("000001", "v1", "v2", rollout.StageReached)
+	boot := func(uptime uint64, reset string) {
+		info := &fleet.Info{Device: "socket", Uptime: uptime}
+		info.Version.ESPer, info.Version.Sequence, info.Boot.Reset = "v2", 2, reset
+		s.conductor.Report(fleet.Device{ID: "000001", Status: fleet.Online, Info: info})
+		s.now = s.now.Add(time.Minute)
+	}
+	boot(100, "restart")
+	for range 3 {
+		s.expect("000002", "v1", "v1", rollout.StageNotReached)
+		boot(2, "exception")
+		boot(50, "exception")
+	}
+	s.expect("000002", "v1", "v1", rollout.StoppedByFailures)
+}
+
+func TestNothingIsForgottenWhenTheServerIsKilled(t *testing.T) {
+	s := both(t)
+	s.expect("000001", "v1", "v2", rollout.StageReached)
+	s.open()
+	if all := s.conductor.Rollouts(); len(all) != 1 || all[0].AtRisk != 1 {
+		t.Errorf("%+v", all)
+	}
+	if err := s.conductor.Abort("socket"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.conductor.Hold("000002", true); err != nil {
+		t.Fatal(err)
+	}
+	s.open()
+	s.expect("000001", "v1", "v1", rollout.IsAborted)
+	s.expect("000002", "v1", "v1", rollout.IsHeld)
+}
+
+// The disk is full: better nobody is told than somebody of whom nobody knows.
+func TestWhatCannotBeSavedIsNotOffered(t *testing.T) {
+	s := both(t)
+	if err := os.RemoveAll(filepath.Dir(s.file)); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.get("000001", "v1"); got != "v1" {
+		t.Errorf("it gets %s", got)
+	}
+}
+
+func TestAPinnedReleaseStaysInTheRepository(t *testing.T) {
+	s := both(t)
+	if err := s.conductor.Pin("000002", "v1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.conductor.Pin("000002", "v9"); err == nil {
+		t.Error("pinned to a release that there is not")
+	}
+	for i := range 10 {
+		s.publish(fmt.Sprint("w", i), uint32(3+i))
+		if err := s.conductor.Everywhere("socket"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.expect("000002", "v1", "v1", rollout.IsPinned)
+	if err := s.conductor.Pin("000002", ""); err != nil {
+		t.Fatal(err)
+	}
+	s.expect("000002", "v1", "w9", rollout.GenerallyAvailable)
+	for _, err := range []error{s.conductor.Hold("00000f", true), s.conductor.Pause("lamp"), s.conductor.Retry("000002")} {
+		if err == nil {
+			t.Error("no error for what there is not")
+		}
+	}
+}
+
+// Anyone can ask under any name.
+func TestUnknownDevicesAreAnswered(t *testing.T) {
+	s := both(t)
+	s.expect("abcdef", "v0", "v1", rollout.StageNotReached)
+	if got := s.get("abcdef", "v2"); got != "v2" {
+		t.Errorf("who runs v2 gets %s", got)
+	}
+	if w := s.request("/lamp.version", "abcdef", "v0"); w.Code != 404 {
+		t.Errorf("another type: %d", w.Code)
+	}
+}
+
+func BenchmarkVersionFileRequests(b *testing.B) {
+	for name, plan := range map[string]rollout.Plan{"all at once": {}, "in stages": canaryFirst} {
+		b.Run(name, func(b *testing.B) {
+			s := newSite(b, plan)
+			s.publish("v1", 1)
+			const n = 10_000
+			ids := make([]string, n)
+			for i := range ids {
+				ids[i] = fmt.Sprintf("%06x", i+0x10)
+				s.report(ids[i], "v1", 1, nil)
+			}
+			s.publish("v2", 2)
+			i := 0
+			for b.Loop() {
+				if w := s.request("/socket.version", ids[i%n], "v1"); w.Code != 200 {
+					b.Fatal(w.Code)
+				}
+				i++
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
+		})
+	}
+}

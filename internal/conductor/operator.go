@@ -1,0 +1,139 @@
+package conductor
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"esper/internal/rollout"
+)
+
+// What an operator may name that there is not. Errors wrap one of them.
+var (
+	ErrNoType    = errors.New("nothing is published for this device type")
+	ErrNoDevice  = errors.New("no such device is known")
+	ErrNoRelease = errors.New("no such release is kept")
+)
+
+// Rollouts returns how far the releases of each device type have come, sorted by type.
+func (k *Conductor) Rollouts() []rollout.State {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var all []rollout.State
+	for _, s := range k.states {
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b rollout.State) int { return strings.Compare(a.Type, b.Type) })
+	return all
+}
+
+// Pause, Resume, Abort, Approve and Everywhere do to the roll-out of a device type what the
+// functions of these names in package rollout do.
+
+func (k *Conductor) Pause(deviceType string) error  { return k.act(deviceType, plain(rollout.Pause)) }
+func (k *Conductor) Resume(deviceType string) error { return k.act(deviceType, plain(rollout.Resume)) }
+func (k *Conductor) Abort(deviceType string) error  { return k.act(deviceType, plain(rollout.Abort)) }
+func (k *Conductor) Approve(deviceType string) error {
+	return k.act(deviceType, rollout.Approve)
+}
+func (k *Conductor) Everywhere(deviceType string) error {
+	return k.act(deviceType, rollout.Everywhere)
+}
+
+type action func(rollout.State, time.Time) (rollout.State, []rollout.Event, error)
+
+func plain(f func(rollout.State) (rollout.State, error)) action {
+	return func(s rollout.State, _ time.Time) (rollout.State, []rollout.Event, error) {
+		s, err := f(s)
+		return s, nil, err
+	}
+}
+
+// act does something to the roll-out of a type, and has it saved when it returns.
+func (k *Conductor) act(deviceType string, do action) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.config.Now()
+	s := k.state(deviceType, now)
+	if s.Release.Version == "" {
+		return fmt.Errorf("%s: %w", deviceType, ErrNoType)
+	}
+	s, events, err := do(s, now)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", deviceType, s.Release.Version, err)
+	}
+	k.set(s, events)
+	return k.save()
+}
+
+// Pin lets a device have this version and no other; empty: no longer.
+func (k *Conductor) Pin(id, version string) error {
+	return k.change(id, func(d *rollout.Device) error {
+		if version != "" && !k.config.Releases.Has(d.Type, version) {
+			return fmt.Errorf("%s %s: %w", d.Type, version, ErrNoRelease)
+		}
+		d.Pin = version
+		return nil
+	})
+}
+
+// Hold lets a device stay as it is, or no longer.
+func (k *Conductor) Hold(id string, held bool) error {
+	return k.change(id, func(d *rollout.Device) error {
+		d.Held = held
+		return nil
+	})
+}
+
+// Retry lets a device that failed have the release again. It must be told on its own update
+// topic after that, or it refuses what it has rolled back.
+func (k *Conductor) Retry(id string) error {
+	return k.change(id, func(d *rollout.Device) error {
+		now := k.config.Now()
+		s, after, err := rollout.Retry(k.state(d.Type, now), *d, now)
+		if err == nil {
+			k.set(s, nil)
+			*d = after
+		}
+		return err
+	})
+}
+
+// change changes a device, and has it saved when it returns.
+func (k *Conductor) change(id string, do func(*rollout.Device) error) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	m, ok := k.devices[id]
+	if !ok {
+		return fmt.Errorf("%s: %w", id, ErrNoDevice)
+	}
+	d := m.Device
+	if err := do(&d); err != nil {
+		return err
+	}
+	k.put(d)
+	return k.save()
+}
+
+// Answer is what a device would get if it asked now, and what is known of it.
+type Answer struct {
+	Device rollout.Device `json:"device"`
+	rollout.Decision
+	Explanation string `json:"explanation"`
+}
+
+// Why says what a device would get if it asked now.
+func (k *Conductor) Why(id string) (Answer, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	m, ok := k.devices[id]
+	if !ok {
+		return Answer{}, fmt.Errorf("%s: %w", id, ErrNoDevice)
+	}
+	k.label(m)
+	now := k.config.Now()
+	told := rollout.Decide(k.state(m.Type, now), m.Device, now)
+	return Answer{m.Device, told, told.Reason.Explanation()}, nil
+}
