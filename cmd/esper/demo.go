@@ -129,7 +129,7 @@ func (d *demo) makeSite(ctx context.Context, dir string) error {
 	const realm = "demo"
 	repository := repositoryDir(filepath.Join(home, dataDir))
 	config := server.Config{
-		Realm: realm, RepositoryDir: repository,
+		Realm: realm, RepositoryDir: repository, RolloutFile: rolloutFile(filepath.Join(home, dataDir)),
 		HTTPListen: "127.0.0.1:0", MQTTListen: "127.0.0.1:0",
 		Log: slog.New(slog.DiscardHandler),
 	}

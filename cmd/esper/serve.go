@@ -100,12 +100,16 @@ func (c *serveCommand) config(log *slog.Logger) (server.Config, error) {
 		}
 	}
 	config.RepositoryDir = repositoryDir(data)
+	config.RolloutFile = rolloutFile(data)
 	return config, makeDataDir(data)
 }
 
+// rolloutFile is where a server keeps how far its roll-outs are.
+func rolloutFile(data string) string { return filepath.Join(data, "rollouts.json") }
+
 // takeSite sets what the site's devices expect.
 func takeSite(config *server.Config, from site.Config) {
-	config.Realm = from.Realm
+	config.Realm, config.Rollouts = from.Realm, from.Rollouts
 	config.MQTTListen = ":" + strconv.Itoa(int(from.MQTT.Port))
 	config.MQTTUser, config.MQTTPassword = from.MQTT.User, from.MQTT.Password.Reveal()
 	if from.Update.URL == "" {

@@ -71,7 +71,7 @@ func Open(c Config) (*Conductor, error) {
 		k.states[s.Type], _ = rollout.Start(s, s.Type, s.Release, c.Plan(s.Type), c.Now())
 	}
 	for _, d := range saved.Devices {
-		d.Online = false // until it is heard of
+		d.Asked = c.Now() // nobody could ask meanwhile: who was waited for still is
 		k.devices[d.ID] = &member{Device: d}
 	}
 	return k, nil
@@ -138,9 +138,14 @@ func (k *Conductor) set(s rollout.State, events []rollout.Event) {
 	}
 }
 
-// put notes a device, if it is one that is kept.
+// put notes a device, if it is one that is kept. That it has asked is not worth saving.
 func (k *Conductor) put(d rollout.Device) {
-	if m, ok := k.devices[d.ID]; ok && !reflect.DeepEqual(m.Device, d) {
+	m, ok := k.devices[d.ID]
+	if !ok {
+		return
+	}
+	m.Asked = d.Asked
+	if !reflect.DeepEqual(m.Device, d) {
 		m.Device = d
 		k.dirty.devices[d.ID] = true
 	}

@@ -209,6 +209,21 @@ func TestNothingIsForgottenWhenTheServerIsKilled(t *testing.T) {
 	s.expect("000002", "v1", "v1", rollout.IsHeld)
 }
 
+// The devices have not asked yet when the server comes back, but they will.
+func TestARestartOfTheServerDoesNotPassForSilence(t *testing.T) {
+	s := newSite(t, rollout.Plan{Stages: []rollout.Stage{{Percent: 100}}, ReportWithin: time.Hour, Patience: 2 * time.Hour})
+	s.publish("v1", 1)
+	s.report("000002", "v1", 1, nil)
+	s.publish("v2", 2)
+	s.now = s.now.Add(3 * time.Hour)
+	s.open()
+	s.pass(0)
+	s.expect("000002", "v1", "v2", rollout.StageReached)
+	if s.conductor.Rollouts()[0].Status != rollout.Running {
+		t.Error("it went on without the devices")
+	}
+}
+
 // The disk is full: better nobody is told than somebody of whom nobody knows.
 func TestWhatCannotBeSavedIsNotOffered(t *testing.T) {
 	s := both(t)

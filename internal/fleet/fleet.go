@@ -107,6 +107,21 @@ func (f *Fleet) Handle(topic string, payload []byte, at time.Time) {
 	f.changed = make(chan struct{})
 }
 
+// Of returns what is known of the device that a topic is about.
+func (f *Fleet) Of(topic string) (Device, bool) {
+	id, _, ok := f.parseTopic(topic)
+	if !ok {
+		return Device{}, false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	d, ok := f.devices[id]
+	if !ok {
+		return Device{}, false
+	}
+	return *d, true
+}
+
 // Devices returns what is known of each device, sorted by type and then id. What
 // it points to is not changed later and must not be changed.
 func (f *Fleet) Devices() []Device {

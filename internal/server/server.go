@@ -15,8 +15,11 @@ import (
 	"time"
 
 	"esper/internal/broker"
+	"esper/internal/conductor"
 	"esper/internal/fleet"
 	"esper/internal/repository"
+	"esper/internal/rollout"
+	"esper/internal/site"
 )
 
 // FirmwarePath is the path that the repository is served under.
@@ -33,7 +36,11 @@ type Config struct {
 	MQTTUser, MQTTPassword string
 	// ExternalMQTT is the broker to use instead of the embedded one, or nil.
 	ExternalMQTT *url.URL
-	Log          *slog.Logger
+	// Rollouts are the plans for the roll-out of releases, RolloutFile is where it is
+	// kept how far they are.
+	Rollouts    site.Rollouts
+	RolloutFile string
+	Log         *slog.Logger
 }
 
 // Server is what esper serve runs.
@@ -42,6 +49,7 @@ type Server struct {
 	log        *slog.Logger
 	repository *repository.Repository
 	fleet      *fleet.Fleet
+	conductor  *conductor.Conductor
 	http, mqtt net.Listener                  // mqtt is nil with an external broker
 	client     atomic.Pointer[broker.Client] // of the broker, nil until there is one
 }
@@ -52,6 +60,12 @@ func Open(c Config) (*Server, error) {
 	s := &Server{config: c, log: c.Log, fleet: fleet.New(c.Realm, c.Log)}
 	var err error
 	if s.repository, err = repository.Open(c.RepositoryDir); err != nil {
+		return nil, err
+	}
+	if s.conductor, err = conductor.Open(conductor.Config{
+		Releases: s.repository, Plan: c.Rollouts.Plan, Storage: conductor.NewFile(c.RolloutFile),
+		Now: time.Now, Happened: s.announce, Log: c.Log,
+	}); err != nil {
 		return nil, err
 	}
 	if s.http, err = net.Listen("tcp", c.HTTPListen); err != nil {
@@ -90,6 +104,9 @@ func (s *Server) MQTTAddr() *net.TCPAddr {
 // process, are served at once.
 func (s *Server) Repository() *repository.Repository { return s.repository }
 
+// Conductor is what decides which release each device gets.
+func (s *Server) Conductor() *conductor.Conductor { return s.conductor }
+
 // Fleet is what the devices have reported to the broker.
 func (s *Server) Fleet() *fleet.Fleet { return s.fleet }
 
@@ -109,6 +126,8 @@ func (s *Server) Run(ctx context.Context) error {
 
 	watching := make(chan error, 1)
 	go func() { watching <- s.watchFleet(ctx) }()
+	conducting := make(chan struct{})
+	go func() { defer close(conducting); s.conduct(ctx) }()
 	var err error
 	select {
 	case err = <-watching:
@@ -126,7 +145,45 @@ func (s *Server) Run(ctx context.Context) error {
 	if web.Shutdown(grace) != nil {
 		web.Close()
 	}
+	<-conducting
 	return errors.Join(err, <-watching)
+}
+
+// tick is how often roll-outs advance.
+const tick = 2 * time.Second
+
+// conduct lets roll-outs advance until the context ends.
+func (s *Server) conduct(ctx context.Context) {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for ended := false; !ended; {
+		if err := s.conductor.Tick(); err != nil {
+			s.log.Error("roll-outs cannot advance", "error", err)
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			ended = true
+		}
+	}
+	if err := s.conductor.Tick(); err != nil {
+		s.log.Error("what happened last in the roll-outs is not saved", "error", err)
+	}
+}
+
+// announce tells the devices to ask when a roll-out goes on to more of them. Those whose turn
+// it is not are told so.
+func (s *Server) announce(e rollout.Event) {
+	client := s.client.Load()
+	more := e.Kind == rollout.StageBegun || e.Kind == rollout.ReleaseGeneral && e.Stage > 0
+	if !more || client == nil {
+		return
+	}
+	go func() { // the broker may be slow, and the conductor waits for us
+		if err := (*client).Publish(s.config.Realm+"/update", nil, false); err != nil {
+			s.log.Warn("the devices are not told that a roll-out goes on", "error", err)
+		}
+	}()
 }
 
 // watchFleet runs the broker, or connects to one, and follows what the devices
@@ -147,6 +204,9 @@ func (s *Server) watchFleet(ctx context.Context) error {
 				at = time.Time{}
 			}
 			s.fleet.Handle(m.Topic, m.Payload, at)
+			if d, ok := s.fleet.Of(m.Topic); ok {
+				s.conductor.Report(d)
+			}
 		})
 		if err != nil {
 			return err
@@ -202,7 +262,10 @@ func (s *Server) webServer() *http.Server {
 
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	firmware := s.repository.Handler(s.logRequest)
+	firmware := s.repository.HandlerFor(s.conductor.Choose, func(q repository.Request) {
+		s.conductor.Seen(q)
+		s.logRequest(q)
+	})
 	mux.Handle(FirmwarePath, http.StripPrefix(FirmwarePath[:len(FirmwarePath)-1], firmware))
 	mux.HandleFunc("GET /healthz", s.health)
 	return mux

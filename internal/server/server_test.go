@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ var discard = slog.New(slog.DiscardHandler)
 
 func config(t *testing.T) server.Config {
 	return server.Config{
-		Realm: "home", RepositoryDir: t.TempDir(), HTTPListen: "127.0.0.1:0", MQTTListen: "127.0.0.1:0", Log: discard,
+		RolloutFile: filepath.Join(t.TempDir(), "rollouts.json"), Realm: "home", RepositoryDir: t.TempDir(), HTTPListen: "127.0.0.1:0", MQTTListen: "127.0.0.1:0", Log: discard,
 	}
 }
 

@@ -87,7 +87,7 @@ func (f planFile) check(interval time.Duration) (rollout.Plan, error) {
 		f.ReportWithin = defaultReport
 	}
 	var err error
-	if plan.ReportWithin, err = checkDuration(f.ReportWithin); err != nil {
+	if plan.ReportWithin, err = checkDuration(f.ReportWithin, minInterval, maxInterval); err != nil {
 		return plan, fmt.Errorf("report_within: %w", err)
 	}
 	if len(f.Stages) > maxStages {
@@ -134,7 +134,7 @@ func (f stageFile) check(interval time.Duration) (rollout.Stage, error) {
 	}
 	var err error
 	if f.Watch != "" && f.Watch != "0s" {
-		if stage.Watch, err = checkDuration(f.Watch); err != nil {
+		if stage.Watch, err = checkDuration(f.Watch, minInterval, maxInterval); err != nil {
 			return stage, fmt.Errorf("watch: %w", err)
 		}
 	}
@@ -156,7 +156,7 @@ func parseRate(text string) (rollout.Rate, error) {
 	if !ok || err != nil || n < 1 || n > maxCount {
 		return rollout.Rate{}, fmt.Errorf("%.40q is not devices per time, such as \"20/1h\"", text)
 	}
-	period, err := checkDuration(per)
+	period, err := checkDuration(per, minInterval, maxInterval)
 	return rollout.Rate{Devices: n, Per: period}, err
 }
 

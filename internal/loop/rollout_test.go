@@ -1,0 +1,148 @@
+package loop
+
+import (
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"esper/emulator"
+	"esper/emulator/network"
+	"esper/internal/conductor"
+	"esper/internal/fleet"
+	"esper/internal/rollout"
+)
+
+// conduct lets a plan decide which release the devices get.
+func (w *world) conduct(plan rollout.Plan, canary string) *conductor.Conductor {
+	w.t.Helper()
+	c, err := conductor.Open(conductor.Config{
+		Releases: w.repository,
+		Plan:     func(string) rollout.Plan { return plan },
+		Labels: func(id string) (string, []string) {
+			if id == canary {
+				return "canary", nil
+			}
+			return "", nil
+		},
+		Storage: conductor.NewFile(filepath.Join(w.t.TempDir(), "rollouts.json")),
+		Now:     func() time.Time { return time.Unix(0, int64(w.Now())).UTC() },
+		Log:     slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.handler = http.StripPrefix("/firmware", w.repository.HandlerFor(c.Choose, c.Seen))
+	report := w.broker.OnMessage
+	w.broker.OnMessage = func(m network.Message) {
+		report(m)
+		if d, ok := w.fleet.Of(m.Topic); ok {
+			c.Report(d)
+		}
+	}
+	return c
+}
+
+// conductUntil lets everything work until the condition holds, with a tick of the conductor every few seconds.
+func (w *world) conductUntil(c *conductor.Conductor, what string, max time.Duration, condition func() bool) {
+	w.t.Helper()
+	for end := w.Now() + max; !condition(); w.RunFor(5 * time.Second) {
+		if err := c.Tick(); err != nil {
+			w.t.Fatal(err)
+		}
+		if w.Now() > end {
+			w.t.Fatalf("not within %v: %s", max, what)
+		}
+	}
+}
+
+// The canary rolls back, the roll-out stops, the rest of the fleet never sees the release.
+// Then a good one goes through all stages.
+func TestACanaryProtectsTheFleet(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const watch = 10 * time.Minute
+	c := w.conduct(rollout.Plan{
+		Stages: []rollout.Stage{
+			{Group: "canary", Watch: watch},
+			{Percent: 50, Watch: watch, AtOnce: 1},
+			{Percent: 100},
+		},
+		ReportWithin: time.Hour, Patience: 2 * time.Hour,
+	}, "000003")
+	var devices []*emulator.Device
+	for id := range uint32(5) {
+		devices = append(devices, w.add(id+1, "socket", "v1", 1))
+	}
+	canary := devices[2]
+	w.publish("socket", "v1", 1)
+	w.settle()
+	status := func() rollout.State { return c.Rollouts()[0] }
+	all := func(version string) bool {
+		for _, d := range devices {
+			if !w.runs(d, version) {
+				return false
+			}
+		}
+		return true
+	}
+
+	crash := failures["crashes at once"].variant
+	crash.name = "crashes at once"
+	w.publishVariant("socket", "v2", 2, crash)
+	if err := c.Tick(); err != nil {
+		t.Fatal(err)
+	}
+	w.notify()
+	w.conductUntil(c, "the end of v2's roll-out", 5*time.Minute, func() bool { return status().Status == rollout.Stopped })
+	if !slices.ContainsFunc(w.updates[canary.ID()], func(u fleet.UpdateStatus) bool {
+		return u.State == "rolled-back" && u.Version == "v2" && u.Error == "crashed"
+	}) {
+		t.Errorf("the canary reported %+v", w.updates[canary.ID()])
+	}
+	for range 3 {
+		w.notify()
+		w.RunFor(time.Hour)
+	}
+	if !all("v1") {
+		t.Error("not everybody runs v1 any more")
+	}
+	for _, q := range w.web.Requests() {
+		if strings.Contains(q.URL, "version=v2") && q.Header.Get("X-Esper-Device") != canary.ID() {
+			t.Errorf("%s of %s", q.URL, q.Header.Get("X-Esper-Device"))
+		}
+	}
+	for _, d := range devices {
+		want := rollout.StoppedByFailures
+		if d == canary {
+			want = rollout.HasFailed
+		} else if d.Resets() != 0 {
+			t.Errorf("%s was restarted", d.ID())
+		}
+		if why, err := c.Why(d.ID()); err != nil || why.Reason != want {
+			t.Errorf("%s: %+v, %v; want %s", d.ID(), why, err, want)
+		}
+	}
+
+	w.publish("socket", "v3", 3)
+	if err := c.Tick(); err != nil {
+		t.Fatal(err)
+	}
+	began := w.Now()
+	w.notify()
+	w.conductUntil(c, "v3 on the canary", 5*time.Minute, func() bool { return w.runs(canary, "v3") })
+	for stage := 1; stage <= 2; stage++ {
+		w.conductUntil(c, "the next stage", watch+2*time.Hour, func() bool { return status().Stage == stage })
+		w.notify()
+	}
+	w.conductUntil(c, "v3 on all", 4*time.Hour, func() bool { return all("v3") && status().Status == rollout.Complete })
+	if took := w.Now() - began; took < 2*watch {
+		t.Errorf("all stages took only %v", took)
+	}
+	if s := status(); s.General.Version != "v3" || s.Confirmed != 5 || s.AtRisk != 0 {
+		t.Errorf("in the end: %+v", s)
+	}
+}
