@@ -71,10 +71,10 @@ func (s State) against(d Device, now time.Time) Reason {
 	case Paused:
 		return IsPaused
 	}
-	if at := s.Plan.stageOf(d); at > s.open() {
-		if at == s.Stage {
-			return WaitingForApproval
-		}
+	switch at := s.Plan.stageOf(d); {
+	case at == s.Stage && s.Opened.IsZero():
+		return WaitingForApproval
+	case at > s.open() || at == len(s.Plan.Stages):
 		return StageNotReached
 	}
 	stage, _ := s.stage()

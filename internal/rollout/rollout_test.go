@@ -1,7 +1,9 @@
 package rollout
 
 import (
+	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -349,5 +351,74 @@ func TestPercentagesAreStableEvenAndMonotone(t *testing.T) {
 	}
 	if !(Stage{Percent: 11}).Has(device("00c0de")) || (Stage{Percent: 10}).Has(device("00c0de")) {
 		t.Errorf("00c0de has moved: its share is %d", share("00c0de"))
+	}
+}
+
+// It joined late and is at the release before, when its stage of the next one begins.
+func TestADeviceEndsWhatItBegan(t *testing.T) {
+	s := staged(Plan{Stages: []Stage{{Percent: 100, Approve: true}}})
+	d := device("000001", func(d *Device) { d.Running, d.Sequence = "v0", 0 })
+	s, d = Offer(s, d, Decide(s, d, start), start)
+	s, _, err := Approve(s, start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, s, d, start, "v2", StageReached) // it has not begun
+	s, d = Taken(s, d, "v1", start)
+	want(t, s, d, start, "v1", InProgress)
+	s, d = Confirmed(s, d, before, start)
+	want(t, s, d, start, "v2", StageReached)
+	if s.Confirmed != 0 {
+		t.Error("another release counts in the roll-out")
+	}
+}
+
+func TestAPlanThatBecomesShorterEndsTheRollout(t *testing.T) {
+	s := staged(Plan{Stages: []Stage{{Group: "canary"}, {Percent: 10, Watch: time.Hour}, {Percent: 100}}})
+	s, _, _ = Advance(s, nil, start)
+	if s.Stage != 1 {
+		t.Fatalf("stage %d", s.Stage)
+	}
+	s, _ = Start(s, "socket", next, Plan{Stages: s.Plan.Stages[:1], ReportWithin: time.Hour}, start)
+	want(t, s, device("000001"), start, "v1", StageNotReached)
+	s, _, events := Advance(s, nil, start)
+	want(t, s, device("000001"), start, "v2", GenerallyAvailable)
+	if len(events) != 1 || events[0].Kind != ReleaseGeneral {
+		t.Errorf("events %+v", events)
+	}
+}
+
+// Whoever kept a value finds it as it was.
+func TestNothingGivenIsChanged(t *testing.T) {
+	s := staged(Plan{Stages: []Stage{{Percent: 100, Rate: Rate{3, time.Hour}}}})
+	s, _ = Offer(s, device("000001"), Decision{"v2", StageReached}, start)
+	s.Recent = slices.Grow(s.Recent, 8)
+	one, _ := Offer(s, device("000002"), Decision{"v2", StageReached}, start.Add(time.Minute))
+	Offer(s, device("000003"), Decision{"v2", StageReached}, start.Add(2*time.Minute))
+	if !one.Recent[1].Equal(start.Add(time.Minute)) || len(s.Recent) != 1 {
+		t.Errorf("%v", one.Recent)
+	}
+}
+
+func TestAStateOutlivesJSON(t *testing.T) {
+	s := staged(Plan{Stages: []Stage{
+		{Group: "canary", Watch: time.Hour, Failures: 1, AtOnce: 2, Rate: Rate{3, time.Hour}, Window: Window{60, 120, 3}, Approve: true},
+		{Percent: 100},
+	}})
+	s, _, _ = Approve(s, start)
+	s, d := Offer(s, device("000001", inGroup("canary")), Decision{"v2", StageReached}, start)
+	var s2 State
+	var d2 Device
+	for _, v := range [][2]any{{s, &s2}, {d, &d2}} {
+		text, err := json.Marshal(v[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(text, v[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !reflect.DeepEqual(s, s2) || !reflect.DeepEqual(d, d2) {
+		t.Errorf("%+v\n%+v\n%+v\n%+v", s, s2, d, d2)
 	}
 }
