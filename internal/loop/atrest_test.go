@@ -103,6 +103,7 @@ func TestAFlippedBitAtRest(t *testing.T) {
 // R2: one bit of the RTC record that flips between firmware and bootloader, when it
 // says nothing, when it asks for a trial, and when a trial has failed.
 func TestAFlippedBitInTheRTCRecord(t *testing.T) {
+	const size = image.RTCRecordSize + 4 // with the number of crashes behind it
 	h := theHome(t)
 	type moment struct {
 		name  string
@@ -119,7 +120,7 @@ func TestAFlippedBitInTheRTCRecord(t *testing.T) {
 		{"before a trial", h.newer, func(r image.RTCRecord) bool { return r.NextMode != 0 }},
 		{"after a trial", h.bad, func(r image.RTCRecord) bool { return r.LastMode != 0 }},
 	} {
-		for _, f := range bits("RTC record", image.RTCRecordAddress, image.RTCRecordSize) {
+		for _, f := range bits("RTC record", image.RTCRecordAddress, size) {
 			all = append(all, moved{m, f})
 		}
 	}
@@ -128,7 +129,7 @@ func TestAFlippedBitInTheRTCRecord(t *testing.T) {
 		s.offer(m.stage)
 		done := false
 		s.onReset = func(esp8266.ResetReason) {
-			content, err := s.device.Chip.Read(image.RTCRecordAddress, image.RTCRecordSize)
+			content, err := s.device.Chip.Read(image.RTCRecordAddress, size)
 			if err != nil {
 				t.Error(err)
 			}
