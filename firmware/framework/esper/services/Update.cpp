@@ -309,6 +309,7 @@ void Update::startOver() {
     d.received = d.written = d.readBack = 0;
     d.attempt = 0;
     d.checking = false;
+    d.verdict = Ed25519::INVALID;
     d.etag[0] = 0;
     d.whole = false;
     d.hash = Sha256();
@@ -534,9 +535,9 @@ void Update::checkSignature() {
                                 configuration.keys[attempt % keys]);
         return step(Step::SIGNATURE);
     }
-    const uint32_t result = d.check.step();
-    if (result != Ed25519::VALID) {
-        d.checking = result == Ed25519::UNDECIDED;
+    d.verdict = d.check.step();
+    if (d.verdict != Ed25519::VALID) {
+        d.checking = d.verdict == Ed25519::UNDECIDED;
         return step(Step::SIGNATURE);
     }
     if (!d.whole) {
@@ -576,6 +577,9 @@ void Update::readBack() {
 // then the boot configuration may be written, if it does not name the running slot.
 void Update::commit() {
     Download& d = *download;
+    if (d.verdict != Ed25519::VALID) {
+        return fail(UpdateError::BAD_SIGNATURE);  // the check before was jumped over
+    }
     const uint8_t own = static_cast<uint8_t>(ownSlot());
     const uint32_t length = d.size < Layout::SECTOR ? d.size : Layout::SECTOR;
     if (!d.found &&
