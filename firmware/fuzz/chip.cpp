@@ -10,6 +10,9 @@
 
 uint8_t flash[FLASH_SIZE];
 
+// Of each slot, what may be other than erased: erasing it all takes longer than most checks.
+static size_t used[SLOTS] = {SLOT_SIZE, SLOT_SIZE};
+
 namespace {
 
 void map(uint32_t address, size_t size) {
@@ -60,7 +63,11 @@ int SPIEraseSector(uint32_t sector) {
 void resetChip() {
     static const bool mapped = mapRam();
     (void)mapped;
-    memset(flash, 0xFF, sizeof flash);
+    memset(flash, 0xFF, SLOT_ADDRESS[0]);
+    for (uint32_t slot = 0; slot < SLOTS; slot++) {
+        memset(flash + SLOT_ADDRESS[slot], 0xFF, used[slot]);
+        used[slot] = 0;
+    }
     memset(reinterpret_cast<void*>(0x60001000), 0, 0x1000);
 }
 
@@ -78,5 +85,8 @@ void putImage(uint32_t slot, const uint8_t* image, size_t size, bool sealed) {
         Sha256 sha;
         sha.update(at, length - Sha256::SIZE);
         sha.finish(at + length - Sha256::SIZE);
+        used[slot] = length > size ? length : size;
+    } else {
+        used[slot] = size;
     }
 }

@@ -191,6 +191,16 @@ func TestACrashLoopIsAFailure(t *testing.T) {
 	s.expect("000002", "v1", "v1", rollout.StoppedByFailures)
 }
 
+func TestSafeModeIsAFailure(t *testing.T) {
+	s := both(t)
+	s.expect("000001", "v1", "v2", rollout.StageReached)
+	s.report("000001", "v2", 2, nil)
+	info := &fleet.Info{Device: "socket"}
+	info.Version.ESPer, info.Version.Sequence, info.Boot.Safe = "v2", 2, true
+	s.conductor.Report(fleet.Device{ID: "000001", Status: fleet.Online, Info: info})
+	s.expect("000002", "v1", "v1", rollout.StoppedByFailures)
+}
+
 func TestNothingIsForgottenWhenTheServerIsKilled(t *testing.T) {
 	s := both(t)
 	s.expect("000001", "v1", "v2", rollout.StageReached)

@@ -76,6 +76,9 @@ type boots struct {
 func (b *boots) loop(i *fleet.Info, now time.Time) bool {
 	restarted := i.Uptime < b.uptime
 	b.uptime = i.Uptime
+	if i.Boot.Safe { // the device says so itself
+		return true
+	}
 	if !restarted || !slices.Contains([]string{"exception", "hardware-watchdog", "software-watchdog"}, i.Boot.Reset) {
 		return false
 	}

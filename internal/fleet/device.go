@@ -55,6 +55,7 @@ type Info struct {
 		ROM     uint8   `json:"rom"`     // the running slot
 		Default uint8   `json:"default"` // the slot in the boot configuration
 		Trial   bool    `json:"trial"`
+		Safe    bool    `json:"safe"` // it runs without its features
 		Reset   string  `json:"reset"`
 		Slots   []*Slot `json:"slots"` // nil: no descriptor in the slot
 	} `json:"boot"`

@@ -103,6 +103,7 @@ func TestAFlippedBitAtRest(t *testing.T) {
 // R2: one bit of the RTC record that flips between firmware and bootloader, when it
 // says nothing, when it asks for a trial, and when a trial has failed.
 func TestAFlippedBitInTheRTCRecord(t *testing.T) {
+	const size = image.RTCRecordSize + 4 // with the number of crashes behind it
 	h := theHome(t)
 	type moment struct {
 		name  string
@@ -119,7 +120,7 @@ func TestAFlippedBitInTheRTCRecord(t *testing.T) {
 		{"before a trial", h.newer, func(r image.RTCRecord) bool { return r.NextMode != 0 }},
 		{"after a trial", h.bad, func(r image.RTCRecord) bool { return r.LastMode != 0 }},
 	} {
-		for _, f := range bits("RTC record", image.RTCRecordAddress, image.RTCRecordSize) {
+		for _, f := range bits("RTC record", image.RTCRecordAddress, size) {
 			all = append(all, moved{m, f})
 		}
 	}
@@ -128,7 +129,7 @@ func TestAFlippedBitInTheRTCRecord(t *testing.T) {
 		s.offer(m.stage)
 		done := false
 		s.onReset = func(esp8266.ResetReason) {
-			content, err := s.device.Chip.Read(image.RTCRecordAddress, image.RTCRecordSize)
+			content, err := s.device.Chip.Read(image.RTCRecordAddress, size)
 			if err != nil {
 				t.Error(err)
 			}
@@ -186,5 +187,32 @@ func TestWithBothSlotsBadItStopsAndCanBeFlashed(t *testing.T) {
 	s.device.PowerCycle()
 	if !s.RunUntil(s.settled, patience) || s.problem != "" {
 		t.Errorf("flashed anew, it does not get to v3: %s\n%s", s.problem, s.serial.String())
+	}
+}
+
+// RTC memory may outlive a short power cut: a trial that ended so says nothing against the release.
+func TestAPowerCutInATrialThatRTCMemoryOutlivesRefusesNothing(t *testing.T) {
+	h := theHome(t)
+	s := h.scene(t)
+	s.set(h.mark)
+	s.offer(h.newer)
+	s.broker.Publish(realm+"/update", "", false)
+	if !s.RunUntil(func() bool { return s.running == h.v3 && s.info != nil && s.info.Boot.Trial }, time.Minute) {
+		t.Fatal("no trial")
+	}
+	content, err := s.device.Chip.Read(image.RTCRecordAddress, image.RTCRecordSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.onReset = func(reason esp8266.ResetReason) {
+		if reason == esp8266.ResetPowerOn {
+			if err := s.device.Chip.Write(image.RTCRecordAddress, content); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	s.device.PowerCycle()
+	if !s.RunUntil(s.settled, patience) || s.problem != "" {
+		t.Errorf("v3 is not reached: %s; %s", s.problem, s.last())
 	}
 }

@@ -82,6 +82,7 @@ func TestMaliciousBroker(t *testing.T) {
 			if now := v.heap(); now != heap {
 				t.Errorf("%d bytes of the heap are free, before %d", now, heap)
 			}
+			v.unharmed(t)
 			v.recovers(t)
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"esper/internal/image"
 	"esper/internal/release"
 )
 
@@ -114,7 +115,11 @@ func TestKeyCompromise(t *testing.T) {
 	evil := k.sign(t, "evil", 7, k.old)
 	seen := string(k.sign(t, "safe", 6, k.new)["socket.version"])
 	evil["socket.version"] = append(evil["socket.version"], "signature0 "+seen[5:134]+"signature1 "+seen[134:263]...)
-	before, resets := string(v.device.Chip.Flash.Bytes()[:0x2000]), v.device.Resets()
+	kept := func() string { // bootloader, boot configuration, and slot 1, which runs
+		flash := v.device.Chip.Flash.Bytes()
+		return string(flash[:image.Slot0Address]) + string(flash[image.Slot1Address:])
+	}
+	before, resets := kept(), v.device.Resets()
 	w.handler = evil
 	w.notify()
 	w.expect("a refusal", 2*time.Minute, func() bool { return w.lastUpdate(v.device).State == "failed" })
@@ -122,7 +127,7 @@ func TestKeyCompromise(t *testing.T) {
 		t.Errorf("refused as %q", u.Error)
 	}
 	w.RunFor(10 * time.Second)
-	if v.device.Resets() != resets || !w.runs(v.device, "safe") || string(v.device.Chip.Flash.Bytes()[:0x2000]) != before {
+	if v.device.Resets() != resets || !w.runs(v.device, "safe") || kept() != before {
 		t.Error("the good release does not run on as before")
 	}
 }

@@ -179,7 +179,7 @@ func TestSlowRetrieval(t *testing.T) {
 			if v.device.Resets() != resets || !v.runs(v.device, "v1") {
 				t.Error("the old firmware does not run on")
 			}
-			v.bootsNothingElse(t)
+			v.unharmed(t)
 			// Nobody has to tell it: the next check comes by itself.
 			v.webHost.Replace(80, v.web)
 			v.expect("v2 runs", 70*time.Minute, func() bool { return v.runs(v.device, "v2") })
@@ -211,6 +211,7 @@ func TestDropRequest(t *testing.T) {
 		if u := v.world.device(v.device).Update; u.Error != "unreachable" || u.Version != "v2" {
 			t.Errorf("the operator sees %+v", u)
 		}
+		v.unharmed(t)
 		v.webHost.Replace(80, v.web)
 		v.recovers(t)
 	})

@@ -73,6 +73,13 @@ func (v *victim) refuses(t *testing.T, offered http.Handler, reason string) {
 	if v.device.Resets() != resets || !v.runs(v.device, "v1") {
 		t.Error("the old firmware does not run on")
 	}
+	v.unharmed(t)
+}
+
+// unharmed checks that nothing of the flash has changed but what the standby slot holds, and
+// that this could not be booted.
+func (v *victim) unharmed(t *testing.T) {
+	t.Helper()
 	now := v.device.Chip.Flash.Bytes()
 	if end := image.Slot0Address + image.SlotSize; !bytes.Equal(now[:end], v.before[:end]) {
 		t.Error("bootloader, boot configuration or running slot have changed")

@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,13 +31,39 @@ import (
 // the computer. The device's verifier must come to the same verdicts.
 const vectorFile = "../release/testdata/signatures.txt"
 
-// vectors returns the verdicts and names of the vectors, and their bytes as C++.
-func vectors(t *testing.T) (verdicts, names []string, source []byte) {
+// random are lines of the same form: keys and texts by chance, every other signature
+// with a bit flipped in it. The same in every run.
+func random(n int) []byte {
+	source := rand.NewChaCha8([32]byte{25, 5, 19})
+	draw := rand.New(source)
+	var lines []byte
+	for i := range n {
+		seed, text := make([]byte, ed25519.SeedSize), make([]byte, draw.IntN(300))
+		source.Read(seed)
+		source.Read(text)
+		key := ed25519.NewKeyFromSeed(seed)
+		signature, verdict := ed25519.Sign(key, text), "valid"
+		if i%2 == 1 {
+			signature[draw.IntN(64)] ^= 1 << draw.IntN(8)
+			verdict = "invalid"
+		}
+		if len(text) == 0 {
+			continue
+		}
+		lines = fmt.Appendf(lines, "%s %x %x %x random %d\n", verdict, key[32:], text, signature, i)
+	}
+	return lines
+}
+
+// vectors returns the verdicts and names of the vectors, and of more lines, and their
+// bytes as C++.
+func vectors(t *testing.T, more []byte) (verdicts, names []string, source []byte) {
 	t.Helper()
 	content, err := os.ReadFile(vectorFile)
 	if err != nil {
 		t.Fatal(err)
 	}
+	content = append(content, more...)
 	var words []uint32
 	lines := bufio.NewScanner(bytes.NewReader(content))
 	for lines.Scan() {
@@ -84,7 +112,7 @@ func TestTheDevicesVerifierJudgesTheVectorsOnTheHost(t *testing.T) {
 	if _, err := exec.LookPath("g++"); err != nil {
 		t.Skip("no g++ here")
 	}
-	verdicts, names, source := vectors(t)
+	verdicts, names, source := vectors(t, random(400))
 	monocypher, err := build.Monocypher(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +138,7 @@ func TestTheDevicesVerifierJudgesTheVectorsOnTheHost(t *testing.T) {
 
 func TestTheDevicesVerifierJudgesTheVectorsInTheEmulator(t *testing.T) {
 	t.Parallel()
-	verdicts, names, source := vectors(t)
+	verdicts, names, source := vectors(t, nil)
 	dir := t.TempDir()
 	types, err := fs.Sub(firmware.Files, "devices")
 	must(t, err)

@@ -3,10 +3,12 @@ package loop
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,22 +21,26 @@ import (
 // moment can make it jump over an instruction. Each instruction that a check executes
 // is jumped over once, one in each run, and what must not start must not start.
 //
-// Of functions that repeat the same steps many times, hashes and arithmetic, each
-// instruction is skipped the first and last time that it is executed and a few times
-// between. Functions of the mask ROM are not here as on the chip: calls of them are
+// An instruction that is executed many times is skipped the first and the last times and
+// a few between; one of the arithmetic on the curve, which mixes every bit into all
+// others, once. Functions of the mask ROM are not here as on the chip: calls of them are
 // skipped, but nothing within.
 
 // full says whether everything is to be tried, rather than a sample.
 var full = os.Getenv("ESPER_FULL") != ""
 
 const (
-	between = 8  // of the repeated instructions, besides first and last
-	sample  = 40 // without ESPER_FULL every so manieth fault is tried
+	often  = 12 // as often as this every execution of an instruction is skipped
+	sample = 80 // without ESPER_FULL every so manieth fault is tried
 )
 
-// repeats are the functions that repeat the same steps.
-var repeats = []string{"Sha256::", "Sha512::", "Text::", "Ed25519::add", "fe_", "ge_", "slide_", "invsqrt",
-	"mod_l", "load", "multiply", "__muldi3", "__udiv", "__umod", "crypto_wipe", "scalar_bit"}
+// curve is how the names of the functions begin that calculate on the curve.
+var curve = []string{"fe_", "ge_", "invsqrt", "mod_l", "x16", "multiply", "remove_l", "slide_", "load", "__muldi3",
+	"Ed25519::add", "Sha512"}
+
+func onCurve(name string) bool {
+	return slices.ContainsFunc(curve, func(c string) bool { return strings.HasPrefix(name, c) })
+}
 
 // fault is one instruction to jump over: the nth that is executed.
 type fault struct {
@@ -43,32 +49,27 @@ type fault struct {
 }
 
 // faults chooses from the instructions that were executed.
-func faults(program *program, executed []uint32, first uint64) []fault {
-	var chosen []fault
-	times := map[uint32][]uint64{}
+func faults(program *program, executed []uint32) []fault {
+	times := map[uint32][]int{}
 	for i, pc := range executed {
-		at := program.find(pc)
-		if pc < 0x40100000 || at < 0 { // the ROM, a gate, or no code of ours
-			continue
-		}
-		name, repeated := program.functions[at].name, false
-		for _, r := range repeats {
-			repeated = repeated || strings.HasPrefix(name, r)
-		}
-		if repeated {
-			times[pc] = append(times[pc], uint64(i))
-		} else {
-			chosen = append(chosen, fault{first + uint64(i), pc})
+		if pc >= iram && program.find(pc) >= 0 { // not the ROM or a gate
+			times[pc] = append(times[pc], i)
 		}
 	}
+	var chosen []fault
 	random := rand.New(rand.NewPCG(1, 2))
-	for pc, all := range times {
-		pick := map[uint64]bool{all[0]: true, all[len(all)-1]: true}
-		for range between {
-			pick[all[random.IntN(len(all))]] = true
+	for _, pc := range slices.Sorted(maps.Keys(times)) {
+		all := times[pc]
+		some := func() int { return all[random.IntN(len(all))] }
+		pick := all
+		if onCurve(program.functions[program.find(pc)].name) {
+			pick = []int{some()}
+		} else if len(all) > often {
+			pick = slices.Concat(all[:3], all[len(all)-3:], []int{some(), some(), some(), some(), some(), some()})
 		}
-		for i := range pick {
-			chosen = append(chosen, fault{first + i, pc})
+		slices.Sort(pick)
+		for _, i := range slices.Compact(pick) {
+			chosen = append(chosen, fault{uint64(i), pc})
 		}
 	}
 	if !full {
@@ -90,24 +91,26 @@ func skip(c *esp8266.Chip) {
 	}
 }
 
-// report names the faults that did harm.
+// reportHarm names the faults that did harm.
 func reportHarm(t *testing.T, program *program, elf string, tried int, harm []fault) {
 	t.Helper()
-	t.Logf("%d instructions skipped, %d let it start", tried, len(harm))
+	t.Logf("%d instructions skipped, %d of them with harm", tried, len(harm))
 	for _, f := range harm {
 		line, _ := exec.Command("xtensa-lx106-elf-addr2line", "-e", elf, fmt.Sprintf("%#x", f.pc)).Output()
 		name := ""
 		if at := program.find(f.pc); at >= 0 {
 			name = program.functions[at].name
 		}
-		t.Errorf("skipping instruction %d, at %#x in %s, %s, starts it",
+		t.Errorf("skipping instruction %d, at %#x in %s, %s, does harm",
 			f.n, f.pc, name, strings.TrimSpace(string(line)))
 	}
 }
 
+const iram = 0x40100000
+
 // Where the images of the sweep lie: anything in there is theirs.
 const (
-	badCode  = 0x40100000
+	badCode  = iram
 	goodCode = 0x40104000
 	codeSize = 0x400
 )
@@ -216,11 +219,8 @@ func (b *bootSweep) run(t *testing.T) (tried int, harm []fault) {
 		t.Fatal("it starts without a fault")
 	}
 	chosen := map[uint64]fault{}
-	for _, f := range faults(b.program, executed, 0) {
-		// Waiting, when no slot boots, repeats itself.
-		if f.n < uint64(len(executed)) && b.program.find(f.pc) >= 0 {
-			chosen[f.n] = f
-		}
+	for _, f := range faults(b.program, executed) {
+		chosen[f.n] = f
 	}
 
 	pilot, fork := b.chip(t), esp8266.New(esp8266.NewFlash(image.FlashSize))

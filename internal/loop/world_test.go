@@ -87,8 +87,10 @@ func makeFirmwares(dir string) (*firmwares, error) {
 	if f.site, err = site.Open(dir); err != nil {
 		return nil, err
 	}
-	f.key, err = release.LoadPrivateKey(filepath.Join(dir, site.KeyName+".key"))
-	return f, err
+	// Always the same key: what was tried can be tried again, in another process, too.
+	f.key = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	f.site.Config.Update.Keys = []ed25519.PublicKey{f.key.Public().(ed25519.PublicKey)}
+	return f, nil
 }
 
 // confirmAfter is how long a trial must be healthy here.

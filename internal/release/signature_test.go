@@ -231,6 +231,11 @@ func makeVectors() (vectors []vector) {
 		}
 	}
 	add(true, public, text, good, "the text that is changed below")
+	// With R and the key before it, the text ends anywhere near the end of a block of SHA-512.
+	for n := 128 - 64 - 20; n <= 128-64; n++ {
+		ending := bytes.Repeat([]byte{byte(n)}, n)
+		add(true, public, ending, ed25519.Sign(private, ending), "a text of %d bytes", n)
+	}
 
 	// What needs the secret number a, and one for R.
 	a := value(func() []byte { // RFC 8032, 5.1.5

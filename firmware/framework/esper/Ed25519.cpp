@@ -98,9 +98,9 @@ void Ed25519::add() {
     }
 }
 
-// The eightfold of the sum less R must be the neutral element, which is encoded as 1.
+// The eightfold of the sum less R must be the neutral element, which is encoded as 1. The
+// result is calculated rather than decided, so that no branch can be jumped over.
 uint32_t Ed25519::compare() {
-    static const uint8_t neutral[32] = {1};
     ge* const total = reinterpret_cast<ge*>(sum);
     ge temporary;
     ge_add(total, total, reinterpret_cast<const ge_cached*>(minusR));
@@ -109,5 +109,12 @@ uint32_t Ed25519::compare() {
     }
     uint8_t encoded[32];
     ge_tobytes(encoded, total);
-    return crypto_verify32(encoded, neutral) == 0 ? VALID : INVALID;
+    uint32_t words[8];
+    load32_le_buf(words, encoded, 8);
+    uint32_t difference = words[0] ^ 1;
+#pragma GCC unroll 8
+    for (int i = 1; i < 8; i++) {
+        difference |= words[i];
+    }
+    return VALID ^ difference;
 }

@@ -6,7 +6,8 @@
 // on with its work: [8][S]B = [8]R + [8][k]A, with S below the group's order.
 class Ed25519 {
   public:
-    // What step() returns. No glitch and no forgotten return value looks like VALID.
+    // What step() returns; anything else says that the signature is not valid. No glitch looks
+    // like VALID.
     static constexpr uint32_t VALID = 0x3A5C96E1;
     static constexpr uint32_t INVALID = 0;
     static constexpr uint32_t UNDECIDED = 1;

@@ -196,10 +196,11 @@ void Update::rollBack() {
         return;
     }
     const BootRecord record = BootRecord::read();
-    const bool rolledBack =
-        (record.lastMode & BootRecord::ROLLED_BACK) && record.tempRom == standby();
+    const uint32_t reset = system_get_rst_info()->reason;
+    // RTC memory may outlive a short power cut, which says nothing against the release.
+    const bool rolledBack = (record.lastMode & BootRecord::ROLLED_BACK) &&
+                            record.tempRom == standby() && reset != REASON_DEFAULT_RST;
     if (rolledBack) {
-        const uint32_t reset = system_get_rst_info()->reason;
         error = UpdateError::NOT_CONFIRMED;
         if (reset == REASON_EXCEPTION_RST) {
             error = UpdateError::CRASHED;
@@ -309,6 +310,7 @@ void Update::startOver() {
     d.received = d.written = d.readBack = 0;
     d.attempt = 0;
     d.checking = false;
+    d.verdict = Ed25519::INVALID;
     d.etag[0] = 0;
     d.whole = false;
     d.hash = Sha256();
@@ -534,9 +536,9 @@ void Update::checkSignature() {
                                 configuration.keys[attempt % keys]);
         return step(Step::SIGNATURE);
     }
-    const uint32_t result = d.check.step();
-    if (result != Ed25519::VALID) {
-        d.checking = result == Ed25519::UNDECIDED;
+    d.verdict = d.check.step();
+    if (d.verdict != Ed25519::VALID) {
+        d.checking = d.verdict == Ed25519::UNDECIDED;
         return step(Step::SIGNATURE);
     }
     if (!d.whole) {
@@ -576,6 +578,9 @@ void Update::readBack() {
 // then the boot configuration may be written, if it does not name the running slot.
 void Update::commit() {
     Download& d = *download;
+    if (d.verdict != Ed25519::VALID) {
+        return fail(UpdateError::BAD_SIGNATURE);  // the check before was jumped over
+    }
     const uint8_t own = static_cast<uint8_t>(ownSlot());
     const uint32_t length = d.size < Layout::SECTOR ? d.size : Layout::SECTOR;
     if (!d.found &&

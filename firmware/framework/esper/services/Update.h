@@ -51,8 +51,9 @@ class Update : public Service, private Http::Consumer {
         uint8_t trailer[32];
         bool checking;  // `check` goes on
         Ed25519 check;
-        bool whole;  // the trailer is right
-        bool found;  // the slot holds it already
+        volatile uint32_t verdict;  // what `check` said last; looked at twice
+        bool whole;                 // the trailer is right
+        bool found;                 // the slot holds it already
         Sha256 hash;
         uint32_t deadline;  // seconds since start
         uint8_t resumes;    // that there have been
