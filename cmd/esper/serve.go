@@ -109,7 +109,7 @@ func rolloutFile(data string) string { return filepath.Join(data, "rollouts.json
 
 // takeSite sets what the site's devices expect.
 func takeSite(config *server.Config, from site.Config) {
-	config.Realm, config.Rollouts = from.Realm, from.Rollouts
+	config.Realm, config.Plan = from.Realm, from.Rollouts.Plan
 	config.MQTTListen = ":" + strconv.Itoa(int(from.MQTT.Port))
 	config.MQTTUser, config.MQTTPassword = from.MQTT.User, from.MQTT.Password.Reveal()
 	if from.Update.URL == "" {

@@ -33,6 +33,9 @@ type Plan struct {
 	Patience time.Duration `json:"patience"`
 }
 
+// AllAtOnce is the plan where there is none.
+var AllAtOnce = Plan{ReportWithin: time.Hour, Patience: 2 * time.Hour}
+
 // Stage is a part of the devices, and what holds while it is the last that is open. The
 // devices are those of a group, those with a tag, or a percentage.
 type Stage struct {

@@ -19,7 +19,6 @@ import (
 	"esper/internal/fleet"
 	"esper/internal/repository"
 	"esper/internal/rollout"
-	"esper/internal/site"
 )
 
 // FirmwarePath is the path that the repository is served under.
@@ -36,9 +35,9 @@ type Config struct {
 	MQTTUser, MQTTPassword string
 	// ExternalMQTT is the broker to use instead of the embedded one, or nil.
 	ExternalMQTT *url.URL
-	// Rollouts are the plans for the roll-out of releases, RolloutFile is where it is
-	// kept how far they are.
-	Rollouts    site.Rollouts
+	// Plan says how the releases of a device type are rolled out, nil: all at once.
+	// RolloutFile is where it is kept how far they are.
+	Plan        func(deviceType string) rollout.Plan
 	RolloutFile string
 	Log         *slog.Logger
 }
@@ -62,8 +61,11 @@ func Open(c Config) (*Server, error) {
 	if s.repository, err = repository.Open(c.RepositoryDir); err != nil {
 		return nil, err
 	}
+	if c.Plan == nil {
+		c.Plan = func(string) rollout.Plan { return rollout.AllAtOnce }
+	}
 	if s.conductor, err = conductor.Open(conductor.Config{
-		Releases: s.repository, Plan: c.Rollouts.Plan, Storage: conductor.NewFile(c.RolloutFile),
+		Releases: s.repository, Plan: c.Plan, Storage: conductor.NewFile(c.RolloutFile),
 		Now: time.Now, Happened: s.announce, Log: c.Log,
 	}); err != nil {
 		return nil, err

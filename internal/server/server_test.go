@@ -9,11 +9,13 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"esper/internal/broker"
 	"esper/internal/repository/repositorytest"
+	"esper/internal/rollout"
 	"esper/internal/server"
 )
 
@@ -137,6 +139,58 @@ func TestEverythingInOneProcess(t *testing.T) {
 			c.Close()
 			t.Errorf("%v still listens", address)
 		}
+	}
+}
+
+// One device in nine is first; 00c0de is one of them, 00c0df is not.
+func TestReleasesAreRolledOut(t *testing.T) {
+	c := config(t)
+	c.Plan = func(string) rollout.Plan {
+		plan := rollout.AllAtOnce
+		plan.Stages = []rollout.Stage{{Percent: 11}, {Percent: 100, Approve: true}}
+		return plan
+	}
+	s, _ := start(t, c)
+	waitForHealth(t, s, 200)
+	for sequence, version := range []string{"v1", "v2"} {
+		if err := s.Repository().Publish(repositorytest.Release(t, "socket", version, uint32(sequence+1)), false); err != nil {
+			t.Fatal(err)
+		}
+		get(t, s, "/firmware/socket.version")
+	}
+	told := func(id string) string {
+		q, _ := http.NewRequest("GET", "http://"+s.HTTPAddr().String()+"/firmware/socket.version", nil)
+		q.Header.Set("X-Esper-Device", id)
+		q.Header.Set("X-Esper-Version", "v1")
+		answer, err := http.DefaultClient.Do(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		body, _ := io.ReadAll(answer.Body)
+		version, _, _ := strings.Cut(string(body), "\n")
+		return version
+	}
+	if first, other := told("00c0de"), told("00c0df"); first != "v2" || other != "v1" {
+		t.Errorf("told of %s and %s, want v2 and v1", first, other)
+	}
+
+	device := dial(t, s.MQTTAddr(), nil)
+	for topic, payload := range map[string]string{
+		"status": "ONLINE",
+		"info":   `{"device":"socket","chip_id":"00c0de","version":{"esper":"v2","sequence":2}}`,
+	} {
+		if err := device.Publish("home/00c0de/"+topic, []byte(payload), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for deadline := time.Now().Add(10 * time.Second); s.Conductor().Approve("socket") != nil; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the next stage does not wait for approval: %+v", s.Conductor().Rollouts())
+		}
+	}
+	if other := told("00c0df"); other != "v2" {
+		t.Errorf("told of %s, want v2", other)
 	}
 }
 
