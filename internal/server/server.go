@@ -17,6 +17,7 @@ import (
 	"esper/internal/broker"
 	"esper/internal/fleet"
 	"esper/internal/repository"
+	"esper/internal/store"
 )
 
 // FirmwarePath is the path that the repository is served under.
@@ -33,7 +34,10 @@ type Config struct {
 	MQTTUser, MQTTPassword string
 	// ExternalMQTT is the broker to use instead of the embedded one, or nil.
 	ExternalMQTT *url.URL
-	Log          *slog.Logger
+	// Database is where the inventory is kept: a file, postgres://…, or in memory
+	// (store.Open).
+	Database string
+	Log      *slog.Logger
 }
 
 // Server is what esper serve runs.
@@ -41,7 +45,7 @@ type Server struct {
 	config     Config
 	log        *slog.Logger
 	repository *repository.Repository
-	fleet      *fleet.Fleet
+	inventory  *inventory
 	http, mqtt net.Listener                  // mqtt is nil with an external broker
 	client     atomic.Pointer[broker.Client] // of the broker, nil until there is one
 }
@@ -49,7 +53,7 @@ type Server struct {
 // Open gets a server ready: when it returns, the addresses are known and
 // connections wait for Run. If Run is not going to be called, call Close.
 func Open(c Config) (*Server, error) {
-	s := &Server{config: c, log: c.Log, fleet: fleet.New(c.Realm, c.Log)}
+	s := &Server{config: c, log: c.Log}
 	var err error
 	if s.repository, err = repository.Open(c.RepositoryDir); err != nil {
 		return nil, err
@@ -63,11 +67,17 @@ func Open(c Config) (*Server, error) {
 			return nil, fmt.Errorf("serve MQTT: %w", err)
 		}
 	}
+	if s.inventory, err = openInventory(c.Database, c.Realm, c.Log); err != nil {
+		s.closeListeners()
+		return nil, err
+	}
 	return s, nil
 }
 
-// Close frees the addresses of a server that does not run.
-func (s *Server) Close() error {
+// Close frees what a server that does not run has taken.
+func (s *Server) Close() error { return errors.Join(s.closeListeners(), s.inventory.store.Close()) }
+
+func (s *Server) closeListeners() error {
 	err := s.http.Close()
 	if s.mqtt != nil {
 		err = errors.Join(err, s.mqtt.Close())
@@ -91,7 +101,10 @@ func (s *Server) MQTTAddr() *net.TCPAddr {
 func (s *Server) Repository() *repository.Repository { return s.repository }
 
 // Fleet is what the devices have reported to the broker.
-func (s *Server) Fleet() *fleet.Fleet { return s.fleet }
+func (s *Server) Fleet() *fleet.Fleet { return s.inventory.fleet }
+
+// Store is where the inventory is kept. Run closes it.
+func (s *Server) Store() store.Store { return s.inventory.store }
 
 // Run serves until the context ends, which is no error, or until the server fails.
 // Requests that are being answered then have a few seconds to end.
@@ -106,6 +119,10 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 	}()
 	s.log.Info("serving firmware", "url", "http://"+s.http.Addr().String()+FirmwarePath, "folder", s.repository.Dir())
+
+	storing, stopStoring := context.WithCancel(context.Background())
+	stored := make(chan struct{})
+	go func() { s.inventory.run(storing, s.repository, s.connected); close(stored) }()
 
 	watching := make(chan error, 1)
 	go func() { watching <- s.watchFleet(ctx) }()
@@ -126,7 +143,10 @@ func (s *Server) Run(ctx context.Context) error {
 	if web.Shutdown(grace) != nil {
 		web.Close()
 	}
-	return errors.Join(err, <-watching)
+	err = errors.Join(err, <-watching)
+	stopStoring() // after the last message
+	<-stored
+	return errors.Join(err, s.inventory.store.Close())
 }
 
 // watchFleet runs the broker, or connects to one, and follows what the devices
@@ -141,13 +161,7 @@ func (s *Server) watchFleet(ctx context.Context) error {
 	}
 	defer client.Close()
 	for _, filter := range fleet.Topics(s.config.Realm) {
-		err := client.Subscribe(filter, func(m broker.Message) {
-			at := time.Now()
-			if m.Retained {
-				at = time.Time{}
-			}
-			s.fleet.Handle(m.Topic, m.Payload, at)
-		})
+		err := client.Subscribe(filter, s.inventory.handle)
 		if err != nil {
 			return err
 		}
@@ -219,17 +233,22 @@ func (s *Server) logRequest(q repository.Request) {
 		"type", q.Type, "file", q.File, "wanted", q.Wanted, "range", q.Range, "status", q.Status, "remote", q.Remote)
 }
 
+// connected says whether there is a broker.
+func (s *Server) connected() bool {
+	client := s.client.Load()
+	return client != nil && (*client).Connected()
+}
+
 // health answers 200 when the repository can be read and the broker is there.
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	_, err := s.repository.Types()
-	client := s.client.Load()
 	switch {
 	case err != nil:
 		w.WriteHeader(http.StatusServiceUnavailable)
 		io.WriteString(w, "the repository cannot be read\n")
-	case client == nil || !(*client).Connected():
+	case !s.connected():
 		w.WriteHeader(http.StatusServiceUnavailable)
 		io.WriteString(w, "there is no MQTT broker\n")
 	default:
