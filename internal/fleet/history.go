@@ -13,7 +13,7 @@ type Run struct {
 
 // Runs tells from the events of one device, the oldest first, what ran when.
 func Runs(events []Event) []Run {
-	var runs []Run
+	runs := []Run{}
 	var now Run
 	for _, e := range events {
 		next := now
@@ -64,7 +64,7 @@ func (u Update) Took() time.Duration {
 // Updates tells from events, those of each device in their order, how each update
 // went. A device that restarts in the middle goes on with the same update.
 func Updates(events []Event) []Update {
-	var updates []Update
+	updates := []Update{}
 	open := map[string]int{}       // by device: which of updates goes on
 	running := map[string]string{} // by device: the version
 	for _, e := range events {
