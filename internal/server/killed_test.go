@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/url"
 	"os"
@@ -37,7 +38,7 @@ func TestMain(m *testing.M) {
 func serveUntilKilled() {
 	s, err := server.Open(server.Config{
 		Realm: "home", RepositoryDir: os.Getenv(childFolder), HTTPListen: "127.0.0.1:0", MQTTListen: "127.0.0.1:0",
-		Database: os.Getenv(childDatabase), Log: discard,
+		Database: os.Getenv(childDatabase), Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err == nil {
 		fmt.Println(s.MQTTAddr())

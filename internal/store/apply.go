@@ -5,27 +5,89 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"esper/internal/fleet"
 )
 
-const upsertDevice = `
-INSERT INTO devices (id, type, version, sequence, slot, default_slot, boot_version, sdk, reset, info, status, silent,
-    update_state, update_version, update_progress, update_error, first_seen, seen, malformed)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
-ON CONFLICT (id) DO UPDATE SET
-    type = excluded.type, version = excluded.version, sequence = excluded.sequence, slot = excluded.slot,
-    default_slot = excluded.default_slot, boot_version = excluded.boot_version, sdk = excluded.sdk,
-    reset = excluded.reset, info = excluded.info, status = excluded.status, silent = excluded.silent,
-    update_state = excluded.update_state, update_version = excluded.update_version,
-    update_progress = excluded.update_progress, update_error = excluded.update_error,
-    seen = excluded.seen, malformed = excluded.malformed`
+// Rows are inserted by the dozen: on PostgreSQL a statement is a journey.
+const rowsAtOnce = 50
 
-const insertEvent = `
-INSERT INTO events (device, at, kind, late, before, after, version, error)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-ON CONFLICT DO NOTHING`
+var upsertDevices = insert{
+	columns: strings.Fields(`id type version sequence slot default_slot boot_version sdk reset info status silent
+		update_state update_version update_progress update_error first_seen seen malformed`),
+	into: "devices",
+	conflict: `ON CONFLICT (id) DO UPDATE SET
+		type = excluded.type, version = excluded.version, sequence = excluded.sequence, slot = excluded.slot,
+		default_slot = excluded.default_slot, boot_version = excluded.boot_version, sdk = excluded.sdk,
+		reset = excluded.reset, info = excluded.info, status = excluded.status, silent = excluded.silent,
+		update_state = excluded.update_state, update_version = excluded.update_version,
+		update_progress = excluded.update_progress, update_error = excluded.update_error,
+		seen = excluded.seen, malformed = excluded.malformed`,
+}
+
+var insertEvents = insert{
+	columns:  strings.Fields("device at kind late before after version error"),
+	into:     "events",
+	conflict: "ON CONFLICT DO NOTHING",
+}
+
+// insert is a statement that inserts rows.
+type insert struct {
+	into     string
+	columns  []string
+	conflict string
+}
+
+// text is the statement for a number of rows.
+func (i insert) text(rows int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "INSERT INTO %s (%s) VALUES ", i.into, strings.Join(i.columns, ", "))
+	for n := range rows * len(i.columns) {
+		switch {
+		case n == 0:
+			b.WriteString("(")
+		case n%len(i.columns) == 0:
+			b.WriteString("), (")
+		default:
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "$%d", n+1)
+	}
+	b.WriteString(") " + i.conflict)
+	return b.String()
+}
+
+// prepared is an insert of many rows, and of one.
+type prepared struct {
+	many, one *sql.Stmt
+	columns   int
+}
+
+func (i insert) prepare(ctx context.Context, handle *sql.DB) (p prepared, err error) {
+	p.columns = len(i.columns)
+	if p.many, err = handle.PrepareContext(ctx, i.text(rowsAtOnce)); err == nil {
+		p.one, err = handle.PrepareContext(ctx, i.text(1))
+	}
+	return p, err
+}
+
+// exec inserts rows, whose values come one behind the other.
+func (p prepared) exec(ctx context.Context, tx *sql.Tx, values []any) error {
+	many, one := tx.StmtContext(ctx, p.many), tx.StmtContext(ctx, p.one)
+	for len(values) > 0 {
+		statement, n := one, p.columns
+		if len(values) >= rowsAtOnce*p.columns {
+			statement, n = many, rowsAtOnce*p.columns
+		}
+		if _, err := statement.ExecContext(ctx, values[:n]...); err != nil {
+			return err
+		}
+		values = values[n:]
+	}
+	return nil
+}
 
 // A device that is forgotten stays if people have named it.
 const forgetDevice = `
@@ -34,30 +96,34 @@ DELETE FROM devices WHERE id = $1 AND status = '' AND info IS NULL AND update_st
 
 // Apply implements Store.
 func (d *database) Apply(ctx context.Context, changes []fleet.Change) error {
+	var devices, events []any
+	now := micros(time.Now())
+	last := map[string]int{} // by device: only its last state matters
+	for i, c := range changes {
+		last[c.Device.ID] = i
+	}
+	for i, c := range changes {
+		for _, e := range c.Events {
+			events = append(events, e.Device, micros(e.At), string(e.Kind), e.Late, e.Before, e.After, e.Version, e.Error)
+		}
+		if last[c.Device.ID] != i {
+			continue
+		}
+		row, err := deviceRow(c.Device, now)
+		if err != nil {
+			return fmt.Errorf("store what devices reported: %w", err)
+		}
+		devices = append(devices, row...)
+	}
 	err := d.transaction(ctx, func(tx *sql.Tx) error {
-		upsert, event := tx.StmtContext(ctx, d.upsert), tx.StmtContext(ctx, d.event)
-		now := micros(time.Now())
-		last := map[string]int{} // by device: only its last state matters
-		for i, c := range changes {
-			last[c.Device.ID] = i
+		if err := d.devices.exec(ctx, tx, devices); err != nil {
+			return err
+		}
+		if err := d.events.exec(ctx, tx, events); err != nil {
+			return err
 		}
 		for i, c := range changes {
-			for _, e := range c.Events {
-				if _, err := event.ExecContext(ctx, e.Device, micros(e.At), e.Kind, e.Late, e.Before, e.After, e.Version, e.Error); err != nil {
-					return err
-				}
-			}
-			if last[c.Device.ID] != i {
-				continue
-			}
-			row, err := deviceRow(c.Device, now)
-			if err != nil {
-				return err
-			}
-			if _, err := upsert.ExecContext(ctx, row...); err != nil {
-				return err
-			}
-			if c.Device.Forgotten() {
+			if last[c.Device.ID] == i && c.Device.Forgotten() {
 				if _, err := tx.ExecContext(ctx, forgetDevice, c.Device.ID); err != nil {
 					return err
 				}
@@ -71,7 +137,7 @@ func (d *database) Apply(ctx context.Context, changes []fleet.Change) error {
 	return nil
 }
 
-// deviceRow returns the values for upsertDevice.
+// deviceRow returns the values for upsertDevices.
 func deviceRow(d fleet.Device, now int64) ([]any, error) {
 	var sequence, boot uint32
 	var slot, defaultSlot, info, state, version, progress, failure any

@@ -22,8 +22,8 @@ const InMemory = ""
 // database implements Store. One SQL serves both: what it is written in is common to
 // SQLite and PostgreSQL.
 type database struct {
-	sql           *sql.DB
-	upsert, event *sql.Stmt
+	sql             *sql.DB
+	devices, events prepared
 }
 
 // Open opens a database, makes it if it is a file that is not there, and brings its
@@ -120,8 +120,8 @@ func create(where string) error {
 func prepare(ctx context.Context, where string, handle *sql.DB) (Store, error) {
 	d := &database{sql: handle}
 	var err error
-	if d.upsert, err = handle.PrepareContext(ctx, upsertDevice); err == nil {
-		d.event, err = handle.PrepareContext(ctx, insertEvent)
+	if d.devices, err = upsertDevices.prepare(ctx, handle); err == nil {
+		d.events, err = insertEvents.prepare(ctx, handle)
 	}
 	if err != nil {
 		handle.Close()

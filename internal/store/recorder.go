@@ -13,7 +13,7 @@ import (
 const (
 	// recordEvery is how long a change waits for others.
 	recordEvery = 200 * time.Millisecond
-	// recordBatch is how many devices make a batch that does not wait.
+	// recordBatch is how many devices and events make a batch.
 	recordBatch = 1000
 	// maxWaiting is how many events wait while the database cannot be written.
 	maxWaiting = 200_000
@@ -67,7 +67,7 @@ func (r *Recorder) Add(c fleet.Change) {
 		}
 		r.lossy = true
 	}
-	if len(r.waiting) == 1 || len(r.waiting) == recordBatch {
+	if len(r.waiting) == 1 || len(r.waiting)+r.events >= recordBatch {
 		select {
 		case r.wake <- struct{}{}:
 		default:
@@ -131,7 +131,7 @@ func (r *Recorder) gather(ctx context.Context) (flushed chan struct{}) {
 func (r *Recorder) size() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.waiting)
+	return len(r.waiting) + r.events
 }
 
 // storeAll stores all that waits, however long it takes until that succeeds, unless
@@ -142,9 +142,11 @@ func (r *Recorder) storeAll(ctx context.Context) bool {
 	r.waiting, r.events = map[string]*fleet.Change{}, 0
 	r.mu.Unlock()
 	for len(all) > 0 {
-		batch := make([]fleet.Change, 0, min(len(all), recordBatch))
+		var batch []fleet.Change
+		size := 0
 		for _, c := range all {
-			if batch = append(batch, *c); len(batch) == recordBatch {
+			batch = append(batch, *c)
+			if size += 1 + len(c.Events); size >= recordBatch {
 				break
 			}
 		}
