@@ -11,8 +11,12 @@ import (
 	"esper/internal/fleet"
 )
 
-// Rows are inserted by the dozen: on PostgreSQL a statement is a journey.
-const rowsAtOnce = 50
+// How many rows a statement inserts. On PostgreSQL a statement is a journey; SQLite's
+// driver takes a time for the parameters of a statement that grows with their square.
+const (
+	rowsAtOncePostgres = 50
+	rowsAtOnceSQLite   = 1
+)
 
 var upsertDevices = insert{
 	columns: strings.Fields(`id type version sequence slot default_slot boot_version sdk reset info status silent
@@ -62,12 +66,13 @@ func (i insert) text(rows int) string {
 // prepared is an insert of many rows, and of one.
 type prepared struct {
 	many, one *sql.Stmt
+	rows      int // of many
 	columns   int
 }
 
-func (i insert) prepare(ctx context.Context, handle *sql.DB) (p prepared, err error) {
-	p.columns = len(i.columns)
-	if p.many, err = handle.PrepareContext(ctx, i.text(rowsAtOnce)); err == nil {
+func (i insert) prepare(ctx context.Context, handle *sql.DB, rows int) (p prepared, err error) {
+	p.rows, p.columns = rows, len(i.columns)
+	if p.many, err = handle.PrepareContext(ctx, i.text(rows)); err == nil {
 		p.one, err = handle.PrepareContext(ctx, i.text(1))
 	}
 	return p, err
@@ -78,8 +83,8 @@ func (p prepared) exec(ctx context.Context, tx *sql.Tx, values []any) error {
 	many, one := tx.StmtContext(ctx, p.many), tx.StmtContext(ctx, p.one)
 	for len(values) > 0 {
 		statement, n := one, p.columns
-		if len(values) >= rowsAtOnce*p.columns {
-			statement, n = many, rowsAtOnce*p.columns
+		if len(values) >= p.rows*p.columns {
+			statement, n = many, p.rows*p.columns
 		}
 		if _, err := statement.ExecContext(ctx, values[:n]...); err != nil {
 			return err

@@ -119,9 +119,13 @@ func create(where string) error {
 
 func prepare(ctx context.Context, where string, handle *sql.DB) (Store, error) {
 	d := &database{sql: handle}
+	rows := rowsAtOnceSQLite
+	if isURL(where) {
+		rows = rowsAtOncePostgres
+	}
 	var err error
-	if d.devices, err = upsertDevices.prepare(ctx, handle); err == nil {
-		d.events, err = insertEvents.prepare(ctx, handle)
+	if d.devices, err = upsertDevices.prepare(ctx, handle, rows); err == nil {
+		d.events, err = insertEvents.prepare(ctx, handle, rows)
 	}
 	if err != nil {
 		handle.Close()
