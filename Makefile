@@ -2,6 +2,7 @@
 # make test    the tests
 # make lint    formatters and linters
 # make bench   the figures
+# make fuzz    every fuzz target for SECONDS=30 each
 # make         builds ./esper
 #
 # Each installs the Debian packages it needs, if they are missing.
@@ -18,11 +19,12 @@ BUILD_TOOLS = xtensa-lx106-elf-g++:gcc-xtensa-lx106 \
 TEST_TOOLS  = $(BUILD_TOOLS) g++:g++ mosquitto:mosquitto nginx:nginx-light openssl:openssl \
               pg_createcluster:postgresql
 LINT_TOOLS  = clang-format:clang-format cppcheck:cppcheck
+FUZZ_TOOLS  = clang++:clang /usr/lib/clang/14/include/fuzzer:libclang-rt-14-dev g++:g++
 QEMU_TOOLS  = qemu-system-xtensa:qemu-system-misc
 
 CXX_FILES = $(shell git ls-files 'firmware/*.h' 'firmware/*.cpp' 'firmware/*.c')
 
-.PHONY: all esper demo test bench lint format tools-qemu clean
+.PHONY: all esper demo test bench fuzz lint format tools-qemu clean
 
 all: esper
 
@@ -41,6 +43,10 @@ test:
 bench:
 	@./scripts/need $(TEST_TOOLS)
 	$(GO) test -run '^$$' -bench . ./...
+
+fuzz:
+	@./scripts/need $(FUZZ_TOOLS)
+	@./scripts/fuzz $(or $(SECONDS),30)
 
 lint:
 	@./scripts/need $(LINT_TOOLS)

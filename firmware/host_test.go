@@ -8,7 +8,7 @@ import (
 
 // The framework's sources that know nothing of the chip.
 var sources = []string{
-	"BootConfiguration", "HttpResponse", "MqttPacket", "Sha256", "Sha512", "UpdateError", "VersionFile",
+	"BootConfiguration", "HttpResponse", "MqttPacket", "Refusal", "Sha256", "Sha512", "UpdateError", "VersionFile",
 }
 
 // The tests themselves are in test/, in C++.

@@ -112,9 +112,18 @@ func printDevices(out io.Writer, devices []fleet.Device, now time.Time) error {
 			seen = shortDuration(now.Sub(d.Seen))
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.ID, orDash(d.Type()), orDash(d.Version()), slot,
-			orDash(d.Status), updateText(d.Update), ip, rssi, uptime, seen)
+			statusText(d), updateText(d.Update), ip, rssi, uptime, seen)
 	}
 	return w.Flush()
+}
+
+// statusText is whether a device is there, and whether only just: in safe mode its
+// features are off.
+func statusText(d fleet.Device) string {
+	if d.Status == fleet.Online && d.Info != nil && d.Info.Boot.Safe {
+		return "SAFE MODE"
+	}
+	return orDash(d.Status)
 }
 
 // updateText is an update status in a few words: "downloading 9c0d1e2f 40%".

@@ -74,6 +74,9 @@ func (d flashDetails) print(w io.Writer) {
 		}
 		fmt.Fprintf(w, "  slot %d\t%s\n", i, content)
 	}
+	for _, r := range d.Refusals {
+		fmt.Fprintf(w, "  rolled back\t%s, sequence %d, %s: not tried again\n", r.Version, r.Sequence, r.Reason)
+	}
 }
 
 func (p partDetails) String() string {

@@ -52,6 +52,14 @@ type flashDetails struct {
 	Configuration partDetails `json:"configuration"`
 	Current       int         `json:"current"`
 	Slots         []slotPart  `json:"slots"`
+	Refusals      []refusal   `json:"refusals,omitempty"`
+}
+
+// refusal is a release that the device does not try again.
+type refusal struct {
+	Version  string `json:"version"`
+	Sequence uint32 `json:"sequence"`
+	Reason   string `json:"reason"`
 }
 
 type partDetails struct {
@@ -144,6 +152,9 @@ func inspectFlash(content []byte) finding {
 		Bootloader:    part(parsed.BootloaderError),
 		Configuration: part(parsed.ConfigurationError),
 		Current:       parsed.Configuration.Current,
+	}
+	for _, r := range parsed.Refusals {
+		details.Refusals = append(details.Refusals, refusal(r))
 	}
 	var damaged []string
 	if !details.Bootloader.Whole {

@@ -16,9 +16,10 @@ type journey struct {
 }
 
 type stations struct {
-	began, downloading, verifying, restarted, reported time.Time
+	began, downloading, verifying, restarted, reported, confirmed time.Time
 
 	checked bool // it has answered the call to check
+	rests   bool // and is done with what followed
 	version string
 	state   string // the update's, with the error if there is one
 }
@@ -44,7 +45,7 @@ func (j *journey) see(d fleet.Device, at time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if d.Update != nil {
-		j.state = updateText(d.Update)
+		j.state, j.rests = updateText(d.Update), d.Update.AtRest()
 		switch state := d.Update.State; {
 		case state == "checking":
 			j.checked = true
@@ -52,6 +53,8 @@ func (j *journey) see(d fleet.Device, at time.Time) {
 			j.checked, j.downloading = true, at
 		case state == "verifying" && j.verifying.IsZero():
 			j.verifying = at
+		case state == "confirmed" && !j.restarted.IsZero() && j.confirmed.IsZero():
+			j.confirmed = at
 		}
 	}
 	version := d.Version()
@@ -61,11 +64,13 @@ func (j *journey) see(d fleet.Device, at time.Time) {
 	j.version = version
 }
 
-// done says whether the device has checked and runs the version, at rest.
+// done says whether the device has checked and runs the version, at rest: after an
+// update that means confirmed, and its other slot refreshed.
 func (j *journey) done(version string) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.checked && j.version == version && j.state == "idle"
+	return j.checked && j.version == version && j.rests &&
+		(j.state == "idle" || j.state == "confirmed")
 }
 
 // copy returns the journey so far.
@@ -75,7 +80,7 @@ func (j *journey) copy() *journey {
 	return &journey{stations: j.stations}
 }
 
-// times are the columns of the steps: check, download, verify, restart, in all.
+// times are the columns of the steps: check, download, verify, restart, confirm, in all.
 func (j *journey) times() string {
 	span := func(from, to time.Time) string {
 		if from.IsZero() || to.IsZero() {
@@ -83,6 +88,7 @@ func (j *journey) times() string {
 		}
 		return fmt.Sprintf("%.1f s", to.Sub(from).Seconds())
 	}
-	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s", span(j.began, j.downloading), span(j.downloading, j.verifying),
-		span(j.verifying, j.restarted), span(j.restarted, j.reported), span(j.began, j.reported))
+	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", span(j.began, j.downloading), span(j.downloading, j.verifying),
+		span(j.verifying, j.restarted), span(j.restarted, j.reported), span(j.reported, j.confirmed),
+		span(j.began, j.confirmed))
 }

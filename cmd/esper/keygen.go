@@ -18,8 +18,9 @@ func (c *keygenCommand) Help() string {
 on the server. PATH.pub is built into the firmware, which then installs only what that
 key signed. Neither file is ever overwritten.
 
-To replace a key: list both .pub files in esper.toml (update.keys), release with the old
-key once, and go on with the new one when every device runs that release.
+To replace a key, and when one leaks: docs/keys.md. In short, name the new .pub file in
+esper.toml (update.keys), and release with both keys until every device runs such a release:
+esper release --key new.key --key old.key
 
 Both are PEM files that openssl reads: PKCS#8 and SubjectPublicKeyInfo.`
 }

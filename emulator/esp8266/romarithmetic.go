@@ -15,16 +15,26 @@ func argDouble(c *Chip, i int) float64 { return math.Float64frombits(arg64(c, i)
 func returnFloat(c *Chip, v float32)  { c.Return(math.Float32bits(v)) }
 func returnDouble(c *Chip, v float64) { c.Return64(math.Float64bits(v)) }
 
-// divide makes a division of words. Dividing by zero is an illegal instruction, as
-// in the chip's ROM.
-func divide(f func(a, b uint32) uint32) func(*Chip) {
+// divide makes a division of words, in the time that its quotient's bits take.
+// Dividing by zero is an illegal instruction, as in the chip's ROM.
+func divide(bitCycles uint64, f func(a, b uint32) uint32) func(*Chip) {
 	return func(c *Chip) {
-		if c.Arg(1) == 0 {
+		a, b := c.Arg(0), c.Arg(1)
+		if b == 0 {
 			panic(fault{lx106.IllegalInstruction, 0})
 		}
-		c.Elapse(40)
-		c.Return(f(c.Arg(0), c.Arg(1)))
+		c.Elapse(divideCycles + bitCycles*quotientBits(a, b))
+		c.Return(f(a, b))
 	}
+}
+
+func divideSigned(c *Chip) {
+	a, b := c.Arg(0), c.Arg(1)
+	if b == 0 {
+		panic(fault{lx106.IllegalInstruction, 0})
+	}
+	c.Elapse(divideCycles + signCycles + divideBitCycles*quotientBits(magnitude(a), magnitude(b)))
+	c.Return(uint32(int64(int32(a)) / int64(int32(b))))
 }
 
 func divide64(f func(a, b uint64) uint64) func(*Chip) {
@@ -32,22 +42,30 @@ func divide64(f func(a, b uint64) uint64) func(*Chip) {
 		if arg64(c, 2) == 0 {
 			panic(fault{lx106.IllegalInstruction, 0})
 		}
-		c.Elapse(200)
+		c.Elapse(divide64Cycles)
 		c.Return64(f(arg64(c, 0), arg64(c, 2)))
 	}
 }
 
-func float(f func(a, b float32) float32) func(*Chip) {
+func float(cycles uint64, f func(a, b float32) float32) func(*Chip) {
 	return func(c *Chip) {
-		c.Elapse(40)
+		c.Elapse(cycles)
 		returnFloat(c, f(argFloat(c, 0), argFloat(c, 1)))
 	}
 }
 
-func double(f func(a, b float64) float64) func(*Chip) {
+func double(cycles uint64, f func(a, b float64) float64) func(*Chip) {
 	return func(c *Chip) {
-		c.Elapse(80)
+		c.Elapse(cycles)
 		returnDouble(c, f(argDouble(c, 0), argDouble(c, 2)))
+	}
+}
+
+// after is a function that takes so many cycles.
+func after(cycles uint64, f func(c *Chip)) func(*Chip) {
+	return func(c *Chip) {
+		c.Elapse(cycles)
+		f(c)
 	}
 }
 

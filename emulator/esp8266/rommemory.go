@@ -16,7 +16,11 @@ func memcpy(c *Chip) {
 }
 
 func (c *Chip) copy(to, from, n uint32) {
-	c.Elapse(20 + uint64(n/4))
+	if (to^from)%4 == 0 {
+		c.Elapse(memoryCycles + copyCycles*uint64(n)/16)
+	} else {
+		c.Elapse(memoryCycles + shiftCycles*uint64(n)/16)
+	}
 	if d, s := c.bytesAt(to, n), c.bytesAt(from, n); d != nil && s != nil {
 		copy(d, s)
 		return
@@ -42,7 +46,7 @@ func memmove(c *Chip) {
 	if from >= to || to-from >= n || c.bytesAt(to, n) != nil && c.bytesAt(from, n) != nil {
 		c.copy(to, from, n)
 	} else { // from the end, by bytes
-		c.Elapse(20 + uint64(n))
+		c.Elapse(memoryCycles + moveBackCycles*uint64(n))
 		for i := n; i > 0; i-- {
 			c.store(to+i-1, 1, c.load(from+i-1, 1))
 		}
@@ -63,7 +67,7 @@ func bzero(c *Chip) {
 }
 
 func (c *Chip) fill(to uint32, v byte, n uint32) {
-	c.Elapse(20 + uint64(n/4))
+	c.Elapse(memoryCycles + fillCycles*uint64(n)/16)
 	if d := c.bytesAt(to, n); d != nil {
 		for i := range d {
 			d[i] = v
@@ -84,9 +88,9 @@ func (c *Chip) fill(to uint32, v byte, n uint32) {
 // memcmp (a, b, n).
 func memcmp(c *Chip) {
 	a, b, n := c.Arg(0), c.Arg(1), c.Arg(2)
-	c.Elapse(20)
+	c.Elapse(memoryCycles)
 	for ; n > 0; a, b, n = a+1, b+1, n-1 {
-		c.Elapse(2)
+		c.Elapse(compareCycles)
 		if d := int32(c.load(a, 1)) - int32(c.load(b, 1)); d != 0 {
 			c.Return(uint32(d))
 			return
@@ -105,7 +109,7 @@ func (c *Chip) text(addr, max uint32) []byte {
 		}
 		s = append(s, byte(v))
 	}
-	c.Elapse(10 + 2*uint64(len(s)))
+	c.Elapse(memoryCycles + textCycles*uint64(len(s)))
 	return s
 }
 
@@ -143,8 +147,9 @@ func strncmp(c *Chip) { c.compare(c.Arg(2)) }
 
 func (c *Chip) compare(n uint32) {
 	a, b := c.Arg(0), c.Arg(1)
+	c.Elapse(memoryCycles)
 	for ; n > 0; a, b, n = a+1, b+1, n-1 {
-		c.Elapse(2)
+		c.Elapse(compareCycles)
 		x, y := c.load(a, 1), c.load(b, 1)
 		if x != y || x == 0 {
 			c.Return(x - y)

@@ -44,18 +44,3 @@ void writeConfiguration(uint32_t slot) {
         ets_printf("boot: cannot write the configuration\n");
     }
 }
-
-void writeRecord(uint32_t slot) {
-    // RTC memory takes whole words only: the magic; next mode, last mode, last ROM and
-    // temporary ROM, a byte each; the checksum.
-    const uint32_t magic = 0x2334AE68;
-    const uint32_t state = slot << 16;
-    uint32_t checksum = magic ^ state;
-    checksum ^= checksum >> 16;
-    checksum ^= checksum >> 8;
-
-    volatile uint32_t* record = memory(0x60001200);
-    record[0] = magic;
-    record[1] = state;
-    record[2] = (checksum ^ 0xEF) & 0xFF;
-}

@@ -1,4 +1,4 @@
-// The boot configuration in flash and the record in RTC memory (docs/SPEC.md, section 3).
+// The boot configuration in flash (docs/SPEC.md, section 3).
 #pragma once
 
 #include <stdint.h>
@@ -12,6 +12,3 @@ uint32_t readConfiguration();
 
 // Writes a configuration that names the slot.
 void writeConfiguration(uint32_t slot);
-
-// Tells the firmware which slot was booted.
-void writeRecord(uint32_t slot);

@@ -1,5 +1,6 @@
 // ESPer's bootloader: boots a slot only if the image in it is whole (docs/SPEC.md, section 4).
 #include "configuration.h"
+#include "esper/BootRecord.h"
 #include "image.h"
 #include "rom.h"
 
@@ -33,6 +34,20 @@ void startSerial() {
     }
 }
 
+// Loads the image if it may be booted, and returns its entry address; else 0.
+uint32_t start(Image& image, const char* reason) {
+    verify(image);
+    if (image.verdict != VERIFIED) {
+        ets_printf("boot: slot %d refused: %s\n", image.slot, image.refusal);
+        return 0;
+    }
+    const uint32_t entry = load(image);
+    if (entry == 0) return 0;
+    ets_printf("boot: slot %d: %s %s, %s\n", image.slot, image.descriptor.device,
+               image.descriptor.version, reason);
+    return entry;
+}
+
 }  // namespace
 
 // Returns the entry address of the firmware to run.
@@ -41,6 +56,15 @@ extern "C" uint32_t boot() {
     startSerial();
     read(images[0], 0);
     read(images[1], 1);
+
+    BootRecord record = BootRecord::read();
+    if ((record.nextMode & BootRecord::TRIAL) && record.tempRom < SLOTS) {
+        // Before anything else, so that it happens once whatever follows.
+        record = {0, BootRecord::TRIAL, record.tempRom, 0};
+        record.write();
+        const uint32_t entry = start(images[record.lastRom], "on trial");
+        if (entry != 0) return entry;
+    }
 
     // What the descriptors say is enough to choose which slot to try first: verify() decides.
     const uint32_t configured = readConfiguration();
@@ -54,21 +78,21 @@ extern "C" uint32_t boot() {
 
     for (uint32_t attempt = 0; attempt < SLOTS; attempt++) {
         const uint32_t slot = first ^ attempt;
-        Image& image = images[slot];
-        const uint32_t verdict = verify(image);
-        const uint32_t wrong = opaque(verdict) ^ VERIFIED;
-        if (verdict != VERIFIED) {
-            ets_printf("boot: slot %d refused: %s\n", slot, image.refusal);
+        const uint32_t entry = start(images[slot], reason);
+        if (entry == 0) {
             if (readable) reason = "the other does not boot";
             continue;
         }
-        const uint32_t entry = load(image);
-        if (entry == 0) continue;
-        ets_printf("boot: slot %d: %s %s, %s\n", slot, image.descriptor.device,
-                   image.descriptor.version, reason);
         if (!readable) writeConfiguration(slot);
-        writeRecord(slot);
-        return entry ^ wrong;  // where no code is, if it is not to boot
+        const bool tried = record.lastMode & BootRecord::TRIAL;
+        const uint8_t rom = static_cast<uint8_t>(slot);
+        if (tried) {
+            record = {0, BootRecord::ROLLED_BACK, rom, record.lastRom};
+        } else {
+            record = {0, 0, rom, 0};
+        }
+        record.write();
+        return entry;
     }
     stop();
 }

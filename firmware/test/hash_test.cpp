@@ -55,3 +55,23 @@ TEST(hashes_do_not_depend_on_the_pieces) {
         }
     }
 }
+
+// However much room the last block leaves for the length. The digest is that of all digests.
+TEST(hashes_are_right_for_every_length) {
+    std::string digests256;
+    std::string digests512;
+    auto append = [](std::string& digests, const std::string& hex) {
+        for (size_t i = 0; i < hex.size(); i += 2) {
+            digests += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+        }
+    };
+    for (size_t length = 0; length < 300; length++) {
+        append(digests256, hash<Sha256, 32>(std::string(length, 'x'), 1000));
+        append(digests512, hash<Sha512, 64>(std::string(length, 'x'), 1000));
+    }
+    CHECK_EQUAL((hash<Sha256, 32>(digests256, 1000)),
+                "3068c8c08e804c2be19cb16d8f13fb8cbdff841c789d00ce28ded624674b6d55");
+    CHECK_EQUAL((hash<Sha512, 64>(digests512, 1000)),
+                "0a6a4d91c9c127e3ffd49e748cac6b599e1ce1039f1d92bdcdce57e91acc2b7d"
+                "13aa0183989b5e7fdc7a2b84a968d350d022db27b68c0b4fa2d71fdb45537c00");
+}

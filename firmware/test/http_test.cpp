@@ -147,7 +147,7 @@ TEST(long_headers_that_do_not_matter_are_read_over) {
 }
 
 TEST(a_length_that_is_cut_off_is_malformed) {
-    CHECK(malformed(response("Content-Length:" + std::string(60, ' ') + "5")));
+    CHECK(malformed(response("Content-Length:" + std::string(90, ' ') + "5")));
 }
 
 TEST(a_head_has_at_most_2048_bytes) {
@@ -173,6 +173,92 @@ TEST(pieces_of_any_size_give_the_same_response) {
         }
         CHECK_EQUAL(read(text, everywhere).text(), whole);
     }
+}
+
+namespace {
+
+HttpResponse headOf(const std::string& headers, const char* status = "206 Partial Content") {
+    HttpResponse response;
+    const std::string text = std::string("HTTP/1.1 ") + status + "\r\n" + headers + "\r\n\r\n";
+    response.head(text.data(), text.size());
+    return response;
+}
+
+bool rangeIsRead(const std::string& value, const char* length = "5") {
+    return headOf("Content-Length: " + std::string(length) + "\r\nContent-Range: " + value)
+               .state() == State::BODY;
+}
+
+std::string tagOf(const std::string& headers) {
+    return headOf("Content-Length: 5\r\n" + headers, "200 OK").etag();
+}
+
+}  // namespace
+
+TEST(a_part_says_where_it_begins_and_what_the_whole_is) {
+    const HttpResponse part =
+        headOf("content-range: bytes 100-104/300\r\nContent-Length: 5\r\nETag: \"a\"");
+    CHECK(part.state() == State::BODY);
+    CHECK_EQUAL(part.from(), 100u);
+    CHECK_EQUAL(part.length(), 5u);
+    CHECK_EQUAL(part.total(), 300u);
+    const HttpResponse whole = headOf("Content-Length: 5\r\nContent-Range: nonsense", "200 OK");
+    CHECK(whole.state() == State::BODY);
+    CHECK_EQUAL(whole.from(), 0u);
+    CHECK_EQUAL(whole.total(), 5u);
+}
+
+TEST(a_part_must_say_what_it_is) {
+    CHECK(rangeIsRead("bytes 0-4/5"));
+    CHECK(rangeIsRead("bytes 7-11/999999999"));
+    for (const char* value : {"",
+                              "bytes",
+                              "bytes ",
+                              "bytes 0-4",
+                              "bytes 0-4/",
+                              "bytes 0-4/*",
+                              "bytes */5",
+                              "bytes 0-3/5",
+                              "bytes 0-5/6",
+                              "bytes 5-4/6",
+                              "bytes 1-5/5",
+                              "bytes -4/5",
+                              "bytes 0-/5",
+                              "items 0-4/5",
+                              "Bytes 0-4/5",
+                              "bytes=0-4/5",
+                              "bytes  0-4/5",
+                              "bytes 0-4/5 x",
+                              "bytes 0 -4/5",
+                              "bytes +0-4/5",
+                              "bytes 0-4/1000000000",
+                              "bytes 4294967296-4294967300/4294967301"}) {
+        CHECK(!rangeIsRead(value));
+    }
+    CHECK(!rangeIsRead("bytes 0-4/5\r\nContent-Range: bytes 0-4/5"));
+    CHECK(!rangeIsRead("bytes 0-4/5" + std::string(90, ' ')));
+    CHECK(!rangeIsRead("bytes 0-4/5", "4"));
+    CHECK(headOf("Content-Length: 5").state() == State::MALFORMED);
+    CHECK(headOf("Content-Range: bytes 0-4/5").state() == State::MALFORMED);
+}
+
+TEST(a_range_that_cannot_be_satisfied_is_told) {
+    const HttpResponse refused = headOf("Content-Range: bytes */300", "416 Range Not Satisfiable");
+    CHECK(refused.state() == State::DONE);
+    CHECK_EQUAL(refused.status(), 416u);
+}
+
+TEST(a_strong_etag_is_kept_with_its_quotes) {
+    const std::string hash(64, 'f');
+    CHECK_EQUAL(tagOf("ETag: \"" + hash + "\""), "\"" + hash + "\"");
+    CHECK_EQUAL(tagOf("etag:\"5f-1a\" "), "\"5f-1a\"");
+    for (const std::string& value :
+         {std::string("W/\"a\""), std::string("a"), std::string("\""), std::string("\"a\"b\""),
+          std::string("\"a b\""), std::string("\"\xC3\xBC\""), "\"" + std::string(71, 'x') + "\"",
+          "\"" + std::string(200, 'x') + "\"", std::string("")}) {
+        CHECK_EQUAL(tagOf("ETag: " + value), "");
+    }
+    CHECK_EQUAL(tagOf("Server: x"), "");
 }
 
 TEST(mutated_responses_are_read_or_refused) {

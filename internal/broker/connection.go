@@ -9,7 +9,9 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/netip"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,7 +50,7 @@ func ParseURL(text string) (*url.URL, error) {
 	switch {
 	case port == "":
 		return nil, fmt.Errorf("the broker's URL begins with %q: it should be mqtt:// or mqtts://", u.Scheme)
-	case u.Hostname() == "":
+	case u.Hostname() == "" || strings.Contains(u.Hostname(), ":") && !isAddress(u.Hostname()):
 		return nil, errors.New("the broker's URL names no host: it should be mqtt://[user:password@]host[:port]")
 	case u.Path != "" && u.Path != "/", u.RawQuery != "", u.Fragment != "":
 		return nil, errors.New("the broker's URL goes on after host and port: it should be mqtt://[user:password@]host[:port]")
@@ -58,6 +60,12 @@ func ParseURL(text string) (*url.URL, error) {
 	}
 	u.Path = ""
 	return u, nil
+}
+
+// isAddress tells whether a host is an IP address, the only hosts with colons.
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
 }
 
 // Dial connects to a broker (see ParseURL) and waits until it has let us in, or

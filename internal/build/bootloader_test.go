@@ -84,7 +84,10 @@ func boot(t testing.TB, content []byte) booted {
 	return start(flash)
 }
 
-func start(flash *esp8266.Flash) booted {
+func start(flash *esp8266.Flash) booted { return startWith(flash, nil) }
+
+// startWith starts a chip that has bytes in its RTC memory.
+func startWith(flash *esp8266.Flash, record []byte) booted {
 	var serial bytes.Buffer
 	b := booted{slot: -1, chip: esp8266.New(flash)}
 	b.chip.Serial = &serial
@@ -99,6 +102,9 @@ func start(flash *esp8266.Flash) booted {
 		b.chip.Break()
 	}
 	b.chip.PowerOn()
+	if record != nil {
+		_ = b.chip.Write(image.RTCRecordAddress, record)
+	}
 	for b.slot < 0 {
 		if b.chip.Run(esp8266.CyclesPerSecond) != esp8266.EventIdle {
 			break

@@ -20,8 +20,11 @@ import (
 	"esper/internal/site"
 )
 
-// BootloaderFile is the name of the bootloader's image in the build folder.
-const BootloaderFile = "bootloader.bin"
+// The names of the bootloader's image and program in the build folder.
+const (
+	BootloaderFile = "bootloader.bin"
+	bootloaderELF  = "bootloader.elf"
+)
 
 // Options say how to build. The zero value builds everything, for the emulator,
 // into the site's build folder.
@@ -36,9 +39,10 @@ type Options struct {
 
 // Result is what was built.
 type Result struct {
-	Types      []TypeResult // sorted by name
-	Bootloader string       // path of its image
-	Compiled   []string     // the sources that were compiled anew, in no order
+	Types         []TypeResult // sorted by name
+	Bootloader    string       // path of its image
+	BootloaderELF string       // of the linked program
+	Compiled      []string     // the sources that were compiled anew, in no order
 }
 
 // TypeResult is the firmware of one device type.
@@ -111,12 +115,16 @@ func Build(ctx context.Context, s *site.Site, o Options) (*Result, error) {
 	}
 	defer os.RemoveAll(work)
 	var files outputs
-	result := &Result{Bootloader: filepath.Join(o.Dir, BootloaderFile)}
+	result := &Result{
+		Bootloader:    filepath.Join(o.Dir, BootloaderFile),
+		BootloaderELF: filepath.Join(o.Dir, bootloaderELF),
+	}
 	links, linking := errgroup.WithContext(ctx)
 	links.SetLimit(b.jobs)
 	links.Go(func() error {
-		content, err := b.linkBootloader(linking, filepath.Join(work, "bootloader.elf"), boot)
+		content, elf, err := b.linkBootloader(linking, filepath.Join(work, "bootloader.elf"), boot)
 		files.add(result.Bootloader, content)
+		files.add(result.BootloaderELF, elf)
 		return err
 	})
 	result.Types = make([]TypeResult, len(types))

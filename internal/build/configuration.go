@@ -44,6 +44,7 @@ func configuration(c site.Config, deviceType string, v site.Version) []byte {
 	} else {
 		p("    nullptr, 0,")
 	}
+	p("    %du, %du, %t,", uint32(c.Update.ConfirmAfter.Seconds()), uint32(c.Update.TrialTimeout.Seconds()), c.Update.Refresh)
 	p("    %du,", uint32(c.Heartbeat.Timeout.Seconds()))
 	p("};")
 	p("")

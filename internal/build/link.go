@@ -66,17 +66,18 @@ func (b *builder) linkSlot(ctx context.Context, path string, slot int, device, f
 	return l, nil
 }
 
-// linkBootloader links the bootloader and packs its image.
-func (b *builder) linkBootloader(ctx context.Context, path string, boot objects) ([]byte, error) {
+// linkBootloader links the bootloader and packs its image; elf is the linked program.
+func (b *builder) linkBootloader(ctx context.Context, path string, boot objects) (packed, elf []byte, err error) {
 	program, err := b.link(ctx, path, slices.Concat([]string{
 		"-T", filepath.Join(b.sources, "bootloader", "bootloader.ld"),
 		"-T", filepath.Join(b.sources, "link", "rom.ld"),
 		"-T", filepath.Join(b.sources, "link", "romlibrary.ld"),
 	}, boot))
 	if err != nil {
-		return nil, fmt.Errorf("bootloader: %w", err)
+		return nil, nil, fmt.Errorf("bootloader: %w", err)
 	}
-	return image.PackBootloader(program.entry, program.ram)
+	packed, err = image.PackBootloader(program.entry, program.ram)
+	return packed, program.content, err
 }
 
 // program is what was linked.

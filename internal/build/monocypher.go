@@ -38,6 +38,16 @@ const maxMonocypherFile = 1 << 20 // bytes
 // hash is known.
 var ErrMonocypher = errors.New("no Monocypher")
 
+// Monocypher returns a folder with the sources of Monocypher, for those who compile
+// them for the computer.
+func Monocypher(ctx context.Context) (string, error) {
+	cache, err := cacheDir()
+	if err != nil {
+		return "", err
+	}
+	return (&builder{cache: cache, log: io.Discard}).findMonocypher(ctx)
+}
+
 // findMonocypher returns a folder with the sources of Monocypher.
 func (b *builder) findMonocypher(ctx context.Context) (string, error) {
 	if dir := os.Getenv(MonocypherVariable); dir != "" {

@@ -89,6 +89,7 @@ type Info struct {
 		ROM     uint8   `json:"rom"`     // the running slot
 		Default uint8   `json:"default"` // the slot in the boot configuration
 		Trial   bool    `json:"trial"`
+		Safe    bool    `json:"safe"` // it runs without its features
 		Reset   string  `json:"reset"`
 		Slots   []*Slot `json:"slots"` // nil: no descriptor in the slot
 	} `json:"boot"`
@@ -121,6 +122,18 @@ type UpdateStatus struct {
 	Version  string `json:"version"`
 	Progress int    `json:"progress"` // percent
 	Error    string `json:"error"`    // one of SPEC's names, or empty
+}
+
+// AtRest tells whether the device is done with its last check: nothing is being
+// downloaded, verified or tried, also no copy for its other slot.
+func (u UpdateStatus) AtRest() bool {
+	switch u.State {
+	case "idle", "failed", "rolled-back":
+		return true
+	case "confirmed":
+		return u.Progress == 100 || u.Error != ""
+	}
+	return false
 }
 
 // maxText is the longest text in a message, in bytes.

@@ -58,8 +58,9 @@ const (
 
 // Modes in the RTC record.
 const (
-	ModeStandard  = 0
-	ModeTemporary = 2
+	ModeStandard   = 0
+	ModeTemporary  = 2 // a trial
+	ModeRolledBack = 0x80
 )
 
 const rtcMagic = 0x2334AE68

@@ -8,6 +8,7 @@ type Flash struct {
 
 	Configuration      BootConfiguration
 	ConfigurationError error
+	Refusals           []Refusal // releases that the device does not try again
 
 	Slots [Slots]Slot
 }
@@ -59,6 +60,7 @@ func ParseFlash(b []byte) (*Flash, error) {
 		f.Bootloader, _, f.BootloaderError = ParseStandard(sector)
 	}
 	f.Configuration, f.ConfigurationError = ParseBootConfiguration(b[BootConfigurationAddress:])
+	f.Refusals = ParseRefusals(b[BootConfigurationAddress:])
 	for i := range f.Slots {
 		address := SlotAddress(i)
 		f.Slots[i].Image, f.Slots[i].Error = ParseSlot(b[address:address+SlotSize], i)

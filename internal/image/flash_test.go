@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 )
 
@@ -78,7 +79,7 @@ func TestAnRTCRecordIsWrittenAndReadAsSpecified(t *testing.T) {
 
 // flash returns the content of a flash with images of the sequences given, 0 for
 // none.
-func flash(t *testing.T, sequence0, sequence1 uint32) []byte {
+func flash(t testing.TB, sequence0, sequence1 uint32) []byte {
 	t.Helper()
 	bootloader, err := PackBootloader(0x4010E000, []Segment{{0x4010E000, []byte("boot")}})
 	if err != nil {
@@ -207,18 +208,22 @@ func FuzzParseSlot(f *testing.F) {
 	f.Add(mustPack(f, input(0)), 0)
 	f.Add(append(mustPack(f, input(1)), 0xFF, 0xFF), 1)
 	f.Fuzz(func(t *testing.T, b []byte, slot int) {
-		if parsed, err := ParseSlot(b, slot); err == nil && parsed.Descriptor.Slot != slot {
+		parsed, err := ParseSlot(b, slot)
+		if err == nil && parsed.Descriptor.Slot != slot {
 			t.Errorf("an image for slot %d in slot %d", parsed.Descriptor.Slot, slot)
 		}
+		checkTyped(t, err)
 	})
 }
 
 func FuzzParseBootConfiguration(f *testing.F) {
 	f.Add(BootConfiguration{Current: 1}.Marshal())
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if c, err := ParseBootConfiguration(b); err == nil && (c.Current < 0 || c.Current >= Slots) {
+		c, err := ParseBootConfiguration(b)
+		if err == nil && (c.Current < 0 || c.Current >= Slots) {
 			t.Errorf("slot %d", c.Current)
 		}
+		checkTyped(t, err)
 	})
 }
 
@@ -229,5 +234,59 @@ func FuzzParseRTCRecord(f *testing.F) {
 		if err == nil && !bytes.Equal(r.Marshal()[:9], b[:9]) {
 			t.Errorf("written again: % x from % x", r.Marshal(), b)
 		}
+		checkTyped(t, err)
 	})
+}
+
+// Whatever lies in a flash, each part of it is read or refused for one of the
+// reasons above, whatever the others are; and what boots is there.
+func FuzzParseFlash(f *testing.F) {
+	whole := flash(f, 1, 0)
+	slots := [][]byte{mustPack(f, input(0)), mustPack(f, input(1))}
+	for _, configuration := range [][]byte{nil, BootConfiguration{}.Marshal(), BootConfiguration{Current: 1}.Marshal()} {
+		f.Add(whole[:BootloaderSize], configuration, slots[0], slots[1])
+		f.Add(whole[:BootloaderSize], configuration, slots[1], slots[0])
+		f.Add([]byte{0xE9}, configuration, slots[0][:40], []byte{0xEA, 4})
+	}
+	nothing := bytes.Repeat([]byte{0xFF}, FlashSize)
+	b := make([]byte, FlashSize)
+	f.Fuzz(func(t *testing.T, bootloader, configuration, rom0, rom1 []byte) {
+		copy(b, nothing)
+		copy(b[Slot1Address:][:SlotSize], rom1)
+		copy(b[Slot0Address:][:SlotSize], rom0)
+		copy(b[BootConfigurationAddress:][:SectorSize], configuration)
+		copy(b[BootloaderAddress:][:BootloaderSize], bootloader)
+		parsed, err := ParseFlash(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, err := range []error{parsed.BootloaderError, parsed.ConfigurationError, parsed.Slots[0].Error, parsed.Slots[1].Error} {
+			checkTyped(t, err)
+		}
+		if (parsed.Bootloader == nil) != (parsed.BootloaderError != nil) {
+			t.Errorf("bootloader %v, error %v", parsed.Bootloader, parsed.BootloaderError)
+		}
+		for i, slot := range parsed.Slots {
+			if (slot.Image == nil) != (slot.Error != nil) || slot.Image != nil && slot.Image.Descriptor.Slot != i {
+				t.Errorf("slot %d: %+v", i, slot)
+			}
+		}
+		if boots := parsed.Boots(); boots >= 0 && parsed.Slots[boots].Image == nil {
+			t.Errorf("slot %d boots, which holds nothing", boots)
+		}
+	})
+}
+
+// checkTyped fails for an error that is none of the reasons why something is not
+// whole.
+func checkTyped(t *testing.T, err error) {
+	t.Helper()
+	reasons := []error{
+		ErrTruncated, ErrTrailingData, ErrMagic, ErrFormat, ErrHeader, ErrDeviceType, ErrVersion, ErrDescriptor,
+		ErrSlot, ErrSize, ErrSegment, ErrChecksum, ErrTrailer, ErrErased, ErrConfiguration, ErrRTCRecord,
+	}
+	var large *TooLargeError
+	if err != nil && !errors.As(err, &large) && !slices.ContainsFunc(reasons, func(r error) bool { return errors.Is(err, r) }) {
+		t.Errorf("an error without a reason: %v", err)
+	}
 }

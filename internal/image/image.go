@@ -49,6 +49,9 @@ func Pack(in Input) ([]byte, error) {
 			return nil, err
 		}
 	}
+	if in.Entry == 0 {
+		return nil, errEntry
+	}
 	padding := -len(in.IROM) & 15
 	b := []byte{slotMagic, slotMagic2, in.FlashMode, in.FlashSizeFreq}
 	b = binary.LittleEndian.AppendUint32(b, in.Entry)
@@ -72,6 +75,9 @@ func Pack(in Input) ([]byte, error) {
 	trailer := sha256.Sum256(b)
 	return append(b, trailer[:]...), nil
 }
+
+// The bootloader does not boot such an image.
+var errEntry = wrong(ErrHeader, "an entry address of 0")
 
 // Parse reads an image file and returns an error if it is not whole. The result
 // refers to b.
@@ -107,6 +113,9 @@ func Parse(b []byte) (*Image, error) {
 	}
 	if !bytes.Equal(b[2:8], b[headerSize+n+2:headerSize+n+8]) {
 		return nil, wrong(ErrHeader, "the two headers differ in flash mode, size or entry address")
+	}
+	if standard.Entry == 0 {
+		return nil, errEntry
 	}
 	for _, segment := range standard.Segments {
 		if err := checkRAM(segment); err != nil {

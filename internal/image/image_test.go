@@ -261,7 +261,7 @@ func TestPackLeavesItsInputAsItIs(t *testing.T) {
 // anyInput draws something that can be packed.
 func anyInput(t *rapid.T) Input {
 	in := Input{
-		Entry: rapid.Uint32().Draw(t, "entry"),
+		Entry: rapid.Uint32Min(1).Draw(t, "entry"),
 		IROM: descriptor(
 			rapid.StringMatching(`[a-z][a-z0-9-]{0,30}`).Draw(t, "type"),
 			rapid.StringMatching(`[A-Za-z0-9._+-]{1,32}`).Draw(t, "version"),
@@ -381,6 +381,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		parsed, err := Parse(b)
 		if err != nil {
+			checkTyped(t, err)
 			return
 		}
 		again, err := Pack(Input{parsed.Entry, parsed.IROM, parsed.Segments, parsed.Descriptor.Slot,
@@ -402,6 +403,7 @@ func FuzzParseStandard(f *testing.F) {
 		if err == nil && (size > len(b) || size%16 != 0) {
 			t.Errorf("size %d of %d bytes", size, len(b))
 		}
+		checkTyped(t, err)
 	})
 }
 
@@ -410,6 +412,7 @@ func FuzzParseDescriptor(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d, err := ParseDescriptor(b)
 		if err != nil {
+			checkTyped(t, err)
 			return
 		}
 		again, err := d.Marshal()

@@ -17,6 +17,7 @@ func TestADeviceCatchesUpAfterEachFault(t *testing.T) {
 	for name, fault := range map[string]struct {
 		begin, end func(w *world, d *emulator.Device)
 		reason     string // that the device reports meanwhile, if it can and does
+		tried      bool   // the release is fetched, but its trial cannot be confirmed meanwhile
 	}{
 		"the access point is off": {
 			begin: func(w *world, _ *emulator.Device) { w.Net.SetAccessPoint(false) },
@@ -33,13 +34,15 @@ func TestADeviceCatchesUpAfterEachFault(t *testing.T) {
 		"the broker refuses": {
 			begin: func(w *world, d *emulator.Device) { w.broker.Refuse = 3; d.PowerCycle() },
 			end:   func(w *world, _ *emulator.Device) { w.broker.Refuse = 0 },
+			tried: true,
 		},
 		"the broker talks nonsense": {
 			begin: func(w *world, d *emulator.Device) {
 				w.brokerHost.Replace(1883, network.Raw("SSH-2.0-OpenSSH_9.2\r\n"))
 				d.PowerCycle()
 			},
-			end: func(w *world, _ *emulator.Device) { w.brokerHost.Replace(1883, w.broker) },
+			end:   func(w *world, _ *emulator.Device) { w.brokerHost.Replace(1883, w.broker) },
+			tried: true,
 		},
 		"the web server is down": {
 			begin:  func(w *world, _ *emulator.Device) { w.Net.SetDown(w.webHost, true) },
@@ -117,6 +120,13 @@ func TestADeviceCatchesUpAfterEachFault(t *testing.T) {
 			fault.end(w, d)
 			if fault.reason != "" {
 				w.notify()
+			}
+			if fault.tried {
+				w.expect("the end of the trial", 3*time.Minute, func() bool {
+					u := w.lastUpdate(d)
+					return u.State == "rolled-back" && u.Error == "not-confirmed"
+				})
+				w.broker.Publish(realm+"/"+d.ID()+"/update", "again", false)
 			}
 			w.expect("v2 runs", 3*time.Minute, func() bool { return w.runs(d, "v2") })
 		})

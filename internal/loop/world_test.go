@@ -54,7 +54,7 @@ func TestMain(m *testing.M) {
 }
 
 // theFirmwares returns what is built for all tests.
-func theFirmwares(t *testing.T) *firmwares {
+func theFirmwares(t testing.TB) *firmwares {
 	t.Helper()
 	once.Do(func() {
 		if dir, failed = os.MkdirTemp("", "loop-*"); failed == nil {
@@ -80,22 +80,68 @@ func makeFirmwares(dir string) (*firmwares, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := shortenTrial(filepath.Join(dir, site.ConfigFile)); err != nil {
+		return nil, err
+	}
 	f := &firmwares{built: map[string][image.Slots][]byte{}}
 	if f.site, err = site.Open(dir); err != nil {
 		return nil, err
 	}
-	f.key, err = release.LoadPrivateKey(filepath.Join(dir, site.KeyName+".key"))
-	return f, err
+	// Always the same key: what was tried can be tried again, in another process, too.
+	f.key = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	f.site.Config.Update.Keys = []ed25519.PublicKey{f.key.Public().(ed25519.PublicKey)}
+	return f, nil
+}
+
+// confirmAfter is how long a trial must be healthy here.
+const confirmAfter = 10 * time.Second
+
+func shortenTrial(config string) error {
+	text, err := os.ReadFile(config)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(config, bytes.Replace(text, []byte(`confirm_after = "30s"`),
+		fmt.Appendf(nil, "confirm_after = %q", confirmAfter), 1), 0o644)
+}
+
+// variant is how a firmware differs from what the site says. The zero value does not.
+type variant struct {
+	name   string
+	source string             // added to the device type's
+	config func(*site.Config) // what changes
 }
 
 // images builds a device type in a version, once.
-func (f *firmwares) images(t *testing.T, deviceType, version string, sequence uint32) [image.Slots][]byte {
+func (f *firmwares) images(t testing.TB, deviceType, version string, sequence uint32) [image.Slots][]byte {
+	t.Helper()
+	return f.variant(t, deviceType, version, sequence, variant{})
+}
+
+// variant builds a variant of a device type in a version, once.
+func (f *firmwares) variant(t testing.TB, deviceType, version string, sequence uint32, v variant) [image.Slots][]byte {
 	t.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	name := fmt.Sprint(deviceType, " ", version, " ", sequence)
+	name := fmt.Sprint(deviceType, " ", version, " ", sequence, " ", v.name)
 	if images, ok := f.built[name]; ok {
 		return images
+	}
+	path := filepath.Join(f.site.Dir, site.DevicesDir, deviceType, deviceType+".cpp")
+	source, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := f.site.Config
+	defer func() {
+		f.site.Config = config
+		os.WriteFile(path, source, 0o644)
+	}()
+	if v.config != nil {
+		v.config(&f.site.Config)
+	}
+	if err := os.WriteFile(path, []byte(string(source)+v.source), 0o644); err != nil {
+		t.Fatal(err)
 	}
 	var log bytes.Buffer
 	result, err := build.Build(context.Background(), f.site, build.Options{
@@ -118,7 +164,7 @@ func (f *firmwares) images(t *testing.T, deviceType, version string, sequence ui
 }
 
 // release builds and signs.
-func (f *firmwares) release(t *testing.T, deviceType, version string, sequence uint32) *release.Release {
+func (f *firmwares) release(t testing.TB, deviceType, version string, sequence uint32) *release.Release {
 	t.Helper()
 	r, err := release.Sign(f.images(t, deviceType, version, sequence), f.key)
 	if err != nil {
@@ -130,7 +176,7 @@ func (f *firmwares) release(t *testing.T, deviceType, version string, sequence u
 // world is a fleet, its broker and its repository, in virtual time.
 type world struct {
 	*emulator.Lab
-	t          *testing.T
+	t          testing.TB
 	firmwares  *firmwares
 	repository *repository.Repository
 	handler    http.Handler // what the web server answers with; the repository's, unless a test plays another
@@ -142,7 +188,7 @@ type world struct {
 	updates    map[string][]fleet.UpdateStatus // by device: all that it reported
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{Lab: emulator.NewLab(), t: t, firmwares: theFirmwares(t), updates: map[string][]fleet.UpdateStatus{}}
 	var err error
@@ -236,8 +282,13 @@ func (w *world) device(d *emulator.Device) fleet.Device {
 	return fleet.Device{}
 }
 
-// runs says whether a device is online and reports to run the version.
+// runs says whether a device is online and reports to run the version, not on trial.
 func (w *world) runs(d *emulator.Device, version string) bool {
+	return w.starts(d, version) && !w.device(d).Info.Boot.Trial
+}
+
+// starts says whether a device is online and reports to run the version, be it on trial.
+func (w *world) starts(d *emulator.Device, version string) bool {
 	known := w.device(d)
 	return known.Status == fleet.Online && known.Version() == version
 }
@@ -249,7 +300,7 @@ func (w *world) settle() {
 		w.expect(d.ID()+" online, and done with its first check", 30*time.Second, func() bool {
 			u := w.lastUpdate(d)
 			return w.device(d).Status == fleet.Online && w.device(d).Info != nil &&
-				(u.State == "idle" || u.State == "failed") && len(w.updates[d.ID()]) > 1
+				len(w.updates[d.ID()]) > 1 && u.AtRest()
 		})
 	}
 }

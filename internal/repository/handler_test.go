@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"esper/internal/image"
 	"esper/internal/release"
 )
 
@@ -130,29 +131,67 @@ func TestRequestsAreSeen(t *testing.T) {
 	}
 }
 
-// Whatever the path and query, the answer is a file of the release or an error,
-// never something from elsewhere on the disk.
-func FuzzRequestPath(f *testing.F) {
+// Whatever is asked for, the answer is a file of the release, a part of one, or an
+// error, never something from elsewhere on the disk; and what is told of the request
+// is as it should be, or empty.
+func FuzzRequest(f *testing.F) {
 	r := open(f, f.TempDir())
 	rel := testRelease(f, "v1", 1, "")
 	mustPublish(f, r, rel)
-	h := r.Handler(func(Request) {})
-	for _, seed := range []string{
+	var seen []Request
+	h := r.Handler(func(q Request) { seen = append(seen, q) })
+	for _, target := range []string{
 		"/socket.version", "/socket.rom0?version=v1", "/socket.rom1?version=..", "/../../etc/passwd", "//socket.rom0",
-		"/socket.rom0/", "/socket.%72om0", "/socket.rom0?version=../socket/v1", "/socket.rom0?version=.new-v1", "/\x00.rom0", "/socket.version?%zz",
+		"/socket.rom0/", "/socket.%72om0", "/socket.rom0?version=../socket/v1", "/socket.rom0?version=.new-v1", "/\x00.rom0",
+		"/socket.version?%zz", "/socket.rom0?version=v1&version=..",
 	} {
-		f.Add(seed)
+		f.Add(target, "00c0de", "v1", "", "")
 	}
+	tag := fmt.Sprintf(`"%x"`, sha256.Sum256(rel.Images[0]))
+	for _, part := range []string{
+		"bytes=5-", "bytes=0-0", "bytes=-1", "bytes=5-4", "bytes=1-2,4-5", "bytes=99999999999999999999-", "bytes=", "lines=1-", "bytes=16-\n",
+	} {
+		f.Add("/socket.rom0", "00C0DE", "../x", part, tag)
+	}
+	f.Add("/socket.rom0", "\x1b[2J", "v\n1", "bytes=5-", `W/"x"`)
 	own := []string{string(rel.VersionFile.Marshal()), string(rel.Images[0]), string(rel.Images[1])}
-	f.Fuzz(func(t *testing.T, target string) {
+	f.Fuzz(func(t *testing.T, target, device, running, part, condition string) {
 		q, err := http.NewRequest("GET", "http://x"+target, nil)
 		if err != nil || !strings.HasPrefix(target, "/") {
 			return
 		}
+		for name, value := range map[string]string{
+			"X-Esper-Device": device, "X-Esper-Version": running, "Range": part, "If-Range": condition,
+		} {
+			if value != "" {
+				q.Header.Set(name, value)
+			}
+		}
+		seen = nil
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, q)
-		if w.Code == 200 && !slices.Contains(own, w.Body.String()) || w.Code != 200 && w.Code != 404 {
-			t.Errorf("GET %q: status %d, %d bytes", target, w.Code, w.Body.Len())
+		switch body := w.Body.String(); w.Code {
+		case 200:
+			if !slices.Contains(own, body) {
+				t.Errorf("GET %q: %d bytes that are no file of the release", target, len(body))
+			}
+		case 206:
+			var from, to, size int
+			if n, _ := fmt.Sscanf(w.Header().Get("Content-Range"), "bytes %d-%d/%d", &from, &to, &size); n != 3 {
+				break // several ranges
+			}
+			if !slices.ContainsFunc(own, func(file string) bool { return len(file) == size && file[from:to+1] == body }) {
+				t.Errorf("GET %q, %q: not bytes %d-%d of a file", target, part, from, to)
+			}
+		case 404, 416:
+		default:
+			t.Errorf("GET %q, %q: status %d", target, part, w.Code)
+		}
+		for _, s := range seen {
+			if s.Device != "" && (s.Device != device || len(s.Device) != 6) || s.Running != "" && image.CheckVersion(s.Running) != nil ||
+				s.Wanted != "" && checkVersion(s.Wanted) != nil || s.Status != w.Code {
+				t.Errorf("seen %+v", s)
+			}
 		}
 	})
 }

@@ -46,6 +46,10 @@ type Update struct {
 	Path     string              // empty, or begins with a slash
 	Interval time.Duration       // whole seconds
 	Keys     []ed25519.PublicKey // 1 to 4; may be none if URL is empty
+
+	ConfirmAfter time.Duration // whole seconds: how long a trial must be healthy
+	TrialTimeout time.Duration // whole seconds, longer: when one that is not confirmed ends
+	Refresh      bool          // bring the other slot to the same release
 }
 
 // Heartbeat is what the devices watch for.
@@ -79,7 +83,8 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // hide returns the text of a URL without its password, for messages.
 func hide(text string) string {
 	u, err := url.Parse(text)
-	if err != nil || u.User == nil && strings.Contains(text, "@") { // malformed: who knows what it is
+	signs := strings.Count(text, "@")
+	if err != nil || signs > 1 || u.User == nil && signs > 0 { // a password may go on behind the first @
 		return "the URL"
 	}
 	return strconv.Quote(u.Redacted())

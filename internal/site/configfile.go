@@ -35,10 +35,14 @@ const (
 
 	minInterval = 10 * time.Second
 	maxInterval = 30 * 24 * time.Hour
+	minConfirm  = time.Second
+	maxTrial    = time.Hour
 )
 
 const (
 	defaultInterval = "1h"
+	defaultConfirm  = "30s"
+	defaultTrial    = "5m"
 	defaultMQTTPort = 1883
 	defaultHTTPPort = 80
 )
@@ -57,6 +61,10 @@ type configFile struct {
 		URL      string   `toml:"url"`
 		Interval string   `toml:"interval"`
 		Keys     []string `toml:"keys"`
+
+		ConfirmAfter string `toml:"confirm_after"`
+		TrialTimeout string `toml:"trial_timeout"`
+		Refresh      *bool  `toml:"refresh"`
 	} `toml:"update"`
 	Heartbeat struct {
 		Timeout string `toml:"timeout"`
@@ -156,15 +164,41 @@ func (f *configFile) check() (Config, error) {
 	if f.Update.Interval == "" {
 		f.Update.Interval = defaultInterval
 	}
-	if c.Update.Interval, err = checkDuration(f.Update.Interval); err != nil {
+	if c.Update.Interval, err = checkDuration(f.Update.Interval, minInterval, maxInterval); err != nil {
 		return c, fmt.Errorf("update.interval: %w", err)
 	}
+	if err := f.checkTrial(&c.Update); err != nil {
+		return c, err
+	}
 	if f.Heartbeat.Timeout != "" && f.Heartbeat.Timeout != "0s" && f.Heartbeat.Timeout != "0" {
-		if c.Heartbeat.Timeout, err = checkDuration(f.Heartbeat.Timeout); err != nil {
+		if c.Heartbeat.Timeout, err = checkDuration(f.Heartbeat.Timeout, minInterval, maxInterval); err != nil {
 			return c, fmt.Errorf("heartbeat.timeout: %w", err)
 		}
 	}
 	return c, nil
+}
+
+// checkTrial reads what concerns trial boots.
+func (f *configFile) checkTrial(u *Update) (err error) {
+	after, timeout := f.Update.ConfirmAfter, f.Update.TrialTimeout
+	if after == "" {
+		after = defaultConfirm
+	}
+	if timeout == "" {
+		timeout = defaultTrial
+	}
+	if u.ConfirmAfter, err = checkDuration(after, minConfirm, maxTrial); err != nil {
+		return fmt.Errorf("update.confirm_after: %w", err)
+	}
+	if u.TrialTimeout, err = checkDuration(timeout, minConfirm, maxTrial); err != nil {
+		return fmt.Errorf("update.trial_timeout: %w", err)
+	}
+	if u.TrialTimeout <= u.ConfirmAfter {
+		return fmt.Errorf("update.trial_timeout: %s is not longer than confirm_after, %s: no trial could be confirmed",
+			u.TrialTimeout, u.ConfirmAfter)
+	}
+	u.Refresh = f.Update.Refresh == nil || *f.Update.Refresh
+	return nil
 }
 
 // checkRealm accepts one or more topic levels of plain characters: the realm is
@@ -307,14 +341,14 @@ func plainHost(host string) bool {
 	return !digits || net.ParseIP(host) != nil
 }
 
-// checkDuration reads a duration of whole seconds.
-func checkDuration(text string) (time.Duration, error) {
+// checkDuration reads a duration of whole seconds, within limits.
+func checkDuration(text string, min, max time.Duration) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	if err != nil {
 		return 0, fmt.Errorf("%.40q is not a duration such as \"90s\", \"10m\" or \"1h\"", text)
 	}
-	if d < minInterval || d > maxInterval {
-		return 0, fmt.Errorf("%s is not between %s and %s", text, minInterval, maxInterval)
+	if d < min || d > max {
+		return 0, fmt.Errorf("%s is not between %s and %s", text, min, max)
 	}
 	if d%time.Second != 0 {
 		return 0, fmt.Errorf("%s is not a whole number of seconds", text)

@@ -55,6 +55,12 @@ url = %s
 interval = "1h"
 # Whose releases they install: 1 to 4 public keys. Two, while one replaces the other.
 keys = [%s]
+# New firmware must stay connected so long until it replaces the old one; the old one comes
+# back when that does not happen in time.
+confirm_after = "30s"
+trial_timeout = "5m"
+# Bring the other slot to the same release then, so that each slot can stand in for the other.
+refresh = true
 
 [heartbeat]
 # Restart when nothing comes on <realm>/heartbeat for so long. 0s: off

@@ -285,6 +285,8 @@ func TestWrongDeviceTypesAreRefused(t *testing.T) {
 	}
 }
 
+// A file is a configuration whose values are all within their limits, or it is
+// refused.
 func FuzzParseConfig(f *testing.F) {
 	f.Add([]byte(good))
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -293,9 +295,55 @@ func FuzzParseConfig(f *testing.F) {
 			return
 		}
 		c, err := file.check()
-		if err == nil && (c.Realm == "" || c.WiFi.SSID == "" || c.MQTT.Host == "" || c.MQTT.Port == 0 ||
-			c.Update.Interval < minInterval || c.Update.URL != "" && c.Update.Port == 0) {
-			t.Errorf("%q is accepted as %+v", text, c)
+		if err != nil {
+			return
+		}
+		if c.Realm == "" || len(c.Realm) > maxRealm || strings.ContainsAny(c.Realm, "+# \x00") {
+			t.Errorf("realm %q", c.Realm)
+		}
+		if c.WiFi.SSID == "" || len(c.WiFi.SSID) > maxSSID || len(c.WiFi.Password) > maxPassword {
+			t.Errorf("WiFi %q", c.WiFi.SSID)
+		}
+		if c.MQTT.Host == "" || len(c.MQTT.Host) > maxHost || c.MQTT.Port == 0 || len(c.MQTT.User) > maxUser || len(c.MQTT.Password) > maxUser {
+			t.Errorf("MQTT %+v", c.MQTT)
+		}
+		for _, d := range []time.Duration{c.Update.Interval, c.Heartbeat.Timeout} {
+			if d != 0 && (d < minInterval || d > maxInterval || d%time.Second != 0) {
+				t.Errorf("%q: %s", text, d)
+			}
+		}
+		if c.Update.URL != "" && (c.Update.Host == "" || c.Update.Port == 0) {
+			t.Errorf("update %+v", c.Update)
+		}
+	})
+}
+
+// A URL with a password is accepted with this one, or refused without telling it.
+func FuzzURL(f *testing.F) {
+	for _, text := range []string{"", "p", "p@x#", "p@x?", "p@x/", "%zz", "1/", "p:q", "p@@", " ", "p@[::1]:1#"} {
+		f.Add(text, "")
+		f.Add(text, "/")
+		f.Add("", text)
+	}
+	f.Add("", "@y:99999")
+	f.Fuzz(func(t *testing.T, before, behind string) {
+		const secret = "hunter2secret"
+		for _, scheme := range []string{"mqtt", "http"} {
+			text := scheme + "://user:" + before + secret + behind + "@host"
+			m, err := parseMQTT(text)
+			if err == nil && (m.Host == "" || m.Port == 0 || strings.ContainsAny(m.Host, "@/:?# ")) {
+				t.Errorf("%q is accepted as %+v", text, m)
+			}
+			if err != nil && strings.Contains(err.Error(), secret) {
+				t.Errorf("%q: the error tells the password: %v", text, err)
+			}
+			u, err := parseUpdateURL(text)
+			if err == nil && u.Host+u.Path != "" && !strings.HasSuffix(u.URL, u.Path) {
+				t.Errorf("%q is accepted as %+v", text, u)
+			}
+			if err != nil && strings.Contains(err.Error(), secret) {
+				t.Errorf("%q: the error tells the password: %v", text, err)
+			}
 		}
 	})
 }

@@ -47,6 +47,9 @@ struct Configuration {
     uint32_t updateInterval;    // seconds
     const uint8_t (*keys)[32];  // Ed25519 public keys
     uint8_t keyCount;           // 1 to 4
+    uint32_t confirmAfter;      // seconds that a trial must be healthy
+    uint32_t trialTimeout;      // seconds, then a trial that is not confirmed ends
+    bool refresh;               // bring the other slot to the same release
 
     uint32_t heartbeatTimeout;  // seconds; 0: off
 };
@@ -55,6 +58,11 @@ extern const Configuration configuration;
 
 // Lies in section .descriptor, which is in flash: only words may be read.
 extern const Descriptor descriptor;
+
+// The slot that this firmware runs from. By a whole word, whatever becomes of it.
+inline uint32_t ownSlot() {
+    return *const_cast<const volatile uint32_t*>(&descriptor.slot);
+}
 
 // Adds the services that this build wants to the device. Those that it does not want are
 // never named, and the linker leaves their code out.

@@ -6,13 +6,14 @@
 #include "Clock.h"
 #include "Configuration.h"
 #include "Log.h"
+#include "SafeMode.h"
 #include "Text.h"
 
 static constexpr const char* ONLINE = "ONLINE";
 static constexpr const char* OFFLINE = "OFFLINE";
 
 static constexpr uint32_t RESTART_DELAY = 300;      // ms
-static constexpr uint32_t CLOCK_INTERVAL = 600000;  // ms
+static constexpr uint32_t CLOCK_INTERVAL = 300000;  // ms; also how long no crash is healthy
 
 Service::Service(Device* device) : device(device) {
     next = device->services;
@@ -30,9 +31,15 @@ Device::Device()
     : wifi(this),
       mqtt(this),
       restartTimer([](void*) { system_restart(); }, nullptr),
-      clockTimer([](void*) { Clock::seconds(); }, nullptr),
+      clockTimer(
+          [](void*) {
+              Clock::seconds();
+              SafeMode::healthy();
+          },
+          nullptr),
       info(this),
-      reboot(this) {
+      reboot(this),
+      trial(this) {
     Text(chipId, sizeof(chipId)).hex(system_get_chip_id(), 6);
     Text(clientId, sizeof(clientId)).add("esper-").add(chipId);
     topic(Subscription::Scope::ONE, "status", "", statusTopic);
@@ -40,8 +47,8 @@ Device::Device()
 }
 
 void Device::start() {
-    ESPER_LOG("device", "%s %s %s, slot %u", configuration.device, chipId, configuration.version,
-              static_cast<unsigned>(descriptor.slot));
+    ESPER_LOG("device", "%s %s %s, slot %u%s", configuration.device, chipId, configuration.version,
+              static_cast<unsigned>(descriptor.slot), SafeMode::active() ? ", safe mode" : "");
     clockTimer.repeat(CLOCK_INTERVAL);
     wifi.start();
 }
@@ -99,6 +106,12 @@ void Device::onBrokerUp() {
 void Device::onBrokerDown() {
     for (Service* service = services; service != nullptr; service = service->next) {
         service->onBrokerDown();
+    }
+}
+
+void Device::confirmed() {
+    for (Service* service = services; service != nullptr; service = service->next) {
+        service->onConfirmed();
     }
 }
 

@@ -8,6 +8,7 @@
 #include "Wifi.h"
 #include "services/Info.h"
 #include "services/Reboot.h"
+#include "services/Trial.h"
 
 // The device: its connections, and the services and features that use them. A firmware
 // defines one, with its features, and getDevice().
@@ -27,10 +28,12 @@ class Device : private Wifi::Listener, private Mqtt::Listener {
 
     const char* id() const { return chipId; }  // 6 lower-case hex digits
     const Wifi& getWifi() const { return wifi; }
+    bool onTrial() const { return trial.running(); }
 
   private:
     friend class Service;
     friend class Subscription;
+    friend class Trial;
 
     static constexpr size_t MAX_TOPIC = 160;
 
@@ -39,6 +42,7 @@ class Device : private Wifi::Listener, private Mqtt::Listener {
     void onBrokerUp() override;
     void onBrokerDown() override;
     void onMessage(const MqttMessage& message) override;
+    void confirmed();
 
     bool topic(Subscription::Scope scope, const char* name, const char* suffix,
                char (&out)[MAX_TOPIC]) const;
@@ -54,6 +58,7 @@ class Device : private Wifi::Listener, private Mqtt::Listener {
     Timer clockTimer;
     Info info;
     Reboot reboot;
+    Trial trial;
 };
 
 // Defined by each firmware.

@@ -9,7 +9,8 @@ static constexpr uint32_t MAX_SILENCE = 10;  // seconds
 Http::Http(Consumer* consumer)
     : consumer(consumer), connection(this), timer(bind<Http, &Http::onTick>, this) {}
 
-void Http::get(const char* name, const char* deviceId, uint32_t seconds) {
+void Http::get(const char* name, const char* deviceId, uint32_t seconds, uint32_t from,
+               const char* etag) {
     cancel();
     Text text(request, sizeof(request));
     text.add("GET ").add(configuration.updatePath).add('/').add(name);
@@ -17,12 +18,19 @@ void Http::get(const char* name, const char* deviceId, uint32_t seconds) {
     text.number(uint32_t{configuration.updatePort});
     text.add("\r\nX-Esper-Device: ").add(deviceId);
     text.add("\r\nX-Esper-Version: ").add(configuration.version);
+    if (from > 0) {
+        text.add("\r\nRange: bytes=").number(from).add('-');
+        if (etag[0] != 0) {
+            text.add("\r\nIf-Range: ").add(etag);
+        }
+    }
     text.add("\r\nConnection: close\r\n\r\n");
     requestLength = text.length();
 
     response.reset();
     active = true;
     held = false;
+    partial = from > 0;
     silence = 0;
     left = seconds;
     timer.repeat(1000);
@@ -67,10 +75,10 @@ void Http::onData(const uint8_t* data, size_t length) {
                 return end(UpdateError::MALFORMED_RESPONSE);
             case HttpResponse::State::BODY:
             case HttpResponse::State::DONE:
-                if (response.status() != 200) {
+                if (response.status() != 200 && !(response.status() == 206 && partial)) {
                     return end(UpdateError::HTTP_STATUS);
                 }
-                consumer->onBegin(response.length());
+                consumer->onBegin(response.from(), response.total());
         }
     }
     // The consumer may cancel at each call.

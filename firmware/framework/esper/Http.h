@@ -13,8 +13,8 @@ class Http : private Connection::Listener {
   public:
     class Consumer {
       public:
-        // The server answered 200 with a body of that many bytes.
-        virtual void onBegin(uint32_t length) = 0;
+        // The body begins with byte `from`, 0 if not otherwise asked for, of `total`.
+        virtual void onBegin(uint32_t from, uint32_t total) = 0;
         virtual void onBody(const uint8_t* data, size_t length) = 0;
         // NONE: the body was there whole.
         virtual void onEnd(UpdateError error) = 0;
@@ -23,16 +23,21 @@ class Http : private Connection::Listener {
     explicit Http(Consumer* consumer);
 
     // Ends in onEnd, later, unless it is cancelled. The name is the last part of the path,
-    // with a query or without. Gives up after so many seconds.
-    void get(const char* name, const char* deviceId, uint32_t seconds);
+    // with a query or without. Gives up after so many seconds. Asks for what there is from
+    // byte `from` on, if it still has the ETag, unless that is empty; the server may send all
+    // of it nevertheless.
+    void get(const char* name, const char* deviceId, uint32_t seconds, uint32_t from = 0,
+             const char* etag = "");
 
     void cancel();
+
+    const HttpResponse& answer() const { return response; }
 
     void hold();  // at most Connection::WINDOW bytes come after it
     void unhold();
 
   private:
-    static constexpr size_t MAX_REQUEST = 512;
+    static constexpr size_t MAX_REQUEST = 640;
 
     void onOpen() override;
     void onData(const uint8_t* data, size_t length) override;
@@ -45,6 +50,7 @@ class Http : private Connection::Listener {
     Consumer* const consumer;
     bool active = false;
     bool held = false;
+    bool partial = false;  // a part was asked for
     uint32_t silence = 0;  // seconds since the last data
     uint32_t left = 0;     // seconds
     size_t requestLength = 0;

@@ -19,6 +19,31 @@ bool isTokenCharacter(char c) {
            (c > ' ' && c < 0x7F && strchr("!#$%&'*+-.^_`|~", c) != nullptr);
 }
 
+// Takes a number of at most nine digits off the text.
+bool takeNumber(const char*& text, size_t& length, uint32_t& out) {
+    size_t digits = 0;
+    out = 0;
+    while (digits < length && isDigit(text[digits])) {
+        if (digits == 9) {
+            return false;
+        }
+        out = out * 10 + static_cast<uint32_t>(text[digits++] - '0');
+    }
+    text += digits;
+    length -= digits;
+    return digits > 0;
+}
+
+bool take(const char*& text, size_t& length, const char* expected) {
+    const size_t size = strlen(expected);
+    if (length < size || memcmp(text, expected, size) != 0) {
+        return false;
+    }
+    text += size;
+    length -= size;
+    return true;
+}
+
 }  // namespace
 
 void HttpResponse::reset() {
@@ -96,19 +121,21 @@ void HttpResponse::header() {
     if (is("transfer-encoding", name)) {
         return fail();
     }
+    size_t begin = name + 1;
+    size_t end = kept;
+    while (begin < end && (line[begin] == ' ' || line[begin] == '\t')) {
+        begin++;
+    }
+    while (end > begin && (line[end - 1] == ' ' || line[end - 1] == '\t')) {
+        end--;
+    }
+    const bool cutOff = lineUsed > MAX_LINE;
     if (is("content-length", name)) {
-        size_t begin = name + 1;
-        size_t end = kept;
-        while (begin < end && (line[begin] == ' ' || line[begin] == '\t')) {
-            begin++;
-        }
-        while (end > begin && (line[end - 1] == ' ' || line[end - 1] == '\t')) {
-            end--;
-        }
-        if (lineUsed > MAX_LINE) {
-            return fail();
-        }
-        contentLength(line + begin, end - begin);
+        cutOff ? fail() : contentLength(line + begin, end - begin);
+    } else if (is("content-range", name) && code == 206) {
+        cutOff ? fail() : contentRange(line + begin, end - begin);
+    } else if (is("etag", name) && !cutOff) {
+        entityTag(line + begin, end - begin);
     }
 }
 
@@ -125,21 +152,40 @@ bool HttpResponse::is(const char* name, size_t nameLength) const {
 }
 
 void HttpResponse::contentLength(const char* value, size_t valueLength) {
-    if (valueLength == 0 || valueLength > 9) {
-        return fail();
-    }
-    uint32_t number = 0;
-    for (size_t i = 0; i < valueLength; i++) {
-        if (!isDigit(value[i])) {
-            return fail();
-        }
-        number = number * 10 + static_cast<uint32_t>(value[i] - '0');
-    }
-    if (hasLength && number != size) {
+    uint32_t number;
+    if (!takeNumber(value, valueLength, number) || valueLength > 0 ||
+        (hasLength && number != size)) {
         return fail();
     }
     hasLength = true;
     size = left = number;
+}
+
+// "bytes 100-199/300".
+void HttpResponse::contentRange(const char* value, size_t valueLength) {
+    if (hasRange || !take(value, valueLength, "bytes ") || !takeNumber(value, valueLength, first) ||
+        !take(value, valueLength, "-") || !takeNumber(value, valueLength, last) ||
+        !take(value, valueLength, "/") || !takeNumber(value, valueLength, whole) ||
+        valueLength > 0 || first > last || last >= whole) {
+        return fail();
+    }
+    hasRange = true;
+}
+
+// A weak one, W/"...", says nothing about single bytes.
+void HttpResponse::entityTag(const char* value, size_t valueLength) {
+    tag[0] = 0;
+    if (valueLength < 2 || valueLength > MAX_ETAG || value[0] != '"' ||
+        value[valueLength - 1] != '"') {
+        return;
+    }
+    for (size_t i = 1; i + 1 < valueLength; i++) {
+        if (value[i] <= ' ' || value[i] > '~' || value[i] == '"') {
+            return;
+        }
+    }
+    memcpy(tag, value, valueLength);
+    tag[valueLength] = 0;
 }
 
 // Without a length the body would end with the connection, and one that is cut short could
@@ -147,10 +193,13 @@ void HttpResponse::contentLength(const char* value, size_t valueLength) {
 void HttpResponse::endOfHead() {
     if (!hasLength) {
         // The status says more than the missing length.
-        if (code == 200) {
+        if (code == 200 || code == 206) {
             return fail();
         }
         size = left = 0;
+    }
+    if (code == 206 && (!hasRange || size != last - first + 1)) {
+        return fail();
     }
     progress = left == 0 ? State::DONE : State::BODY;
 }

@@ -11,7 +11,7 @@ class HttpResponse {
 
     enum class State : uint8_t {
         HEAD,       // reading status line and headers
-        BODY,       // status and length are known; the body follows
+        BODY,       // status and lengths are known; the body follows
         DONE,       // the whole body has been handed out
         MALFORMED,  // not HTTP, or without a length, or with a coding
     };
@@ -27,30 +27,47 @@ class HttpResponse {
 
     State state() const { return progress; }
     uint16_t status() const { return code; }  // valid from BODY on
-    uint32_t length() const { return size; }  // bytes of the whole body; valid from BODY on
+    uint32_t length() const { return size; }  // bytes of the body; valid from BODY on
+
+    // Of what the server has, this body begins here and that is the whole; with status 206
+    // as its Content-Range says (RFC 9110, 14.4).
+    uint32_t from() const { return first; }
+    uint32_t total() const { return code == 206 ? whole : size; }
+
+    // The strong ETag with its quotes (RFC 9110, 8.8.3); empty if there is none, or a long one.
+    const char* etag() const { return tag; }
+    static constexpr size_t MAX_ETAG = 72;
+
     uint32_t remaining() const { return left; }
 
   private:
     // Longer lines are read and counted, but only their beginning is kept: no header that
     // matters is longer.
-    static constexpr size_t MAX_LINE = 64;
+    static constexpr size_t MAX_LINE = 96;
 
     void endOfLine();
     void statusLine();
     void header();
     bool is(const char* name, size_t nameLength) const;
     void contentLength(const char* value, size_t valueLength);
+    void contentRange(const char* value, size_t valueLength);
+    void entityTag(const char* value, size_t valueLength);
     void endOfHead();
     void fail() { progress = State::MALFORMED; }
 
     State progress = State::HEAD;
     bool firstLine = true;
     bool hasLength = false;
+    bool hasRange = false;
     bool returned = false;  // the last byte was a CR
     uint16_t code = 0;
     uint16_t headUsed = 0;
     uint16_t lineUsed = 0;  // may exceed MAX_LINE
     uint32_t size = 0;
     uint32_t left = 0;
+    uint32_t first = 0;
+    uint32_t last = 0;
+    uint32_t whole = 0;
+    char tag[MAX_ETAG + 1] = "";
     char line[MAX_LINE];
 };

@@ -4,9 +4,14 @@
 
 #include "Configuration.h"
 #include "Device.h"
+#include "SafeMode.h"
 
 // UART 0 at 115200 baud; the SDK's default depends on the crystal.
 static constexpr uint32_t UART_DIVISOR = 80000000 / 115200;
+
+inline void* operator new(size_t, void* place) noexcept {
+    return place;
+}
 
 extern "C" {
 
@@ -28,8 +33,14 @@ void user_pre_init() {
 
 void user_init() {
     uart_div_modify(0, UART_DIVISOR);
-    for (auto constructor = __init_array_start; constructor != __init_array_end; constructor++) {
-        (*constructor)();
+    SafeMode::begin();
+    if (SafeMode::active()) {
+        // The firmware's own objects stay unmade, but for the device, without features.
+        new (getDevice()) Device();
+    } else {
+        for (auto make = __init_array_start; make != __init_array_end; make++) {
+            (*make)();
+        }
     }
     installServices(*getDevice());
     // Connections may be opened only when the SDK is ready.

@@ -11,6 +11,7 @@ class Service {
     virtual void onNetworkUp() {}
     virtual void onBrokerUp() {}
     virtual void onBrokerDown() {}
+    virtual void onConfirmed() {}  // the firmware's trial is over
 
   protected:
     explicit Service(Device* device);

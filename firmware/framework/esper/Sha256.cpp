@@ -24,8 +24,13 @@ inline uint32_t rotate(uint32_t x, int n) {
     return x >> n | x << (32 - n);
 }
 
-inline uint32_t bigEndian(const uint8_t* p) {
-    return uint32_t(p[0]) << 24 | uint32_t(p[1]) << 16 | uint32_t(p[2]) << 8 | p[3];
+inline uint32_t swapped(uint32_t x) {
+    return x << 24 | (x & 0xFF00) << 8 | (x >> 8 & 0xFF00) | x >> 24;
+}
+
+// The small sigmas of section 4.1.2.
+inline uint32_t sigma(uint32_t x, int r, int s, int shift) {
+    return rotate(x, r) ^ rotate(x, s) ^ x >> shift;
 }
 
 // One round of section 6.2.2, step 3. Instead of moving all eight variables on by one, it
@@ -75,22 +80,18 @@ void Sha256::finish(uint8_t digest[SIZE]) {
 }
 
 void Sha256::compress(const uint8_t* block) {
-    uint32_t w[16];  // the message schedule, of which only the last 16 words are needed
+    // The whole message schedule first: then what a round needs fits the registers.
+    uint32_t w[64];
+    memcpy(w, block, BLOCK);  // whole words, whatever the alignment
+    for (int t = 0; t < 16; t++) w[t] = swapped(w[t]);
+    for (uint32_t* v = w; v != w + 48; v++) {
+        v[16] = v[0] + sigma(v[1], 7, 18, 3) + v[9] + sigma(v[14], 17, 19, 10);
+    }
+
     uint32_t a = state_[0], b = state_[1], c = state_[2], d = state_[3];
     uint32_t e = state_[4], f = state_[5], g = state_[6], h = state_[7];
-
-    for (int t = 0; t < 64; t += 8) {
-        for (int i = t; i < t + 8; i++) {
-            if (i < 16) {
-                w[i] = bigEndian(block + 4 * i);
-                continue;
-            }
-            const uint32_t w2 = w[(i - 2) & 15], w15 = w[(i - 15) & 15];
-            w[i & 15] += (rotate(w2, 17) ^ rotate(w2, 19) ^ w2 >> 10) + w[(i - 7) & 15] +
-                         (rotate(w15, 7) ^ rotate(w15, 18) ^ w15 >> 3);
-        }
-        const uint32_t* k = K + t;
-        const uint32_t* v = w + (t & 15);
+    const uint32_t* k = K;
+    for (const uint32_t* v = w; v != w + 64; v += 8, k += 8) {
         round(a, b, c, d, e, f, g, h, k[0] + v[0]);
         round(h, a, b, c, d, e, f, g, k[1] + v[1]);
         round(g, h, a, b, c, d, e, f, k[2] + v[2]);

@@ -73,10 +73,13 @@ void Sha512::finish(uint8_t out[64]) {
     const uint8_t one = 0x80;
     const uint8_t zero = 0;
     update(&one, 1);
-    while (total % 128 != 124) {
+    while (total % 128 != 112) {
         update(&zero, 1);
     }
     // The length in bits as 128 bit number; the upper 96 are always 0 here.
+    while (total % 128 != 124) {
+        update(&zero, 1);
+    }
     const uint8_t bits[4] = {static_cast<uint8_t>(bytes >> 21), static_cast<uint8_t>(bytes >> 13),
                              static_cast<uint8_t>(bytes >> 5), static_cast<uint8_t>(bytes << 3)};
     update(bits, 4);

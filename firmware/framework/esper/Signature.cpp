@@ -1,6 +1,5 @@
 #include "Signature.h"
 
-#include <monocypher.h>
 #include <string.h>
 
 #include "Sha512.h"
@@ -56,30 +55,40 @@ bool isSound(const uint8_t point[32]) {
 
 }  // namespace
 
-bool verifySignature(const void* message, size_t length, const uint8_t signature[64],
-                     const uint8_t key[32]) {
+bool beginSignature(Ed25519& check, const void* message, size_t length, const uint8_t signature[64],
+                    const uint8_t key[32]) {
     if (!isSound(key) || !isSound(signature)) {
         return false;
     }
+    Sha512 sha512;
+    sha512.update(signature, 32);
+    sha512.update(key, 32);
+    sha512.update(message, length);
     uint8_t hash[64];
-    {
-        Sha512 sha512;
-        sha512.update(signature, 32);
-        sha512.update(key, 32);
-        sha512.update(message, length);
-        sha512.finish(hash);
-    }
-    uint8_t reduced[32];
-    crypto_eddsa_reduce(reduced, hash);
-    return crypto_eddsa_check_equation(signature, key, reduced) == 0;
+    sha512.finish(hash);
+    check.begin(signature, key, hash);
+    return true;
 }
 
-bool SignedText::verify(const uint8_t signature[64], const uint8_t key[32]) const {
+bool verifySignature(const void* message, size_t length, const uint8_t signature[64],
+                     const uint8_t key[32]) {
+    Ed25519 check;
+    if (!beginSignature(check, message, length, signature, key)) {
+        return false;
+    }
+    uint32_t result;
+    do {
+        result = check.step();
+    } while (result == Ed25519::UNDECIDED);
+    return result == Ed25519::VALID;
+}
+
+bool SignedText::begin(Ed25519& check, const uint8_t signature[64], const uint8_t key[32]) const {
     // Longest: 17 + 7+31 + 8+32 + 9+10 + 5+1 + 7+64 characters and 6 line ends.
     char buffer[208];
     Text text(buffer, sizeof(buffer));
     text.add("esper firmware 1\ndevice ").add(device).add("\nversion ").add(version);
     text.add("\nsequence ").number(sequence).add("\nslot ").number(slot);
     text.add("\nsha256 ").hex(sha256, 32).add('\n');
-    return text.fits() && verifySignature(text.text(), text.length(), signature, key);
+    return text.fits() && beginSignature(check, text.text(), text.length(), signature, key);
 }

@@ -3,6 +3,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "Ed25519.h"
+
+// Begins to check whether this key signed the message, as strictly as SPEC 5 wants it. False:
+// it did not. Signature and key must outlive the check.
+bool beginSignature(Ed25519& check, const void* message, size_t length, const uint8_t signature[64],
+                    const uint8_t key[32]);
+
 // Ed25519 (RFC 8032, 5.1.7), as strict as SPEC 5 wants it: whether this key signed the message.
 bool verifySignature(const void* message, size_t length, const uint8_t signature[64],
                      const uint8_t key[32]);
@@ -15,6 +22,6 @@ struct SignedText {
     uint32_t slot;
     const uint8_t* sha256;  // 32 bytes
 
-    // Whether this key signed this text.
-    bool verify(const uint8_t signature[64], const uint8_t key[32]) const;
+    // Begins to check whether this key signed this text. False: it did not.
+    bool begin(Ed25519& check, const uint8_t signature[64], const uint8_t key[32]) const;
 };

@@ -32,6 +32,14 @@ const char* nameOf(UpdateError error) {
             return "bad-signature";
         case UpdateError::FLASH:
             return "flash";
+        case UpdateError::SEQUENCE_JUMP:
+            return "sequence-jump";
+        case UpdateError::CRASHED:
+            return "crashed";
+        case UpdateError::HUNG:
+            return "hung";
+        case UpdateError::NOT_CONFIRMED:
+            return "not-confirmed";
     }
     return "";
 }

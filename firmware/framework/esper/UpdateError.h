@@ -19,6 +19,11 @@ enum class UpdateError : uint8_t {
     MALFORMED_IMAGE,
     BAD_SIGNATURE,
     FLASH,
+    SEQUENCE_JUMP,
+    // How a trial ended.
+    CRASHED,
+    HUNG,
+    NOT_CONFIRMED,
 };
 
 const char* nameOf(UpdateError error);

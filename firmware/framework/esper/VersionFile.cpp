@@ -105,7 +105,7 @@ bool Release::parse(const char* text, size_t length) {
 
     bool hasSequence = false;
     while (take(text, length, line)) {
-        // "key value" of printable ASCII; the key is not empty.
+        // "key value" of printable ASCII; neither is empty.
         for (size_t i = 0; i < line.length; i++) {
             if (line.text[i] < ' ' || line.text[i] > '~') {
                 return false;
@@ -118,6 +118,9 @@ bool Release::parse(const char* text, size_t length) {
         const size_t key = static_cast<size_t>(space - line.text);
         const char* value = space + 1;
         const size_t valueLength = line.length - key - 1;
+        if (valueLength == 0) {
+            return false;
+        }
         if (key == 8 && memcmp(line.text, "sequence", 8) == 0) {
             if (hasSequence || !parseNumber(value, valueLength, sequence)) {
                 return false;

@@ -9,6 +9,7 @@
 #include "../Flash.h"
 #include "../Json.h"
 #include "../Log.h"
+#include "../SafeMode.h"
 
 static constexpr uint32_t INTERVAL = 60000;  // ms
 static constexpr size_t MAX_INFO = 1024;     // bytes
@@ -75,7 +76,8 @@ void Info::write(Json& json) const {
     json.number("rom", descriptor.slot);
     json.number("default",
                 Flash::bootConfiguration(boot) ? uint32_t{boot.current} : descriptor.slot);
-    json.flag("trial", false);
+    json.flag("trial", device->onTrial());
+    json.flag("safe", SafeMode::active());
     json.string("reset", resetReason());
     json.array("slots");
     for (uint32_t slot = 0; slot < 2; slot++) {

@@ -13,6 +13,7 @@ class Info : public Service {
   private:
     void onBrokerUp() override;
     void onBrokerDown() override;
+    void onConfirmed() override { publish(); }
     void publish();
     void write(Json& json) const;
 

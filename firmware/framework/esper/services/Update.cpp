@@ -2,35 +2,46 @@
 
 #include <osapi.h>
 #include <string.h>
+#include <user_interface.h>
 
+#include "../BootRecord.h"
 #include "../Configuration.h"
 #include "../Device.h"
 #include "../Flash.h"
 #include "../Json.h"
 #include "../Log.h"
+#include "../Refusals.h"
 #include "../Signature.h"
 
 static constexpr uint32_t START_JITTER = 2000;      // ms
 static constexpr uint32_t LONGEST_TIMER = 3600;     // seconds
+static constexpr uint32_t TRIGGER_PAUSE = 5;        // seconds from check to check
 static constexpr uint32_t CHECK_TIMEOUT = 30;       // seconds
 static constexpr uint32_t DOWNLOAD_TIMEOUT = 1800;  // seconds
-static constexpr uint32_t PAUSE = 5;                // ms between steps
+static constexpr uint32_t FLASH_PAUSE = 5;          // ms between steps that stop everything
+static constexpr uint32_t PAUSE = 1;                // ms between the others
 static constexpr uint32_t REPORT_INTERVAL = 1000;   // ms
 static constexpr uint32_t TRAILER = 32;             // bytes
+static constexpr uint8_t MAX_RESUMES = 8;
+static constexpr uint32_t MIN_ROOM = Connection::WINDOW + 1460;  // bytes that come uncalled for
 
 Update::Update(Device* device)
     : Service(device),
       http(this),
       schedule(bind<Update, &Update::onSchedule>, this),
       stepTimer(bind<Update, &Update::onStep>, this),
+      resumeTimer(bind<Update, &Update::onResume>, this),
       toAll(device, Subscription::Scope::ALL, "update", "", ::receive<Update, &Update::onTrigger>,
             this),
-      toOne(device, Subscription::Scope::ONE, "update", "", ::receive<Update, &Update::onTrigger>,
-            this) {}
-
-uint32_t Update::ownSlot() const {
-    return descriptor.slot;
+      toOne(device, Subscription::Scope::ONE, "update", "",
+            ::receive<Update, &Update::onOwnTrigger>, this) {
+    if (device->onTrial()) {
+        state = State::TRIAL;
+    } else {
+        rollBack();
+    }
 }
+
 uint32_t Update::standby() const {
     return 1 - ownSlot();
 }
@@ -53,8 +64,29 @@ void Update::onBrokerUp() {
     wasConnected = true;
 }
 
+void Update::onConfirmed() {
+    triggered = false;
+    report(State::CONFIRMED, UpdateError::NONE);
+    checkSoon(os_random() % START_JITTER);
+}
+
 void Update::onTrigger(const char*, size_t) {
-    check();
+    trigger();
+}
+
+void Update::onOwnTrigger(const char*, size_t) {
+    asked = true;
+    trigger();
+}
+
+// Whoever can publish must not be able to let devices hammer the server.
+void Update::trigger() {
+    if (busy) {
+        triggered = true;
+        return;
+    }
+    const uint32_t since = Clock::seconds() - checkedAt;
+    checkSoon(since < TRIGGER_PAUSE ? (TRIGGER_PAUSE - since) * 1000 : 0);
 }
 
 void Update::checkSoon(uint32_t milliseconds) {
@@ -83,7 +115,7 @@ void Update::onSchedule() {
 }
 
 void Update::check() {
-    if (busy) {
+    if (busy || device->onTrial()) {
         triggered = true;
         return;
     }
@@ -94,11 +126,16 @@ void Update::check() {
         return;
     }
     busy = true;
+    checkedAt = Clock::seconds();
     schedule.stop();
     fileLength = 0;
-    aboutRelease = false;
-    progress = 0;
-    report(State::CHECKING, UpdateError::NONE);
+    refreshing = false;
+    // The check that follows a confirmation is for the refresh.
+    if (state != State::CONFIRMED || settled) {
+        aboutRelease = false;
+        progress = 0;
+        report(State::CHECKING, UpdateError::NONE);
+    }
 
     char name[40];
     Text(name, sizeof(name)).add(configuration.device).add(".version");
@@ -107,17 +144,26 @@ void Update::check() {
 
 // ---- HTTP ----
 
-void Update::onBegin(uint32_t length) {
+void Update::onBegin(uint32_t from, uint32_t total) {
     if (download == nullptr) {
-        if (length > Release::MAX_FILE) {
+        if (total > Release::MAX_FILE) {
             fail(UpdateError::MALFORMED_VERSION_FILE);
         }
-    } else if (length > Layout::SLOT_SIZE) {
+    } else if (from > 0) {
+        // Another total is another file.
+        if (from != download->received || total != download->size) {
+            startOver();
+            http.cancel();
+            interrupted(UpdateError::UNREACHABLE);
+        }
+    } else if (total > Layout::SLOT_SIZE) {
         fail(UpdateError::TOO_LARGE);
-    } else if (length < Layout::DESCRIPTOR + sizeof(Descriptor) + TRAILER) {
+    } else if (total < Layout::DESCRIPTOR + sizeof(Descriptor) + TRAILER) {
         fail(UpdateError::TRUNCATED);
     } else {
-        download->size = length;
+        startOver();
+        download->size = total;
+        memcpy(download->etag, http.answer().etag(), sizeof(download->etag));
     }
 }
 
@@ -132,7 +178,7 @@ void Update::onBody(const uint8_t* data, size_t length) {
 
 void Update::onEnd(UpdateError result) {
     if (result != UpdateError::NONE) {
-        fail(result);
+        download == nullptr ? fail(result) : interrupted(result);
     } else if (download == nullptr) {
         decide();
     } else {
@@ -141,6 +187,40 @@ void Update::onEnd(UpdateError result) {
 }
 
 // ---- check, download, verify, install ----
+
+// What became of the trial before this start, if there was one: its release is not tried
+// again, and must not be what boots if the boot configuration is ever lost.
+void Update::rollBack() {
+    Descriptor tried;
+    if (!Flash::descriptor(standby(), tried)) {
+        return;
+    }
+    const BootRecord record = BootRecord::read();
+    const bool rolledBack =
+        (record.lastMode & BootRecord::ROLLED_BACK) && record.tempRom == standby();
+    if (rolledBack) {
+        const uint32_t reset = system_get_rst_info()->reason;
+        error = UpdateError::NOT_CONFIRMED;
+        if (reset == REASON_EXCEPTION_RST) {
+            error = UpdateError::CRASHED;
+        } else if (reset == REASON_WDT_RST || reset == REASON_SOFT_WDT_RST) {
+            error = UpdateError::HUNG;
+        }
+        state = State::ROLLED_BACK;
+        aboutRelease = true;
+        strcpy(wanted.version, tried.version);
+        if (!Refusals::add(tried.version, tried.sequence, error)) {
+            // No room: forget the others.
+            Flash::erase(address(0));
+            Flash::setBootSlot(static_cast<uint8_t>(ownSlot()));
+            Refusals::add(tried.version, tried.sequence, error);
+        }
+    }
+    // Also when the power was cut in here.
+    if (rolledBack || Refusals::find(tried.version, tried.sequence) != UpdateError::NONE) {
+        Flash::erase(address(0));
+    }
+}
 
 void Update::decide() {
     const bool valid = wanted.parse(file, fileLength);
@@ -151,30 +231,96 @@ void Update::decide() {
     bool install = false;
     const UpdateError result =
         wanted.decide(configuration.version, configuration.sequence, &install);
-    if (install) {
-        aboutRelease = true;
-        startDownload();
-    } else if (result == UpdateError::NONE) {
-        finish(State::IDLE, UpdateError::NONE);
-    } else {
-        aboutRelease = true;
-        fail(result);
+    aboutRelease = install || result != UpdateError::NONE;
+    if (result != UpdateError::NONE) {
+        return fail(result);
     }
+    if (!install) {
+        refreshing = configuration.refresh && wanted.sequence == configuration.sequence;
+        return refreshing ? start() : upToDate();
+    }
+    const UpdateError refusal = Refusals::find(wanted.version, wanted.sequence);
+    if (refusal != UpdateError::NONE) {
+        if (!asked) {
+            return finish(State::ROLLED_BACK, refusal);
+        }
+        Refusals::strike(wanted.version, wanted.sequence);
+    }
+    start();
 }
 
-void Update::startDownload() {
+// Begins with what the standby slot holds, if that may be the release already.
+void Update::start() {
     download = static_cast<Download*>(pvPortMalloc(sizeof(Download), "", 0, false));
     if (download == nullptr) {
         ESPER_LOG("update", "no memory");
         return fail(UpdateError::UNREACHABLE);
     }
-    download->size = download->received = download->written = download->readBack = 0;
-    download->attempt = 0;
-    download->whole = false;
-    download->hash = Sha256();
-    next = Step::ERASE;
-    report(State::DOWNLOADING, UpdateError::NONE);
+    Download& d = *download;
+    startOver();
+    d.found = false;
+    Descriptor holds;
+    if (runsAsDefault() && Flash::descriptor(standby(), holds)) {
+        d.size = holds.size;
+        d.found = inspect(holds) == UpdateError::NONE;
+    }
+    if (!d.found) {
+        return fetch();
+    }
+    if (!refreshing) {
+        report(State::VERIFYING, UpdateError::NONE);
+    }
+    step(Step::LOOK);
+}
 
+// Reads what the slot holds, sector by sector.
+void Update::look() {
+    Download& d = *download;
+    const uint32_t left = d.size - d.received;
+    const uint32_t length = left < Layout::SECTOR ? left : Layout::SECTOR;
+    if (!Flash::read(address(d.received), d.buffer, length)) {
+        return fetch();
+    }
+    d.add(reinterpret_cast<uint8_t*>(d.buffer), length);
+    if (d.received < d.size) {
+        return step(Step::LOOK);
+    }
+    if (!hashed()) {
+        return fetch();
+    }
+    refreshing ? upToDate() : step(Step::SIGNATURE);
+}
+
+void Update::fetch() {
+    Download& d = *download;
+    startOver();
+    d.found = false;
+    d.deadline = Clock::seconds() + DOWNLOAD_TIMEOUT;
+    d.resumes = 0;
+    d.backoff = Backoff();
+    progress = 0;
+    report(refreshing ? State::CONFIRMED : State::DOWNLOADING, UpdateError::NONE);
+    request();
+}
+
+// Forgets what has come of the image.
+void Update::startOver() {
+    Download& d = *download;
+    d.received = d.written = d.readBack = 0;
+    d.attempt = 0;
+    d.checking = false;
+    d.verdict = Ed25519::INVALID;
+    d.etag[0] = 0;
+    d.whole = false;
+    d.hash = Sha256();
+    next = Step::ERASE;
+    stepTimer.stop();
+    stepping = false;
+}
+
+// Asks for the image, or for what is missing of it.
+void Update::request() {
+    const Download& d = *download;
     char name[160];
     Text text(name, sizeof(name));
     text.add(configuration.device).add(".rom").number(standby()).add("?version=");
@@ -182,36 +328,81 @@ void Update::startDownload() {
         // A plus in a query may be read as a space.
         *c == '+' ? text.add("%2B") : text.add(*c);
     }
-    http.get(name, device->id(), DOWNLOAD_TIMEOUT);
+    http.get(name, device->id(), d.deadline - Clock::seconds(), d.received, d.etag);
+}
+
+// Goes on after a pause if the connection broke, or the server is in trouble or has something
+// else by now.
+void Update::interrupted(UpdateError result) {
+    Download& d = *download;
+    const uint16_t status = http.answer().status();
+    const bool refused = result == UpdateError::HTTP_STATUS;
+    const bool resumable = result == UpdateError::UNREACHABLE ||
+                           (refused && d.received > 0 && (status == 416 || status >= 500));
+    if (!resumable || d.resumes == MAX_RESUMES) {
+        return fail(result);
+    }
+    if (refused && status == 416) {
+        startOver();
+    }
+    d.resumes++;
+    resumeTimer.once(d.backoff.next(os_random()));
+}
+
+void Update::onResume() {
+    const Download& d = *download;
+    if (Clock::seconds() >= d.deadline) {
+        return fail(UpdateError::UNREACHABLE);
+    }
+    // The flash may be behind.
+    d.room() < MIN_ROOM ? resumeTimer.once(100) : request();
+}
+
+// The next bytes of the image.
+void Update::Download::add(const uint8_t* data, uint32_t length) {
+    const uint32_t body = size - TRAILER;
+    while (length > 0) {
+        uint32_t part = length;
+        if (received < body && part > body - received) {
+            part = body - received;
+        }
+        if (received == body) {
+            Sha256 untilHere = hash;
+            untilHere.finish(digest);
+        }
+        if (received >= body) {
+            memcpy(trailer + (received - body), data, part);
+        }
+        hash.update(data, part);
+        received += part;
+        data += part;
+        length -= part;
+    }
+}
+
+// When all is there: whether the trailer is right.
+bool Update::hashed() {
+    Download& d = *download;
+    d.whole = memcmp(d.digest, d.trailer, TRAILER) == 0;
+    d.hash.finish(d.digest);
+    return d.whole;
 }
 
 void Update::receive(const uint8_t* data, size_t length) {
     Download& d = *download;
-    if (length > Download::CAPACITY - (d.received - d.written)) {
+    if (length > d.room()) {
         return fail(UpdateError::UNREACHABLE);  // more came than the window allows
     }
     while (length > 0) {
-        // Pieces end at the end of the ring and where the trailer begins.
+        // Pieces end at the end of the ring.
         const uint32_t place = d.received % Download::CAPACITY;
-        const uint32_t body = d.size - TRAILER;
         uint32_t part = static_cast<uint32_t>(length);
         if (part > Download::CAPACITY - place) {
             part = Download::CAPACITY - place;
         }
-        if (d.received < body && part > body - d.received) {
-            part = body - d.received;
-        }
-        if (d.received == body) {
-            Sha256 untilHere = d.hash;
-            untilHere.finish(d.digest);
-        }
-        if (d.received >= body) {
-            memcpy(d.trailer + (d.received - body), data, part);
-        }
         memcpy(reinterpret_cast<uint8_t*>(d.buffer) + place, data, part);
-        d.hash.update(data, part);
         const uint32_t before = d.received;
-        d.received += part;
+        d.add(data, part);
         data += part;
         length -= part;
 
@@ -225,7 +416,7 @@ void Update::receive(const uint8_t* data, size_t length) {
             }
         }
     }
-    if (Download::CAPACITY - (d.received - d.written) < Connection::WINDOW + 1460) {
+    if (d.room() < MIN_ROOM) {
         http.hold();
     }
     proceed();
@@ -272,12 +463,14 @@ void Update::proceed() {
 void Update::step(Step what) {
     next = what;
     stepping = true;
-    stepTimer.once(PAUSE);
+    stepTimer.once(what == Step::ERASE || what == Step::WRITE ? FLASH_PAUSE : PAUSE);
 }
 
 void Update::onStep() {
     stepping = false;
     switch (next) {
+        case Step::LOOK:
+            return look();
         case Step::ERASE:
             return erase();
         case Step::WRITE:
@@ -315,33 +508,43 @@ void Update::write() {
     reportProgress();
 
     if (d.written < d.size) {
-        if (Download::CAPACITY - (d.received - d.written) >= Connection::WINDOW + 1460) {
+        if (d.room() >= MIN_ROOM) {
             http.unhold();
         }
         return proceed();
     }
-    d.whole = memcmp(d.digest, d.trailer, TRAILER) == 0;
-    d.hash.finish(d.digest);
-    report(State::VERIFYING, UpdateError::NONE);
+    hashed();
+    if (!refreshing) {
+        report(State::VERIFYING, UpdateError::NONE);
+    }
     step(Step::SIGNATURE);
 }
 
-// One key and one signature at a time, as each takes a while.
+// One key and one signature after the other, and each in steps.
 void Update::checkSignature() {
     Download& d = *download;
-    const uint8_t keys = configuration.keyCount;
-    if (d.attempt == keys * wanted.signers[standby()]) {
-        return fail(UpdateError::BAD_SIGNATURE);
+    if (!d.checking) {
+        const uint8_t keys = configuration.keyCount;
+        if (d.attempt == keys * wanted.signers[standby()]) {
+            return d.found ? fetch() : fail(UpdateError::BAD_SIGNATURE);
+        }
+        const uint8_t attempt = d.attempt++;
+        const SignedText text = {configuration.device, wanted.version, wanted.sequence, standby(),
+                                 d.digest};
+        d.checking = text.begin(d.check, wanted.signatures[standby()][attempt / keys],
+                                configuration.keys[attempt % keys]);
+        return step(Step::SIGNATURE);
     }
-    const uint8_t attempt = d.attempt++;
-    const SignedText text = {configuration.device, wanted.version, wanted.sequence, standby(),
-                             d.digest};
-    if (!text.verify(wanted.signatures[standby()][attempt / keys],
-                     configuration.keys[attempt % keys])) {
+    d.verdict = d.check.step();
+    if (d.verdict != Ed25519::VALID) {
+        d.checking = d.verdict == Ed25519::UNDECIDED;
         return step(Step::SIGNATURE);
     }
     if (!d.whole) {
         return fail(UpdateError::MALFORMED_IMAGE);  // the bootloader would refuse it
+    }
+    if (d.found) {
+        return step(Step::COMMIT);
     }
     d.hash = Sha256();
     d.hash.update(d.head, d.size < Layout::SECTOR ? d.size : Layout::SECTOR);
@@ -370,37 +573,62 @@ void Update::readBack() {
     step(Step::COMMIT);
 }
 
-// The first sector, its first word last: the image becomes whole with the last write.
+// The first sector, its first word last: the image becomes whole with the last write. Until
+// then the boot configuration may be written, if it does not name the running slot.
 void Update::commit() {
     Download& d = *download;
+    if (d.verdict != Ed25519::VALID) {
+        return fail(UpdateError::BAD_SIGNATURE);  // the check before was jumped over
+    }
+    const uint8_t own = static_cast<uint8_t>(ownSlot());
     const uint32_t length = d.size < Layout::SECTOR ? d.size : Layout::SECTOR;
-    if (!Flash::write(address(4), d.head + 1, length - 4) || !Flash::write(address(0), d.head, 4) ||
-        !Flash::read(address(0), d.buffer, length) || memcmp(d.buffer, d.head, length) != 0 ||
-        !install()) {
+    if (!d.found &&
+        ((!runsAsDefault() && !Flash::setBootSlot(own)) ||
+         !Flash::write(address(4), d.head + 1, length - 4) ||
+         !Flash::write(address(0), d.head, 4) || !Flash::read(address(0), d.buffer, length) ||
+         memcmp(d.buffer, d.head, length) != 0)) {
         return fail(UpdateError::FLASH);
     }
+    if (refreshing) {
+        return upToDate();
+    }
+    BootRecord{BootRecord::TRIAL, 0, own, static_cast<uint8_t>(standby())}.write();
     step(Step::RESTART);
 }
 
-// How the new image comes to be booted. A trial boot will take this place.
-bool Update::install() {
-    return Flash::setBootSlot(static_cast<uint8_t>(standby()));
+// Whether the boot configuration names the running slot.
+bool Update::runsAsDefault() const {
+    BootConfiguration boot;
+    return Flash::bootConfiguration(boot) && boot.current == ownSlot();
+}
+
+// There is nothing to do, or no more.
+void Update::upToDate() {
+    const bool confirmed = state == State::CONFIRMED;
+    if (confirmed) {
+        progress = 100;
+    }
+    finish(confirmed ? State::CONFIRMED : State::IDLE, UpdateError::NONE);
 }
 
 void Update::fail(UpdateError reason) {
-    finish(State::FAILED, reason);
+    // The firmware that runs is none the worse if only its copy could not be had.
+    finish(refreshing ? State::CONFIRMED : State::FAILED, reason);
 }
 
 void Update::finish(State result, UpdateError reason) {
     http.cancel();
     stepTimer.stop();
+    resumeTimer.stop();
     stepping = false;
     release();
     busy = false;
+    settled = true;
+    asked = asked && triggered;
     report(result, reason);
     if (triggered) {
         triggered = false;
-        checkSoon(0);
+        trigger();
     } else {
         scheduleNext();
     }
@@ -420,7 +648,8 @@ void Update::release() {
 // ---- what is reported ----
 
 const char* Update::nameOf(State state) {
-    static const char* const NAMES[] = {"idle", "checking", "downloading", "verifying", "failed"};
+    static const char* const NAMES[] = {"idle",  "checking",  "downloading", "verifying",
+                                        "trial", "confirmed", "failed",      "rolled-back"};
     return NAMES[static_cast<uint8_t>(state)];
 }
 
@@ -444,7 +673,7 @@ void Update::reportProgress() {
 }
 
 void Update::publish() {
-    if (state == State::VERIFYING) {
+    if (state == State::VERIFYING || state == State::TRIAL) {
         progress = 100;
     }
     char buffer[160];

@@ -1,0 +1,140 @@
+// Answers what the C++ side makes of inputs, so that the Go side can be compared with it
+// (differential_test.go). A question is a letter, the length of the input (4 bytes, little
+// endian) and the input; the answer is one line.
+#include <esper/BootConfiguration.h>
+#include <esper/BootRecord.h>
+#include <esper/VersionFile.h>
+
+#include <string>
+#include <vector>
+
+#include "bootloader/configuration.h"
+#include "bootloader/image.h"
+#include "chip.h"
+#include "esper/Sha256.h"
+#include "fuzz.h"
+
+namespace {
+
+std::string hex(const uint8_t* bytes, size_t length) {
+    std::string out;
+    for (size_t i = 0; i < length; i++) {
+        char digits[3];
+        snprintf(digits, sizeof digits, "%02x", bytes[i]);
+        out += digits;
+    }
+    return out;
+}
+
+// The version, the sequence and each slot's signatures.
+std::string versionFile(const uint8_t* data, size_t size) {
+    Release release;
+    if (!release.parse(reinterpret_cast<const char*>(data), size)) {
+        return "malformed";
+    }
+    std::string answer = release.version;
+    answer += " " + std::to_string(release.sequence);
+    for (int slot = 0; slot < 2; slot++) {
+        for (size_t i = 0; i < release.signers[slot]; i++) {
+            answer += " " + std::to_string(slot) + ":" + hex(release.signatures[slot][i], 64);
+        }
+    }
+    return answer;
+}
+
+// The slot to boot, as the bootloader and as the framework read it.
+std::string configuration(const uint8_t* data, size_t size) {
+    resetChip();
+    Input(data, size).take(flash + 0x001000, 0x1000);
+    BootConfiguration framework;
+    memcpy(&framework, flash + 0x001000, sizeof framework);
+    const uint32_t slot = readConfiguration();
+    const uint32_t other = framework.readable() ? framework.current : SLOTS;
+    return std::to_string(slot) + " " + std::to_string(other);
+}
+
+// The four modes and slots of the RTC record.
+std::string record(const uint8_t* data, size_t size) {
+    uint32_t words[BootRecord::WORDS] = {};
+    Input(data, size).take(words, sizeof words);
+    const BootRecord r = BootRecord::of(words);
+    uint32_t written[BootRecord::WORDS];
+    r.put(written);
+    const uint8_t fields[] = {r.nextMode, r.lastMode, r.lastRom, r.tempRom};
+    return hex(fields, sizeof fields) + " " + hex(reinterpret_cast<uint8_t*>(written), 12);
+}
+
+// The slots for which the framework takes the descriptor.
+std::string descriptor(const uint8_t* data, size_t size) {
+    Descriptor d = {};
+    Input(data, size).take(&d, sizeof d);
+    std::string answer = "slots";
+    for (uint32_t slot = 0; slot < SLOTS; slot++) {
+        if (isDescriptor(d, slot)) {
+            answer += " " + std::to_string(slot);
+        }
+    }
+    return answer;
+}
+
+// What the bootloader makes of the slot that the first byte names and the rest fills: why it
+// does not boot; or its entry address and the digest of all RAM for firmware, once loaded.
+std::string image(const uint8_t* data, size_t size) {
+    resetChip();
+    Input input(data, size);
+    const uint32_t slot = input.byte() & 1;
+    putImage(slot, input.rest(), input.size(), false);
+    Image image;
+    read(image, slot);
+    verify(image);
+    if (image.verdict != VERIFIED) {
+        return std::string("refused: ") + image.refusal;
+    }
+    void* const dram = reinterpret_cast<void*>(0x3FFE8000);
+    void* const iram = reinterpret_cast<void*>(0x40100000);
+    memset(dram, 0, 0x12000);
+    memset(iram, 0, 0x8000);
+    const uint32_t entry = load(image);
+    Sha256 sha;
+    sha.update(dram, 0x12000);
+    sha.update(iram, 0x8000);
+    uint8_t digest[Sha256::SIZE];
+    sha.finish(digest);
+    return std::to_string(entry) + " " + hex(digest, sizeof digest);
+}
+
+std::string answer(char question, const uint8_t* data, size_t size) {
+    switch (question) {
+        case 'v':
+            return versionFile(data, size);
+        case 'c':
+            return configuration(data, size);
+        case 'r':
+            return record(data, size);
+        case 'd':
+            return descriptor(data, size);
+        case 'i':
+            return image(data, size);
+        default:
+            return "no such question";
+    }
+}
+
+}  // namespace
+
+int main() {
+    for (;;) {
+        uint8_t head[5];
+        if (fread(head, 1, sizeof head, stdin) != sizeof head) {
+            return 0;
+        }
+        uint32_t size;
+        memcpy(&size, head + 1, 4);
+        std::vector<uint8_t> input(size);  // of the very size, its end guarded
+        if (fread(input.data(), 1, size, stdin) != size) {
+            return 1;
+        }
+        puts(answer(static_cast<char>(head[0]), input.data(), size).c_str());
+        fflush(stdout);
+    }
+}

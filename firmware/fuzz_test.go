@@ -1,0 +1,93 @@
+package firmware_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// target compiles a program of fuzz/ with the sanitizers, and returns its path. It
+// is skipped without g++.
+func target(t testing.TB, sources ...string) string {
+	t.Helper()
+	if _, err := exec.LookPath("g++"); err != nil {
+		t.Skip("no g++ here to compile the fuzz targets with")
+	}
+	all, err := filepath.Glob("fuzz/*.*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range all {
+		os.Stat(path) // tells go test that a result holds for just these files
+	}
+	common, err := commonObject()
+	if err != nil {
+		t.Fatal(err)
+	}
+	object := filepath.Join(t.TempDir(), "common.o")
+	if err := os.WriteFile(object, common, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(t.TempDir(), "program")
+	if err := sanitized(program, append(sources, object)...); err != nil {
+		t.Fatal(err)
+	}
+	return program
+}
+
+// commonObject is all that every program of fuzz/ is linked with, compiled once.
+var commonObject = sync.OnceValues(func() ([]byte, error) {
+	list, err := os.ReadFile("fuzz/sources")
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "esper-fuzz-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	object := filepath.Join(dir, "common.o")
+	if err := sanitized(object, append(strings.Fields(string(list)), "-r", "-nostdlib")...); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(object)
+})
+
+// sanitized compiles and links with g++ and its sanitizers.
+func sanitized(output string, args ...string) error {
+	args = append([]string{
+		"-std=c++17", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Wno-int-to-pointer-cast",
+		"-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-I.", "-Iframework", "-o", output,
+	}, args...)
+	if out, err := exec.Command("g++", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("g++: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// What the fuzz targets begin with, and what they once stumbled over, holds. A
+// target is a folder in fuzz/corpus and a source of the same name.
+func TestFuzzCorpora(t *testing.T) {
+	corpora, err := filepath.Glob("fuzz/corpus/*")
+	if err != nil || len(corpora) == 0 {
+		t.Fatalf("no corpora: %v", err)
+	}
+	for _, corpus := range corpora {
+		name := filepath.Base(corpus)
+		t.Run(name, func(t *testing.T) {
+			inputs, err := filepath.Glob(filepath.Join(corpus, "*"))
+			if err != nil || len(inputs) == 0 {
+				t.Fatalf("no inputs: %v", err)
+			}
+			program := target(t, "fuzz/"+name+".cpp", "fuzz/replay.cpp")
+			if out, err := exec.Command(program, inputs...).CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, bytes.TrimSpace(out))
+			}
+		})
+	}
+}

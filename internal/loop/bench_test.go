@@ -1,0 +1,185 @@
+package loop
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"esper/emulator/esp8266"
+	"esper/internal/fleet"
+	"esper/internal/image"
+	"esper/internal/release"
+	"esper/internal/site"
+)
+
+// The figures of docs/FIGURES.md. Cycles are emulated ones at 80 MHz, one for each
+// instruction; what that leaves out stands in emulator/esp8266/romcycles.go.
+
+// benchSize is the size of the image that is booted and downloaded, in bytes.
+const benchSize = 300 << 10
+
+// padded is an image with more bytes in flash, as a large program has.
+func padded(t testing.TB, rom []byte) []byte {
+	t.Helper()
+	i, err := image.Parse(rom)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := image.Input{Entry: i.Entry, IROM: bytes.Clone(i.IROM), Segments: i.Segments,
+		Slot: i.Descriptor.Slot, FlashMode: i.FlashMode, FlashSizeFreq: i.FlashSizeFreq}
+	for sum := sha256.Sum256(nil); len(rom)+len(in.IROM) < benchSize+len(i.IROM); sum = sha256.Sum256(sum[:]) {
+		in.IROM = append(in.IROM, sum[:16]...)
+	}
+	b, err := image.Pack(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func (f *firmwares) elf(deviceType string, slot int) string {
+	return filepath.Join(f.site.Dir, site.BuildDir, fmt.Sprintf("%s.elf%d", deviceType, slot))
+}
+
+func milliseconds(cycles uint64) float64 { return float64(cycles) / esp8266.CyclesPerSecond * 1000 }
+
+// BenchmarkBootloader is the time from a reset to the first instruction of the
+// firmware.
+func BenchmarkBootloader(b *testing.B) {
+	f := theFirmwares(b)
+	rom := padded(b, f.images(b, "socket", "v1", 1)[0])
+	parsed, err := image.Parse(rom)
+	if err != nil {
+		b.Fatal(err)
+	}
+	content, err := image.NewFlash(f.bootloader, rom, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		flash := esp8266.NewFlash(image.FlashSize)
+		if err := flash.Put(0, content); err != nil {
+			b.Fatal(err)
+		}
+		chip := esp8266.New(flash)
+		program := readProgram(b, filepath.Join(f.site.Dir, site.BuildDir, "bootloader.elf"))
+		var cycles, hashing, flashing, last, instructions uint64
+		at := ""
+		chip.CPU.Trace = func(pc uint32) {
+			now := chip.CPU.Cycles
+			switch at {
+			case "Sha256::compress", "Sha256::update":
+				hashing += now - last
+			case "SPIRead":
+				flashing += now - last
+			}
+			last = now
+			instructions++
+			if at = ""; program.find(pc) >= 0 {
+				at = program.functions[program.last].name
+			}
+			if pc == parsed.Entry {
+				cycles = now
+				chip.Break()
+			}
+		}
+		chip.PowerOn()
+		if chip.Run(3 * esp8266.CyclesPerSecond); cycles == 0 {
+			b.Fatal("it does not boot within 3 s")
+		}
+		b.ReportMetric(float64(len(rom)), "bytes")
+		b.ReportMetric(float64(cycles), "cycles/boot")
+		b.ReportMetric(float64(instructions), "instructions/boot")
+		b.ReportMetric(milliseconds(cycles), "ms/boot")
+		b.ReportMetric(float64(cycles)/52e3, "ms/boot-at-52MHz")
+		b.ReportMetric(milliseconds(flashing), "ms-flash/boot")
+		b.ReportMetric(float64(hashing)/float64(len(rom)), "SHA256-cycles/byte")
+	}
+}
+
+// BenchmarkUpdate is a whole update, from the message that there is a release to the
+// confirmation of the new firmware: its states in seconds, as they are reported, then
+// what the time goes to until the reboot, in milliseconds. Normal work waits for the
+// longest turn of the event loop at most, and for the reboot.
+func BenchmarkUpdate(b *testing.B) {
+	for b.Loop() {
+		w := newWorld(b)
+		d := w.add(1, "socket", "v1", 1)
+		running := readProgram(b, w.firmwares.elf("socket", 0))
+		w.publish("socket", "v1", 1)
+		w.settle()
+		w.RunFor(20 * time.Second) // triggers are not followed faster than that
+		images := w.firmwares.images(b, "socket", "v2", 2)
+		images[0], images[1] = padded(b, images[0]), padded(b, images[1])
+		r, err := release.Sign(images, w.firmwares.key)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := w.repository.Publish(r, false); err != nil {
+			b.Fatal(err)
+		}
+		heapBefore, _ := d.SDK.HeapFree()
+		reset := time.Duration(0)
+		var restarting uint64
+		resets := d.Resets()
+		p := profileOf(d, running, "Ed25519::step", "spi_flash_erase_sector", "spi_flash_write", "spi_flash_read")
+		d.OnReset = func(reason esp8266.ResetReason) {
+			p.stop()
+			if reset == 0 {
+				reset, restarting = d.Now(), p.instructions
+			}
+		}
+		begin := w.Now()
+		heapLeast, stack := heapBefore, 0
+		w.notify()
+		w.expect("v2 runs", 2*time.Minute, func() bool {
+			if d.Resets() == resets {
+				_, least := d.SDK.HeapFree()
+				heapLeast, stack = min(heapLeast, least), max(stack, d.SDK.StackUsed())
+			}
+			return w.runs(d, "v2")
+		})
+		// When each state was reported, and when the new firmware was online.
+		at := map[string]time.Duration{}
+		for _, m := range w.broker.Messages() {
+			var u fleet.UpdateStatus
+			if m.At < begin || m.Topic == realm+"/"+d.ID()+"/info" || json.Unmarshal([]byte(m.Payload), &u) != nil {
+				continue
+			}
+			if _, known := at[u.State]; !known {
+				at[u.State] = m.At
+			}
+		}
+		size := float64(len(images[1]))
+		hashing := p.of("Sha256")
+		flash := p.of("spi_flash_erase_sector", "spi_flash_write", "spi_flash_read")
+		idle := p.of("idle")
+		b.ReportMetric(0, "ns/op")
+		b.ReportMetric((at["confirmed"] - begin).Seconds(), "s/update")
+		b.ReportMetric((at["downloading"] - begin).Seconds(), "s-checking")
+		b.ReportMetric((at["verifying"] - at["downloading"]).Seconds(), "s-downloading")
+		b.ReportMetric((reset - at["verifying"]).Seconds(), "s-verifying")
+		b.ReportMetric((at["trial"] - reset).Seconds(), "s-rebooting")
+		b.ReportMetric((at["confirmed"] - at["trial"]).Seconds(), "s-on-trial")
+		b.ReportMetric(milliseconds(p.of("spi_flash_erase_sector")), "ms-erasing")
+		b.ReportMetric(milliseconds(p.of("spi_flash_write")), "ms-writing")
+		b.ReportMetric(milliseconds(p.of("spi_flash_read")), "ms-reading-back")
+		b.ReportMetric(milliseconds(hashing), "ms-SHA256")
+		b.ReportMetric(float64(hashing)/(2*size), "SHA256-cycles/byte")
+		b.ReportMetric(float64(p.turns["Ed25519::step"]), "Ed25519-cycles")
+		b.ReportMetric(milliseconds(p.turns["Ed25519::step"]), "ms-Ed25519")
+		b.ReportMetric(milliseconds(idle), "ms-waiting")
+		busy := uint64((reset-begin)*2/25) - idle
+		b.ReportMetric(milliseconds(busy-hashing-flash-p.turns["Ed25519::step"]), "ms-other")
+		b.ReportMetric(milliseconds(p.longest), "ms-longest-turn")
+		b.ReportMetric(float64(restarting), "instructions/update")
+		b.ReportMetric(float64(heapBefore-heapLeast), "B-heap-peak")
+		b.ReportMetric(float64(heapLeast), "B-heap-left")
+		b.ReportMetric(float64(stack), "B-stack")
+		b.Logf("longest turn in %s\n%s", p.longestIn, p)
+	}
+}
