@@ -25,7 +25,7 @@ func (c *findCommand) Help() string {
 	return `Finds devices in the inventory that esper serve keeps:
 
   vanished         online by their status, but silent for three minutes
-  crash-looping    three exceptions or watchdog resets within 15 minutes
+  crash-looping    three exceptions or watchdog resets within 15 minutes, or in safe mode
   unknown-version  they run what was never published here
   old-bootloader   their bootloader is older than that of others
   lagging          they would install the release that is published, but run another`

@@ -19,13 +19,13 @@ const (
 )
 
 var upsertDevices = insert{
-	columns: strings.Fields(`id type version sequence slot default_slot boot_version sdk reset info status silent
+	columns: strings.Fields(`id type version sequence slot default_slot boot_version sdk reset safe info status silent
 		update_state update_version update_progress update_error first_seen seen malformed`),
 	into: "devices",
 	conflict: `ON CONFLICT (id) DO UPDATE SET
 		type = excluded.type, version = excluded.version, sequence = excluded.sequence, slot = excluded.slot,
 		default_slot = excluded.default_slot, boot_version = excluded.boot_version, sdk = excluded.sdk,
-		reset = excluded.reset, info = excluded.info, status = excluded.status, silent = excluded.silent,
+		reset = excluded.reset, safe = excluded.safe, info = excluded.info, status = excluded.status, silent = excluded.silent,
 		update_state = excluded.update_state, update_version = excluded.update_version,
 		update_progress = excluded.update_progress, update_error = excluded.update_error,
 		seen = excluded.seen, malformed = excluded.malformed`,
@@ -147,19 +147,21 @@ func deviceRow(d fleet.Device, now int64) ([]any, error) {
 	var sequence, boot uint32
 	var slot, defaultSlot, info, state, version, progress, failure any
 	var sdk, reset string
+	var safe bool
 	if i := d.Info; i != nil {
 		text, err := json.Marshal(i)
 		if err != nil {
 			return nil, err
 		}
 		info, slot, defaultSlot = string(text), int64(i.Boot.ROM), int64(i.Boot.Default)
-		sequence, boot, sdk, reset = i.Version.Sequence, i.Version.Boot, i.Version.SDK, i.Boot.Reset
+		sequence, boot, sdk = i.Version.Sequence, i.Version.Boot, i.Version.SDK
+		reset, safe = i.Boot.Reset, i.Boot.Safe
 	}
 	if u := d.Update; u != nil {
 		state, version, progress, failure = u.State, u.Version, u.Progress, u.Error
 	}
 	return []any{
-		d.ID, d.Type(), d.Version(), sequence, slot, defaultSlot, boot, sdk, reset, info, d.Status, d.Silent,
+		d.ID, d.Type(), d.Version(), sequence, slot, defaultSlot, boot, sdk, reset, safe, info, d.Status, d.Silent,
 		state, version, progress, failure, now, micros(d.Seen), d.Malformed,
 	}, nil
 }

@@ -53,7 +53,7 @@ func (q Query) where() (*filter, error) {
 			q.Now = time.Now()
 		}
 		since := f.arg(micros(q.Now.Add(-CrashLoopTime)))
-		f.and("d.id IN (SELECT device FROM events WHERE kind = 'restart' AND at > " + since +
+		f.and("d.safe OR d.id IN (SELECT device FROM events WHERE kind = 'restart' AND at > " + since +
 			" AND after IN ('" + strings.Join(fleet.Abnormal, "', '") + "')" +
 			fmt.Sprintf(" GROUP BY device HAVING count(*) >= %d)", CrashLoop))
 	case UnknownVersion:

@@ -81,7 +81,7 @@ const (
 	// Vanished devices are online by their status, but say nothing any more.
 	Vanished Condition = "vanished"
 	// CrashLooping devices have restarted abnormally [CrashLoop] times within
-	// [CrashLoopTime].
+	// [CrashLoopTime], or are in safe mode because they have done so.
 	CrashLooping Condition = "crash-looping"
 	// UnknownVersion devices run what was never released here.
 	UnknownVersion Condition = "unknown-version"

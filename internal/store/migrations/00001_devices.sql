@@ -11,6 +11,7 @@ CREATE TABLE devices (
     boot_version    BIGINT NOT NULL,
     sdk             TEXT NOT NULL,
     reset           TEXT NOT NULL,
+    safe            BOOLEAN NOT NULL,
     info            TEXT,
     status          TEXT NOT NULL,
     silent          BOOLEAN NOT NULL,

@@ -297,6 +297,7 @@ func findsConditions(t *testing.T, b *bench) {
 	says("000004", info("000004", "socket", "v2", 2, 2, 100, "power-on"))
 	says("000005", info("000005", "sensor", "dev1", 0, 3, 100, "power-on"))
 	b.says(now, "000006/status", "ONLINE") // says no more
+	says("000009", strings.Replace(info("000009", "socket", "v2", 2, 3, 100, "restart"), `"trial":true`, `"safe":true`, 1))
 	says("000007", info("000007", "socket", "v2", 2, 3, 100, "power-on"))
 	says("000008", info("000008", "socket", "v2", 2, 3, 100, "power-on"))
 	for i, reset := range []string{"exception", "hardware-watchdog", "software-watchdog"} {
@@ -311,10 +312,10 @@ func findsConditions(t *testing.T, b *bench) {
 		query store.Query
 		want  string
 	}{
-		{store.Query{Condition: store.Vanished}, "000006 000005 000001 000002 000003 000004"},
+		{store.Query{Condition: store.Vanished}, "000006 000005 000001 000002 000003 000004 000009"},
 		{store.Query{Condition: store.Vanished, Type: "sensor"}, "000005"},
-		{store.Query{Condition: store.CrashLooping, Now: soon}, "000007"},
-		{store.Query{Condition: store.CrashLooping, Now: now.Add(2 * store.CrashLoopTime)}, ""},
+		{store.Query{Condition: store.CrashLooping, Now: soon}, "000007 000009"},
+		{store.Query{Condition: store.CrashLooping, Now: now.Add(2 * store.CrashLoopTime)}, "000009"},
 		{store.Query{Condition: store.UnknownVersion}, "000003"},
 		{store.Query{Condition: store.OldBootloader}, "000004"},
 		{store.Query{Condition: store.OldBootloader, OldBoot: 2}, ""},
