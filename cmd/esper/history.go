@@ -13,10 +13,10 @@ import (
 // historyCommand shows what happened.
 type historyCommand struct {
 	Device  string        `arg:"" optional:"" help:"Chip id of a device (default: all)."`
-	Kind    fleet.Kind    `xor:"what" enum:"presence,type,version,slot,update,restart," default:"" placeholder:"KIND" help:"Only presence, type, version, slot, update or restart."`
+	Kind    fleet.Kind    `enum:"presence,type,version,slot,update,restart," default:"" placeholder:"KIND" help:"Only presence, type, version, slot, update or restart."`
 	Since   time.Duration `placeholder:"TIME" help:"Only what is not longer ago, such as 24h."`
 	Limit   int           `default:"1000" placeholder:"N" help:"The newest N (default: 1000); 0: all."`
-	Updates bool          `xor:"what" help:"Show each update as a whole: from, to, how long it took, what was wrong."`
+	Updates bool          `help:"Show each update as a whole: from, to, how long it took, what was wrong."`
 	JSON    bool          `name:"json" help:"Print JSON."`
 	inventoryFlags
 }
