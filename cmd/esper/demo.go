@@ -55,6 +55,9 @@ var (
 // demoPatience is how long all devices may take to get where they should.
 const demoPatience = 2 * time.Minute
 
+// demoLook is how often the demonstration looks when nothing is reported.
+const demoLook = 200 * time.Millisecond
+
 // demo is what a demonstration consists of.
 type demo struct {
 	*streams
@@ -305,6 +308,7 @@ func (d *demo) wait(ctx context.Context, condition func(map[string]fleet.Device)
 		}
 		select {
 		case <-changed:
+		case <-time.After(demoLook): // the journeys may be a little behind the fleet
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return errTooLong

@@ -189,3 +189,30 @@ func TestWithBothSlotsBadItStopsAndCanBeFlashed(t *testing.T) {
 		t.Errorf("flashed anew, it does not get to v3: %s\n%s", s.problem, s.serial.String())
 	}
 }
+
+// RTC memory may outlive a short power cut: a trial that ended so says nothing against the release.
+func TestAPowerCutInATrialThatRTCMemoryOutlivesRefusesNothing(t *testing.T) {
+	h := theHome(t)
+	s := h.scene(t)
+	s.set(h.mark)
+	s.offer(h.newer)
+	s.broker.Publish(realm+"/update", "", false)
+	if !s.RunUntil(func() bool { return s.running == h.v3 && s.info != nil && s.info.Boot.Trial }, time.Minute) {
+		t.Fatal("no trial")
+	}
+	content, err := s.device.Chip.Read(image.RTCRecordAddress, image.RTCRecordSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.onReset = func(reason esp8266.ResetReason) {
+		if reason == esp8266.ResetPowerOn {
+			if err := s.device.Chip.Write(image.RTCRecordAddress, content); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	s.device.PowerCycle()
+	if !s.RunUntil(s.settled, patience) || s.problem != "" {
+		t.Errorf("v3 is not reached: %s; %s", s.problem, s.last())
+	}
+}

@@ -196,10 +196,11 @@ void Update::rollBack() {
         return;
     }
     const BootRecord record = BootRecord::read();
-    const bool rolledBack =
-        (record.lastMode & BootRecord::ROLLED_BACK) && record.tempRom == standby();
+    const uint32_t reset = system_get_rst_info()->reason;
+    // RTC memory may outlive a short power cut, which says nothing against the release.
+    const bool rolledBack = (record.lastMode & BootRecord::ROLLED_BACK) &&
+                            record.tempRom == standby() && reset != REASON_DEFAULT_RST;
     if (rolledBack) {
-        const uint32_t reset = system_get_rst_info()->reason;
         error = UpdateError::NOT_CONFIRMED;
         if (reset == REASON_EXCEPTION_RST) {
             error = UpdateError::CRASHED;
