@@ -16,7 +16,8 @@ export PATH := $(PATH):/usr/sbin
 BUILD_TOOLS = xtensa-lx106-elf-g++:gcc-xtensa-lx106 \
               /usr/lib/xtensa-lx106-elf/picolibc.specs:picolibc-xtensa-lx106-elf \
               git:git pip3:python3-pip
-TEST_TOOLS  = $(BUILD_TOOLS) g++:g++ mosquitto:mosquitto nginx:nginx-light openssl:openssl
+TEST_TOOLS  = $(BUILD_TOOLS) g++:g++ mosquitto:mosquitto nginx:nginx-light openssl:openssl \
+              pg_createcluster:postgresql
 LINT_TOOLS  = clang-format:clang-format cppcheck:cppcheck
 FUZZ_TOOLS  = clang++:clang /usr/lib/clang/14/include/fuzzer:libclang-rt-14-dev g++:g++
 QEMU_TOOLS  = qemu-system-xtensa:qemu-system-misc
@@ -40,7 +41,7 @@ test:
 	$(GO) test ./...
 
 bench:
-	@./scripts/need $(BUILD_TOOLS)
+	@./scripts/need $(TEST_TOOLS)
 	$(GO) test -run '^$$' -bench . ./...
 
 fuzz:

@@ -59,11 +59,15 @@ func (e *invalidError) Unwrap() error { return e.error }
 type commands struct {
 	Build   buildCommand   `cmd:"" help:"Build the firmware of a site."`
 	Demo    demoCommand    `cmd:"" help:"Show the whole loop with emulated devices."`
+	Device  deviceCommand  `cmd:"" help:"Show all that is known of a device."`
 	Devices devicesCommand `cmd:"" help:"Show what the devices report."`
 	Emulate emulateCommand `cmd:"" help:"Run emulated devices."`
+	Find    findCommand    `cmd:"" help:"Find devices: vanished, crash-looping, lagging and so on."`
+	History historyCommand `cmd:"" help:"Show what happened to devices."`
 	Image   imageCommand   `cmd:"" help:"Say what an image, version file or flash dump is."`
 	Init    initCommand    `cmd:"" help:"Make a site."`
 	Keygen  keygenCommand  `cmd:"" help:"Make a signing key pair."`
+	Label   labelCommand   `cmd:"" help:"Name devices, group and tag them."`
 	Publish publishCommand `cmd:"" help:"Publish signed releases."`
 	Release releaseCommand `cmd:"" help:"Build, sign, publish and announce, in one."`
 	Serve   serveCommand   `cmd:"" help:"Serve firmware and MQTT."`

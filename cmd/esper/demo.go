@@ -134,7 +134,8 @@ func (d *demo) makeSite(ctx context.Context, dir string) error {
 	config := server.Config{
 		Realm: realm, RepositoryDir: repository, RolloutFile: rolloutFile(filepath.Join(home, dataDir)),
 		HTTPListen: "127.0.0.1:0", MQTTListen: "127.0.0.1:0",
-		Log: slog.New(slog.DiscardHandler),
+		Database: databaseFile(filepath.Join(home, dataDir)),
+		Log:      slog.New(slog.DiscardHandler),
 	}
 	devices, err := fs.Sub(firmware.Files, site.DevicesDir)
 	if err != nil {

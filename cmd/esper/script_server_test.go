@@ -91,3 +91,21 @@ func scriptAppears(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 }
+
+// scriptEventually runs a program until its output has a match:
+// eventually REGEXP PROGRAM ARGS. Its last output can be looked at as after exec.
+func scriptEventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: eventually REGEXP PROGRAM ARGS")
+	}
+	want, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		err := ts.Exec(args[1], args[2:]...)
+		if output := ts.ReadFile("stdout"); want.MatchString(output) {
+			return
+		} else if time.Now().After(deadline) {
+			ts.Fatalf("the output does not get a match: %v\n%s", err, output)
+		}
+	}
+}

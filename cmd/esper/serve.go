@@ -23,6 +23,7 @@ type serveCommand struct {
 	HTTP       string `name:"http" placeholder:"HOST:PORT" help:"Where to serve firmware (default: the port in the site's update.url, or 8080)."`
 	MQTTListen string `name:"mqtt-listen" placeholder:"HOST:PORT" help:"Where the embedded broker listens (default: the port in the site's mqtt.url, or 1883)."`
 	MQTT       string `name:"mqtt" env:"ESPER_MQTT" placeholder:"URL" help:"Use this broker, mqtt://user:password@host:port, instead of the embedded one."`
+	Database   string `env:"ESPER_DATABASE" placeholder:"FILE|URL" help:"Where to keep what devices report: a file, or postgres://user:password@host/database (default: esper.db, in the data)."`
 	Realm      string `placeholder:"REALM" help:"First part of every topic (default: the site's, or home)."`
 	Verbose    bool   `short:"v" help:"Log every connection and check too."`
 }
@@ -30,7 +31,8 @@ type serveCommand struct {
 // Help is the command's description.
 func (c *serveCommand) Help() string {
 	return `Serves the site's releases over HTTP under /firmware/, and runs an MQTT broker, in one process
-that needs nothing else. It runs until it is interrupted and logs to standard error.
+that needs nothing else. It keeps what devices report in a database, for 'esper device',
+'find' and 'history'. It runs until it is interrupted and logs to standard error.
 
 Devices find it by mqtt.url and update.url in esper.toml. The broker asks for the user and
 password in mqtt.url, if there are any. Firmware needs no protection: it is signed.
@@ -101,6 +103,9 @@ func (c *serveCommand) config(log *slog.Logger) (server.Config, error) {
 	}
 	config.RepositoryDir = repositoryDir(data)
 	config.RolloutFile = rolloutFile(data)
+	if config.Database = c.Database; config.Database == "" {
+		config.Database = databaseFile(data)
+	}
 	return config, makeDataDir(data)
 }
 

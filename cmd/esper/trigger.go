@@ -3,12 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
-
-	"esper/internal/fleet"
 )
 
 // triggerCommand tells devices to look for a new release.
@@ -31,8 +28,8 @@ func (c *triggerCommand) Validate() error {
 		return errors.New("name devices, or --all for all of them")
 	}
 	for _, id := range c.Device {
-		if !fleet.IsID(id) {
-			return fmt.Errorf("%q is not a chip id: it has 6 digits of 0-9 and a-f", id)
+		if err := checkID(id); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"strconv"
 	"strings"
 	"time"
 )
@@ -14,8 +15,14 @@ type Device struct {
 	// Seen is when the device was last heard of itself, zero if only retained
 	// messages are known.
 	Seen time.Time `json:"seen,omitzero"`
+	// Silent says that it is said to be online but has not been heard of for long.
+	Silent bool `json:"silent,omitempty"`
 	// Malformed counts the messages that could not be read.
 	Malformed int `json:"malformed,omitempty"`
+
+	informed  time.Time // when Info came; zero if that is not known
+	connected bool      // it has said Online since then
+	burst     burst     // of its events
 }
 
 // What a device's status can be. The broker says Offline for a device that it lost.
@@ -23,6 +30,22 @@ const (
 	Online  = "ONLINE"
 	Offline = "OFFLINE"
 )
+
+// Silent is the presence of a device that the broker takes to be online, perhaps
+// because what it retains is old, but that does not report any more.
+const Silent = "SILENT"
+
+// SilentAfter is how long a device that is online may say nothing: three times the
+// interval of its info (docs/SPEC.md section 7.1), and a little.
+const SilentAfter = 3*time.Minute + 10*time.Second
+
+// Presence is Online, Offline, Silent, or empty if it is not known.
+func (d Device) Presence() string {
+	if d.Status == Online && d.Silent {
+		return Silent
+	}
+	return d.Status
+}
 
 // Type is the device type, or empty if it is not known.
 func (d Device) Type() string {
@@ -38,6 +61,17 @@ func (d Device) Version() string {
 		return ""
 	}
 	return d.Info.Version.ESPer
+}
+
+// Forgotten says that nothing is known of the device.
+func (d Device) Forgotten() bool { return d.Status == "" && d.Info == nil && d.Update == nil }
+
+// slot is the slot that runs, or empty if it is not known.
+func (d Device) slot() string {
+	if d.Info == nil {
+		return ""
+	}
+	return strconv.Itoa(int(d.Info.Boot.ROM))
 }
 
 // Info is the payload of a device's info topic (docs/SPEC.md section 7.1).

@@ -1,6 +1,7 @@
 // Package fleet holds what is known of each device from what it reports over MQTT
-// (docs/SPEC.md section 7). It reads messages that anyone in the network may have
-// sent: a message that is not as specified is counted and changes nothing else.
+// (docs/SPEC.md section 7), and tells what each message changed. It reads messages
+// that anyone in the network may have sent: a message that is not as specified is
+// counted and changes nothing else.
 package fleet
 
 import (
@@ -34,6 +35,7 @@ type Fleet struct {
 	changed chan struct{}
 	full    bool // has been logged
 	strange bool // has been logged: a malformed message of a device otherwise unknown
+	flooded bool // has been logged: a device with too many events
 }
 
 // New returns a fleet that knows no device yet.
@@ -53,28 +55,41 @@ const (
 	updateTopic = "update/status"
 )
 
+// Restore makes devices known as they were once, before Handle is called first.
+func (f *Fleet) Restore(devices []Device) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, d := range devices {
+		if !d.Forgotten() && len(f.devices) < maxDevices {
+			d.informed = d.Seen
+			f.devices[d.ID] = &d
+		}
+	}
+}
+
 // Handle takes in a message that was received at a time, which is zero for a
-// retained one. A topic of no device is ignored. An empty payload, which is how a
-// retained message is removed from a broker, makes what it said unknown again, and
-// a device of which nothing is known any more is forgotten.
-func (f *Fleet) Handle(topic string, payload []byte, at time.Time) {
+// retained one, and says what it changed, if anything. A topic of no device is
+// ignored. An empty payload, which is how a retained message is removed from a
+// broker, makes what it said unknown again, and a device of which nothing is known
+// any more is forgotten.
+func (f *Fleet) Handle(topic string, payload []byte, at time.Time) (Change, bool) {
 	id, what, ok := f.parseTopic(topic)
 	if !ok {
-		return
+		return Change{}, false
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	old, known := f.devices[id]
 	if !known {
 		if len(payload) == 0 {
-			return
+			return Change{}, false
 		}
 		if len(f.devices) >= maxDevices {
 			if !f.full {
 				f.log.Warn("too many devices report: the next are ignored", "limit", maxDevices)
 			}
 			f.full = true
-			return
+			return Change{}, false
 		}
 		old = &Device{ID: id}
 	}
@@ -85,41 +100,76 @@ func (f *Fleet) Handle(topic string, payload []byte, at time.Time) {
 				f.warn(id, topic, payload, reason)
 			}
 			f.strange = true
-			return
+			return Change{}, false
 		}
 		d = *old
 		if d.Malformed++; d.Malformed == 1 {
 			f.warn(id, topic, payload, reason)
 		}
-	} else {
-		f.logChanges(*old, d)
-		// The broker speaks for a device that is gone.
-		if !at.IsZero() && !(what == statusTopic && d.Status != Online) {
-			d.Seen = at
+		return f.become(*old, d, at), true
+	}
+	// The broker speaks for a device that is gone.
+	if !at.IsZero() && !(what == statusTopic && d.Status != Online) {
+		d.Seen, d.Silent = at, false
+	}
+	d.Silent = d.Silent && d.Status == Online
+	switch what {
+	case infoTopic:
+		d.informed, d.connected = at, false
+	case statusTopic:
+		d.connected = d.connected || d.Status == Online && !at.IsZero()
+	}
+	return f.become(*old, d, at), true
+}
+
+// Silence marks the devices that are said to be online and have said nothing for
+// [SilentAfter], and returns what changed by that. Since is since when all that the
+// devices say has been heard.
+func (f *Fleet) Silence(since, now time.Time) []Change {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var changes []Change
+	for _, old := range f.devices {
+		heard := old.Seen
+		if heard.Before(since) {
+			heard = since
+		}
+		if old.Presence() == Online && now.Sub(heard) > SilentAfter {
+			d := *old
+			d.Silent = true
+			changes = append(changes, f.become(*old, d, now))
 		}
 	}
-	if d.Status == "" && d.Info == nil && d.Update == nil {
-		delete(f.devices, id)
+	return changes
+}
+
+// become replaces what is known of a device and says what that changed.
+func (f *Fleet) become(old, d Device, at time.Time) Change {
+	found := events(old, d)
+	late := at.IsZero()
+	if late {
+		at = time.Now()
+	}
+	if at, ok := d.burst.take(len(found), at); ok {
+		for i := range found {
+			found[i].Device, found[i].At, found[i].Late = d.ID, at, late
+		}
 	} else {
-		f.devices[id] = &d
+		if !f.flooded {
+			f.log.Warn("a device changes too often; the history lacks some of it", "device", d.ID, "limit_per_minute", maxBurst)
+		}
+		f.flooded, found = true, nil
+	}
+	f.logEvents(d, found)
+	if d.Forgotten() {
+		delete(f.devices, d.ID)
+		d = Device{ID: d.ID}
+	} else {
+		f.devices[d.ID] = &d
 	}
 	close(f.changed)
 	f.changed = make(chan struct{})
-}
-
-// Of returns what is known of the device that a topic is about.
-func (f *Fleet) Of(topic string) (Device, bool) {
-	id, _, ok := f.parseTopic(topic)
-	if !ok {
-		return Device{}, false
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	d, ok := f.devices[id]
-	if !ok {
-		return Device{}, false
-	}
-	return *d, true
+	return Change{Device: d, Events: found}
 }
 
 // Devices returns what is known of each device, sorted by type and then id. What
@@ -213,17 +263,19 @@ func (f *Fleet) warn(id, topic string, payload []byte, reason string) {
 		"device", id, "topic", topic, "bytes", len(payload), "reason", reason)
 }
 
-// logChanges logs what matters to who reads along.
-func (f *Fleet) logChanges(old, d Device) {
-	if d.Status != old.Status && d.Status != "" {
-		f.log.Info("device "+strings.ToLower(d.Status), "device", d.ID, "type", d.Type())
-	}
-	if d.Version() != old.Version() && d.Version() != "" {
-		f.log.Info("device runs", "device", d.ID, "type", d.Type(), "version", d.Version(), "before", old.Version())
-	}
-	if d.Update != nil && (old.Update == nil || d.Update.State != old.Update.State || d.Update.Error != old.Update.Error) {
-		f.log.Info("device update", "device", d.ID, "type", d.Type(), "state", d.Update.State,
-			"version", d.Update.Version, "error", d.Update.Error)
+// logEvents logs what matters to who reads along.
+func (f *Fleet) logEvents(d Device, events []Event) {
+	for _, e := range events {
+		switch e.Kind {
+		case PresenceEvent:
+			f.log.Info("device "+strings.ToLower(e.After), "device", d.ID, "type", d.Type())
+		case VersionEvent:
+			f.log.Info("device runs", "device", d.ID, "type", d.Type(), "version", e.After, "before", e.Before)
+		case UpdateEvent:
+			f.log.Info("device update", "device", d.ID, "type", d.Type(), "state", e.After, "version", e.Version, "error", e.Error)
+		case RestartEvent:
+			f.log.Info("device restarted", "device", d.ID, "type", d.Type(), "reset", e.After)
+		}
 	}
 }
 

@@ -39,8 +39,10 @@ func (w *world) conduct(plan rollout.Plan, canary string) *conductor.Conductor {
 	report := w.broker.OnMessage
 	w.broker.OnMessage = func(m network.Message) {
 		report(m)
-		if d, ok := w.fleet.Of(m.Topic); ok {
-			c.Report(d)
+		for _, d := range w.fleet.Devices() {
+			if strings.HasPrefix(m.Topic, realm+"/"+d.ID+"/") {
+				c.Report(d)
+			}
 		}
 	}
 	return c

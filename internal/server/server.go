@@ -19,6 +19,7 @@ import (
 	"esper/internal/fleet"
 	"esper/internal/repository"
 	"esper/internal/rollout"
+	"esper/internal/store"
 )
 
 // FirmwarePath is the path that the repository is served under.
@@ -39,7 +40,10 @@ type Config struct {
 	// RolloutFile is where it is kept how far they are.
 	Plan        func(deviceType string) rollout.Plan
 	RolloutFile string
-	Log         *slog.Logger
+	// Database is where the inventory is kept: a file, postgres://…, or in memory
+	// (store.Open).
+	Database string
+	Log      *slog.Logger
 }
 
 // Server is what esper serve runs.
@@ -47,7 +51,7 @@ type Server struct {
 	config     Config
 	log        *slog.Logger
 	repository *repository.Repository
-	fleet      *fleet.Fleet
+	inventory  *inventory
 	conductor  *conductor.Conductor
 	http, mqtt net.Listener                  // mqtt is nil with an external broker
 	client     atomic.Pointer[broker.Client] // of the broker, nil until there is one
@@ -56,37 +60,51 @@ type Server struct {
 // Open gets a server ready: when it returns, the addresses are known and
 // connections wait for Run. If Run is not going to be called, call Close.
 func Open(c Config) (*Server, error) {
-	s := &Server{config: c, log: c.Log, fleet: fleet.New(c.Realm, c.Log)}
+	s := &Server{config: c, log: c.Log}
 	var err error
 	if s.repository, err = repository.Open(c.RepositoryDir); err != nil {
 		return nil, err
 	}
-	if c.Plan == nil {
-		c.Plan = func(string) rollout.Plan { return rollout.AllAtOnce }
-	}
-	if s.conductor, err = conductor.Open(conductor.Config{
-		Releases: s.repository, Plan: c.Plan, Storage: conductor.NewFile(c.RolloutFile),
-		Now: time.Now, Happened: s.announce, Log: c.Log,
-	}); err != nil {
+	if s.inventory, err = openInventory(c.Database, c.Realm, c.Log); err != nil {
 		return nil, err
 	}
-	if s.http, err = net.Listen("tcp", c.HTTPListen); err != nil {
-		return nil, fmt.Errorf("serve firmware: %w", err)
-	}
-	if c.ExternalMQTT == nil {
-		if s.mqtt, err = net.Listen("tcp", c.MQTTListen); err != nil {
-			s.http.Close()
-			return nil, fmt.Errorf("serve MQTT: %w", err)
-		}
+	if err := s.open(c); err != nil {
+		s.Close()
+		return nil, err
 	}
 	return s, nil
 }
 
-// Close frees the addresses of a server that does not run.
+// open gets the rest ready, behind the inventory.
+func (s *Server) open(c Config) (err error) {
+	if c.Plan == nil {
+		c.Plan = func(string) rollout.Plan { return rollout.AllAtOnce }
+	}
+	s.conductor, err = conductor.Open(conductor.Config{
+		Releases: s.repository, Plan: c.Plan, Labels: s.inventory.labels, Storage: conductor.NewFile(c.RolloutFile),
+		Now: time.Now, Happened: s.announce, Log: c.Log,
+	})
+	if err != nil {
+		return err
+	}
+	if s.http, err = net.Listen("tcp", c.HTTPListen); err != nil {
+		return fmt.Errorf("serve firmware: %w", err)
+	}
+	if c.ExternalMQTT == nil {
+		if s.mqtt, err = net.Listen("tcp", c.MQTTListen); err != nil {
+			return fmt.Errorf("serve MQTT: %w", err)
+		}
+	}
+	return nil
+}
+
+// Close frees what a server that does not run has taken.
 func (s *Server) Close() error {
-	err := s.http.Close()
-	if s.mqtt != nil {
-		err = errors.Join(err, s.mqtt.Close())
+	err := s.inventory.store.Close()
+	for _, l := range []net.Listener{s.http, s.mqtt} {
+		if l != nil {
+			err = errors.Join(err, l.Close())
+		}
 	}
 	return err
 }
@@ -110,7 +128,10 @@ func (s *Server) Repository() *repository.Repository { return s.repository }
 func (s *Server) Conductor() *conductor.Conductor { return s.conductor }
 
 // Fleet is what the devices have reported to the broker.
-func (s *Server) Fleet() *fleet.Fleet { return s.fleet }
+func (s *Server) Fleet() *fleet.Fleet { return s.inventory.fleet }
+
+// Store is where the inventory is kept. Run closes it.
+func (s *Server) Store() store.Store { return s.inventory.store }
 
 // Run serves until the context ends, which is no error, or until the server fails.
 // Requests that are being answered then have a few seconds to end.
@@ -125,6 +146,10 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 	}()
 	s.log.Info("serving firmware", "url", "http://"+s.http.Addr().String()+FirmwarePath, "folder", s.repository.Dir())
+
+	storing, stopStoring := context.WithCancel(context.Background())
+	stored := make(chan struct{})
+	go func() { s.inventory.run(storing, s.repository, s.connected); close(stored) }()
 
 	watching := make(chan error, 1)
 	go func() { watching <- s.watchFleet(ctx) }()
@@ -148,7 +173,10 @@ func (s *Server) Run(ctx context.Context) error {
 		web.Close()
 	}
 	<-conducting
-	return errors.Join(err, <-watching)
+	err = errors.Join(err, <-watching)
+	stopStoring() // after the last message
+	<-stored
+	return errors.Join(err, s.inventory.store.Close())
 }
 
 // tick is how often roll-outs advance.
@@ -201,12 +229,7 @@ func (s *Server) watchFleet(ctx context.Context) error {
 	defer client.Close()
 	for _, filter := range fleet.Topics(s.config.Realm) {
 		err := client.Subscribe(filter, func(m broker.Message) {
-			at := time.Now()
-			if m.Retained {
-				at = time.Time{}
-			}
-			s.fleet.Handle(m.Topic, m.Payload, at)
-			if d, ok := s.fleet.Of(m.Topic); ok {
+			if d, changed := s.inventory.handle(m); changed {
 				s.conductor.Report(d)
 			}
 		})
@@ -284,17 +307,22 @@ func (s *Server) logRequest(q repository.Request) {
 		"type", q.Type, "file", q.File, "wanted", q.Wanted, "range", q.Range, "status", q.Status, "remote", q.Remote)
 }
 
+// connected says whether there is a broker.
+func (s *Server) connected() bool {
+	client := s.client.Load()
+	return client != nil && (*client).Connected()
+}
+
 // health answers 200 when the repository can be read and the broker is there.
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	_, err := s.repository.Types()
-	client := s.client.Load()
 	switch {
 	case err != nil:
 		w.WriteHeader(http.StatusServiceUnavailable)
 		io.WriteString(w, "the repository cannot be read\n")
-	case client == nil || !(*client).Connected():
+	case !s.connected():
 		w.WriteHeader(http.StatusServiceUnavailable)
 		io.WriteString(w, "there is no MQTT broker\n")
 	default:

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"esper/internal/fleet"
+	"esper/internal/store"
+)
+
+// deviceCommand shows one device.
+type deviceCommand struct {
+	Device string `arg:"" help:"Chip id of the device, such as 00c0de."`
+	JSON   bool   `name:"json" help:"Print JSON."`
+	inventoryFlags
+}
+
+// Help is the command's description.
+func (c *deviceCommand) Help() string {
+	return `Shows all that the inventory knows of a device: what it is now, what it ran and when, and how
+its updates went.`
+}
+
+// Validate checks the command line.
+func (c *deviceCommand) Validate() error { return checkID(c.Device) }
+
+// checkID says what is wrong with a chip id on the command line.
+func checkID(id string) error {
+	if !fleet.IsID(id) {
+		return fmt.Errorf("%q is not a chip id: it has 6 digits of 0-9 and a-f", id)
+	}
+	return nil
+}
+
+// deviceReport is what is told of one device.
+type deviceReport struct {
+	store.Device
+	Runs    []fleet.Run    `json:"runs"`
+	Updates []fleet.Update `json:"updates"`
+}
+
+// Run shows the device.
+func (c *deviceCommand) Run(s *streams) error {
+	ctx := context.Background()
+	from, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	found, err := from.Find(ctx, store.Query{ID: c.Device})
+	if err == nil && len(found) == 0 {
+		err = hint(fmt.Errorf("device %s: %w", c.Device, store.ErrNoDevice), "'esper find' lists all that there are")
+	}
+	if err != nil {
+		return err
+	}
+	events, err := from.History(ctx, store.HistoryQuery{Device: c.Device})
+	if err != nil {
+		return err
+	}
+	report := deviceReport{Device: found[0], Runs: fleet.Runs(events), Updates: fleet.Updates(events)}
+	if c.JSON {
+		return printJSON(s, report)
+	}
+	return report.print(s)
+}
+
+func (r deviceReport) print(s *streams) error {
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	line := func(key, value string) { fmt.Fprintf(w, "%s\t%s\n", key, orDash(value)) }
+	line("device", r.ID)
+	line("name", r.Name)
+	line("group", r.Group)
+	line("tags", strings.Join(r.Tags, " "))
+	line("presence", r.Presence())
+	line("seen", localTime(r.Seen))
+	line("first seen", localTime(r.FirstSeen))
+	if i := r.Info; i != nil {
+		line("type", i.Device)
+		line("version", fmt.Sprintf("%s (sequence %d), slot %d", i.Version.ESPer, i.Version.Sequence, i.Boot.ROM))
+		line("bootloader", fmt.Sprint(i.Version.Boot))
+		line("last reset", i.Boot.Reset)
+		line("network", fmt.Sprintf("%s, %s, %d dBm", i.Network.IP, i.WiFi.SSID, i.WiFi.RSSI))
+	}
+	line("update", updateText(r.Update))
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if len(r.Runs) > 0 {
+		fmt.Fprintln(w, "\nRAN\tSLOT\tSINCE\tFOR")
+		for _, run := range r.Runs {
+			until := run.Until
+			if until.IsZero() {
+				until = time.Now()
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", run.Version, orDash(run.Slot), localTime(run.Since), shortDuration(until.Sub(run.Since)))
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	if len(r.Updates) == 0 {
+		return nil
+	}
+	fmt.Fprintln(s.out)
+	return printUpdates(s, r.Updates)
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"esper/internal/store"
+)
+
+// findCommand finds devices in the inventory.
+type findCommand struct {
+	Condition store.Condition `arg:"" optional:"" enum:"vanished,crash-looping,unknown-version,old-bootloader,lagging," default:"" help:"vanished, crash-looping, unknown-version, old-bootloader or lagging (default: all devices)."`
+	Type      string          `placeholder:"TYPE" help:"Only devices of this type."`
+	Group     string          `placeholder:"GROUP" help:"Only devices of this group."`
+	Tag       string          `placeholder:"TAG" help:"Only devices with this tag."`
+	Boot      uint32          `placeholder:"VERSION" help:"With old-bootloader: the oldest that is good (default: the newest that any device has)."`
+	JSON      bool            `name:"json" help:"Print JSON."`
+	inventoryFlags
+}
+
+// Help is the command's description.
+func (c *findCommand) Help() string {
+	return `Finds devices in the inventory that esper serve keeps:
+
+  vanished         online by their status, but silent for three minutes
+  crash-looping    three exceptions or watchdog resets within 15 minutes, or in safe mode
+  unknown-version  they run what was never published here
+  old-bootloader   their bootloader is older than that of others
+  lagging          they would install the release that is published, but run another`
+}
+
+// Run finds the devices.
+func (c *findCommand) Run(s *streams) error {
+	ctx := context.Background()
+	from, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	devices, err := from.Find(ctx, store.Query{
+		Type: c.Type, Group: c.Group, Tag: c.Tag, Condition: c.Condition, OldBoot: c.Boot,
+	})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(s, devices)
+	}
+	if len(devices) == 0 {
+		s.note("no such device")
+		return nil
+	}
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "DEVICE\tNAME\tGROUP\tTYPE\tVERSION\tPRESENCE\tUPDATE\tSEEN")
+	for _, d := range devices {
+		seen := "-"
+		if !d.Seen.IsZero() {
+			seen = shortDuration(time.Since(d.Seen))
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.ID, orDash(d.Name), orDash(d.Group), orDash(d.Type()),
+			orDash(d.Version()), orDash(d.Presence()), updateText(d.Update), seen)
+	}
+	return w.Flush()
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"esper/internal/fleet"
+	"esper/internal/store"
+)
+
+// historyCommand shows what happened.
+type historyCommand struct {
+	Device  string        `arg:"" optional:"" help:"Chip id of a device (default: all)."`
+	Kind    fleet.Kind    `enum:"presence,type,version,slot,update,restart," default:"" placeholder:"KIND" help:"Only presence, type, version, slot, update or restart."`
+	Since   time.Duration `placeholder:"TIME" help:"Only what is not longer ago, such as 24h."`
+	Limit   int           `default:"1000" placeholder:"N" help:"The newest N (default: 1000); 0: all."`
+	Updates bool          `help:"Show each update as a whole: from, to, how long it took, what was wrong."`
+	JSON    bool          `name:"json" help:"Print JSON."`
+	inventoryFlags
+}
+
+// Help is the command's description.
+func (c *historyCommand) Help() string {
+	return `Shows what happened to devices, the oldest first: when they came and went, what they ran,
+how their updates went, when and why they restarted. A time with ~ is when the server learnt
+of it; it had happened before.`
+}
+
+// Validate checks the command line.
+func (c *historyCommand) Validate() error {
+	if c.Device != "" {
+		return checkID(c.Device)
+	}
+	return nil
+}
+
+// Run shows the history.
+func (c *historyCommand) Run(s *streams) error {
+	ctx := context.Background()
+	from, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	query := store.HistoryQuery{Device: c.Device, Kind: c.Kind, Limit: c.Limit}
+	if c.Updates {
+		query.Kind, query.Limit = "", 0 // an update is several events, and the version before
+	}
+	if c.Since != 0 {
+		query.Since = time.Now().Add(-c.Since)
+	}
+	events, err := from.History(ctx, query)
+	if err != nil {
+		return err
+	}
+	if c.Updates {
+		updates := fleet.Updates(events)
+		if n := len(updates); c.Limit > 0 && n > c.Limit {
+			updates = updates[n-c.Limit:]
+		}
+		if c.JSON {
+			return printJSON(s, updates)
+		}
+		return printUpdates(s, updates)
+	}
+	if c.JSON {
+		return printJSON(s, events)
+	}
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "TIME\tDEVICE\tWHAT\tBEFORE\tNOW\tRELEASE\tERROR")
+	for _, e := range events {
+		at := localTime(e.At)
+		if e.Late {
+			at = "~" + at
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", at, e.Device, e.Kind, orDash(e.Before), e.After, orDash(e.Version), orDash(e.Error))
+	}
+	return w.Flush()
+}
+
+// printUpdates prints a table of updates.
+func printUpdates(s *streams, updates []fleet.Update) error {
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "BEGAN\tDEVICE\tFROM\tTO\tSTATE\tTOOK\tERROR")
+	for _, u := range updates {
+		took := "-"
+		if u.Took() > 0 {
+			took = u.Took().Round(100 * time.Millisecond).String()
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", localTime(u.Began), u.Device, orDash(u.From), u.Version, u.State, took, orDash(u.Error))
+	}
+	return w.Flush()
+}

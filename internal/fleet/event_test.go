@@ -1,0 +1,162 @@
+package fleet
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// told are the events of messages, as "kind before>after".
+func told(f *Fleet, at time.Time, topic, payload string) string {
+	c, _ := f.Handle("home/00c0de/"+topic, []byte(payload), at)
+	return summary(c.Events)
+}
+
+func summary(events []Event) string {
+	var all []string
+	for _, e := range events {
+		all = append(all, fmt.Sprintf("%s %s>%s", e.Kind, e.Before, e.After))
+	}
+	return strings.Join(all, ", ")
+}
+
+// infoOf is the specification's info with another uptime and reset reason.
+func infoOf(uptime int, reset string) string {
+	return strings.NewReplacer(`"uptime":12`, fmt.Sprintf(`"uptime":%d`, uptime), "power-on", reset).Replace(specInfo)
+}
+
+func TestEventsAreWhatChanged(t *testing.T) {
+	f := newFleet()
+	for _, step := range []struct{ topic, payload, want string }{
+		{"info", specInfo, "type >socket, version >8a1b2c3d, slot >0"},
+		{"info", specInfo, ""},
+		{"status", Online, "presence >ONLINE"},
+		{"update/status", specUpdate, "update >downloading"},
+		{"update/status", strings.Replace(specUpdate, "40", "50", 1), ""},
+		{"update/status", strings.Replace(specUpdate, `"error":""`, `"error":"flash"`, 1), "update downloading>downloading"},
+		{"info", strings.Replace(specInfo, `"esper":"8a1b2c3d"`, `"esper":"9c0d1e2f"`, 1), "version 8a1b2c3d>9c0d1e2f"},
+		{"info", "{", ""},
+		{"info", "", ""}, // no longer known: nothing happened
+		{"status", Offline, "presence ONLINE>OFFLINE"},
+	} {
+		if got := told(f, now, step.topic, step.payload); got != step.want {
+			t.Errorf("%s %s: %q, want %q", step.topic, step.payload, got, step.want)
+		}
+	}
+}
+
+func TestARestartIsSeenInTheUptime(t *testing.T) {
+	for _, test := range []struct {
+		name          string
+		before, after int // uptime
+		later         time.Duration
+		connects      bool
+		reset         string
+		want          string
+	}{
+		{"it goes on", 100, 160, time.Minute, false, "power-on", ""},
+		{"it goes on after a new connection", 100, 160, time.Minute, true, "power-on", ""},
+		{"a late message", 100, 160, 80 * time.Second, false, "power-on", ""},
+		{"it began anew", 100, 10, time.Minute, true, "exception", "restart >exception"},
+		{"with the same uptime", 4, 4, 15 * time.Second, true, "exception", "restart >exception"},
+		{"long ago", 100, 200, time.Hour, false, "restart", "restart >restart"},
+		{"it slept", 5, 4, time.Hour, true, "deep-sleep", ""},
+	} {
+		f := newFleet()
+		told(f, now, "info", infoOf(test.before, "power-on"))
+		told(f, now, "status", Online)
+		told(f, now.Add(time.Second), "info", infoOf(test.before+1, "power-on"))
+		if test.connects {
+			told(f, now.Add(test.later), "status", Online)
+		}
+		if got := told(f, now.Add(test.later), "info", infoOf(test.after, test.reset)); got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+func TestADeviceThatSaysNothingIsSilentUntilItComesBack(t *testing.T) {
+	f := newFleet()
+	told(f, now, "status", Online)
+	late := now.Add(SilentAfter + time.Second)
+	if changes := f.Silence(now.Add(time.Minute), late); len(changes) != 0 { // nobody listened at first
+		t.Errorf("too early: %+v", changes)
+	}
+	changes := f.Silence(now, late)
+	if len(changes) != 1 || summary(changes[0].Events) != "presence ONLINE>SILENT" {
+		t.Errorf("changes %+v", changes)
+	}
+	if changes := f.Silence(now, late); len(changes) != 0 {
+		t.Errorf("again: %+v", changes)
+	}
+	if got := told(f, late, "update/status", specUpdate); got != "presence SILENT>ONLINE, update >downloading" {
+		t.Errorf("back: %s", got)
+	}
+	told(f, late, "status", Offline)
+	if changes := f.Silence(now, late.Add(time.Hour)); len(changes) != 0 {
+		t.Errorf("offline is not silent: %+v", changes)
+	}
+}
+
+func TestEventsOfADeviceHaveDifferentTimes(t *testing.T) {
+	f := newFleet()
+	last := time.Time{}
+	for i := range 50 {
+		c, _ := f.Handle("home/00c0de/status", []byte([]string{Online, Offline}[i%2]), now)
+		if at := c.Events[0].At; !at.After(last) || at.Sub(now) > time.Millisecond {
+			t.Fatalf("event %d at %v, the one before at %v", i, at, last)
+		}
+		last = c.Events[0].At
+	}
+}
+
+func TestADeviceCannotFloodTheHistory(t *testing.T) {
+	f := newFleet()
+	count := func(at time.Time) (n int) {
+		for i := range 3 * maxBurst {
+			c, _ := f.Handle("home/00c0de/status", []byte([]string{Online, Offline}[i%2]), at)
+			n += len(c.Events)
+		}
+		return n
+	}
+	for minute := range 3 {
+		if n := count(now.Truncate(time.Minute).Add(time.Duration(minute) * time.Minute)); n != maxBurst {
+			t.Errorf("%d events in a minute, want %d", n, maxBurst)
+		}
+	}
+	if d := only(t, f); d.Status != Offline {
+		t.Errorf("the state is %s, not the last", d.Status)
+	}
+}
+
+func TestUpdatesAreToldFromEvents(t *testing.T) {
+	var events []Event
+	note := func(device string, kind Kind, after, version, failure string) {
+		events = append(events, Event{Device: device, At: now.Add(time.Duration(len(events)) * time.Second), Kind: kind, After: after, Version: version, Error: failure})
+	}
+	note("a", VersionEvent, "v1", "", "")
+	for _, state := range []string{"idle", "checking", "downloading", "verifying"} {
+		note("a", UpdateEvent, state, map[bool]string{true: "v1", false: "v2"}[state == "idle" || state == "checking"], "")
+	}
+	note("b", UpdateEvent, "downloading", "v2", "") // another device in between; the beginning of a is not known to it
+	note("a", UpdateEvent, "checking", "v1", "")    // it lost its power and begins again
+	note("a", UpdateEvent, "downloading", "v2", "")
+	note("a", UpdateEvent, "trial", "v2", "")
+	note("a", VersionEvent, "v2", "", "")
+	note("a", UpdateEvent, "confirmed", "v2", "")
+	note("a", UpdateEvent, "checking", "v2", "")
+	note("a", UpdateEvent, "confirmed", "v2", "") // no update
+	note("a", UpdateEvent, "downloading", "v3", "")
+	note("a", UpdateEvent, "rolled-back", "v3", "crashed")
+	note("a", UpdateEvent, "rolled-back", "v3", "crashed") // told again at the next check
+	note("a", UpdateEvent, "failed", "v4", "unreachable")
+	got := ""
+	for _, u := range Updates(events) {
+		got += fmt.Sprintf("%s %s>%s %s %s %v; ", u.Device, u.From, u.Version, u.State, u.Error, u.Took())
+	}
+	want := "a v1>v2 confirmed  7s; b >v2 downloading  0s; a v2>v3 rolled-back crashed 1s; a v2>v4 failed unreachable 0s; "
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}

@@ -1,0 +1,39 @@
+package repository_test
+
+import (
+	"fmt"
+	"testing"
+
+	"esper/internal/repository"
+	"esper/internal/repository/repositorytest"
+)
+
+func TestTheListNamesWhatIsKept(t *testing.T) {
+	r, err := repository.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if entries, err := r.List(); err != nil || len(entries) != 0 {
+		t.Errorf("an empty one: %v, %v", entries, err)
+	}
+	for i := range 7 { // two more than are kept
+		if err := r.Publish(repositorytest.Release(t, "socket", fmt.Sprint("v", i), uint32(i+1)), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.Publish(repositorytest.Release(t, "button", "b1", 9), false); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := r.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	for _, e := range entries {
+		got += fmt.Sprintf("%s %s %d %v; ", e.Type, e.Version, e.Sequence, e.Current)
+	}
+	want := "button b1 9 true; socket v2 3 false; socket v3 4 false; socket v4 5 false; socket v5 6 false; socket v6 7 true; "
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}

@@ -1,0 +1,177 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"esper/internal/broker"
+	"esper/internal/fleet"
+	"esper/internal/repository"
+	"esper/internal/store"
+)
+
+// How often the inventory looks after what no message tells.
+const (
+	silenceEvery  = 10 * time.Second
+	releasesEvery = 2 * time.Second
+	labelsEvery   = 5 * time.Second
+	pruneEvery    = time.Hour
+)
+
+// inventory is the fleet with the database behind it.
+type inventory struct {
+	fleet    *fleet.Fleet
+	store    store.Store
+	recorder *store.Recorder
+	log      *slog.Logger
+	mu       sync.Mutex // keeps the changes of a device in their order
+	labelled atomic.Pointer[map[string]store.Labels]
+}
+
+// openInventory opens the database and makes known again what it holds.
+func openInventory(database, realm string, log *slog.Logger) (*inventory, error) {
+	s, err := store.Open(context.Background(), database)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := s.Find(context.Background(), store.Query{})
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	devices := make([]fleet.Device, len(stored))
+	for i, d := range stored {
+		devices[i] = d.Device
+	}
+	n := &inventory{fleet: fleet.New(realm, log), store: s, recorder: store.NewRecorder(s, log), log: log}
+	n.fleet.Restore(devices)
+	if err := n.readLabels(context.Background()); err != nil {
+		s.Close()
+		return nil, err
+	}
+	log.Info("inventory", "database", store.Redact(database), "devices", len(devices))
+	return n, nil
+}
+
+// handle takes in a message, and returns the device that it changed, if any.
+func (n *inventory) handle(m broker.Message) (fleet.Device, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	at := time.Now()
+	if m.Retained {
+		at = time.Time{}
+	}
+	c, changed := n.fleet.Handle(m.Topic, m.Payload, at)
+	if changed {
+		n.recorder.Add(c)
+	}
+	return c.Device, changed
+}
+
+// labels returns the group and tags of a device, as they were a few seconds ago.
+func (n *inventory) labels(id string) (group string, tags []string) {
+	if all := n.labelled.Load(); all != nil {
+		l := (*all)[id]
+		return l.Group, l.Tags
+	}
+	return "", nil
+}
+
+// readLabels reads the labels of all devices, which commands change in the database.
+func (n *inventory) readLabels(ctx context.Context) error {
+	devices, err := n.store.Find(ctx, store.Query{})
+	if err != nil {
+		return err
+	}
+	all := map[string]store.Labels{}
+	for _, d := range devices {
+		if d.Group != "" || len(d.Tags) > 0 {
+			all[d.ID] = d.Labels
+		}
+	}
+	n.labelled.Store(&all)
+	return nil
+}
+
+// run stores what changes until the context ends. Connected says whether the devices
+// are heard.
+func (n *inventory) run(ctx context.Context, repository *repository.Repository, connected func() bool) {
+	var working sync.WaitGroup
+	working.Go(func() { n.recorder.Run(ctx) })
+	working.Go(func() { n.watchSilence(ctx, connected) })
+	working.Go(func() { n.watchReleases(ctx, repository) })
+	working.Go(func() {
+		every(ctx, labelsEvery, func() {
+			if err := n.readLabels(ctx); err != nil && ctx.Err() == nil {
+				n.log.Warn("groups and tags are as before", "error", err)
+			}
+		})
+	})
+	working.Go(func() {
+		every(ctx, pruneEvery, func() {
+			if _, err := n.store.Prune(ctx, store.Keep(time.Now())); err != nil && ctx.Err() == nil {
+				n.log.Error("the history grows", "error", err)
+			}
+		})
+	})
+	working.Wait()
+}
+
+// watchSilence finds devices that say nothing any more. While there is no broker
+// that is not their fault.
+func (n *inventory) watchSilence(ctx context.Context, connected func() bool) {
+	since := time.Now()
+	every(ctx, silenceEvery, func() {
+		if !connected() {
+			since = time.Now()
+			return
+		}
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		for _, c := range n.fleet.Silence(since, time.Now()) {
+			n.recorder.Add(c)
+		}
+	})
+}
+
+// watchReleases keeps the database up to date about what is published, by whatever
+// process.
+func (n *inventory) watchReleases(ctx context.Context, from *repository.Repository) {
+	var known []store.Release
+	failing := false
+	every(ctx, releasesEvery, func() {
+		entries, err := from.List()
+		var releases []store.Release
+		for _, e := range entries {
+			releases = append(releases, store.Release{Type: e.Type, Version: e.Version, Sequence: e.Sequence, Served: e.Current})
+		}
+		if err == nil && !slices.Equal(releases, known) {
+			if err = n.store.SetReleases(ctx, releases); err == nil {
+				known = releases
+			}
+		}
+		if err != nil && !failing && ctx.Err() == nil {
+			n.log.Warn("what is published is not known", "error", fmt.Errorf("inventory: %w", err))
+		}
+		failing = err != nil
+	})
+}
+
+// every does something now and then at an interval, until the context ends.
+func every(ctx context.Context, interval time.Duration, do func()) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		do()
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}

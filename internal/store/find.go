@@ -1,0 +1,154 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"esper/internal/fleet"
+)
+
+// filter collects what a WHERE asks for.
+type filter struct {
+	terms []string
+	args  []any
+}
+
+// arg adds an argument and returns its placeholder.
+func (f *filter) arg(value any) string {
+	f.args = append(f.args, value)
+	return fmt.Sprintf("$%d", len(f.args))
+}
+
+// and adds a term.
+func (f *filter) and(term string) { f.terms = append(f.terms, "("+term+")") }
+
+func (f *filter) String() string {
+	if len(f.terms) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(f.terms, " AND ")
+}
+
+// where returns the filter of a query, on devices d.
+func (q Query) where() (*filter, error) {
+	f := &filter{}
+	for column, value := range map[string]string{"d.id": q.ID, "d.type": q.Type, "d.group_name": q.Group} {
+		if value != "" {
+			f.and(column + " = " + f.arg(value))
+		}
+	}
+	if q.Tag != "" {
+		f.and("d.id IN (SELECT device FROM tags WHERE tag = " + f.arg(q.Tag) + ")")
+	}
+	switch q.Condition {
+	case "":
+	case Vanished:
+		f.and("d.status = 'ONLINE' AND d.silent")
+	case CrashLooping:
+		if q.Now.IsZero() {
+			q.Now = time.Now()
+		}
+		since := f.arg(micros(q.Now.Add(-CrashLoopTime)))
+		f.and("d.safe OR d.id IN (SELECT device FROM events WHERE kind = 'restart' AND at > " + since +
+			" AND after IN ('" + strings.Join(fleet.Abnormal, "', '") + "')" +
+			fmt.Sprintf(" GROUP BY device HAVING count(*) >= %d)", CrashLoop))
+	case UnknownVersion:
+		f.and("d.version <> '' AND NOT EXISTS (SELECT 1 FROM releases r WHERE r.type = d.type AND r.version = d.version)")
+	case OldBootloader:
+		lowest := "(SELECT max(boot_version) FROM devices)"
+		if q.OldBoot != 0 {
+			lowest = f.arg(int64(q.OldBoot))
+		}
+		f.and("d.info IS NOT NULL AND d.boot_version < " + lowest)
+	case Lagging:
+		// As the device decides it, docs/SPEC.md section 5.
+		f.and("EXISTS (SELECT 1 FROM releases r WHERE r.type = d.type AND r.served AND r.version <> d.version" +
+			" AND (r.sequence > d.sequence OR r.sequence = 0 AND d.sequence = 0))")
+	default:
+		return nil, fmt.Errorf("%q is no condition", q.Condition)
+	}
+	return f, nil
+}
+
+// Find implements Store.
+func (d *database) Find(ctx context.Context, q Query) ([]Device, error) {
+	devices, err := d.find(ctx, q)
+	if err != nil {
+		return nil, fmt.Errorf("find devices: %w", err)
+	}
+	return devices, nil
+}
+
+func (d *database) find(ctx context.Context, q Query) ([]Device, error) {
+	where, err := q.where()
+	if err != nil {
+		return nil, err
+	}
+	rows, err := d.sql.QueryContext(ctx, `
+		SELECT d.id, d.info, d.status, d.silent, d.update_state, d.update_version, d.update_progress, d.update_error,
+		    d.first_seen, d.seen, d.malformed, d.name, d.group_name
+		FROM devices d`+where.String()+` ORDER BY d.type, d.id`, where.args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	devices := []Device{}
+	place := map[string]int{}
+	for rows.Next() {
+		found, err := scanDevice(rows)
+		if err != nil {
+			return nil, err
+		}
+		place[found.ID] = len(devices)
+		devices = append(devices, found)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+
+	tags, err := d.sql.QueryContext(ctx, `
+		SELECT device, tag FROM tags WHERE device IN (SELECT d.id FROM devices d`+where.String()+`) ORDER BY tag`, where.args...)
+	if err != nil {
+		return nil, err
+	}
+	defer tags.Close()
+	for tags.Next() {
+		var id, tag string
+		if err := tags.Scan(&id, &tag); err != nil {
+			return nil, err
+		}
+		if i, ok := place[id]; ok {
+			devices[i].Tags = append(devices[i].Tags, tag)
+		}
+	}
+	return devices, tags.Err()
+}
+
+func scanDevice(rows *sql.Rows) (Device, error) {
+	var d Device
+	var info, state, version, failure sql.NullString
+	var progress sql.NullInt64
+	var first, seen int64
+	err := rows.Scan(&d.ID, &info, &d.Status, &d.Silent, &state, &version, &progress, &failure,
+		&first, &seen, &d.Malformed, &d.Name, &d.Group)
+	if err != nil {
+		return d, err
+	}
+	d.FirstSeen, d.Seen = fromMicros(first), fromMicros(seen)
+	if info.Valid {
+		d.Info = new(fleet.Info)
+		if err := json.Unmarshal([]byte(info.String), d.Info); err != nil {
+			return d, fmt.Errorf("the info of device %s: %w", d.ID, err)
+		}
+	}
+	if state.Valid {
+		d.Update = &fleet.UpdateStatus{
+			State: state.String, Version: version.String, Progress: int(progress.Int64), Error: failure.String,
+		}
+	}
+	return d, nil
+}

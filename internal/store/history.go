@@ -1,0 +1,88 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"esper/internal/fleet"
+)
+
+// History implements Store.
+func (d *database) History(ctx context.Context, q HistoryQuery) ([]fleet.Event, error) {
+	events, err := d.history(ctx, q)
+	if err != nil {
+		return nil, fmt.Errorf("read the history: %w", err)
+	}
+	return events, nil
+}
+
+func (d *database) history(ctx context.Context, q HistoryQuery) ([]fleet.Event, error) {
+	f := &filter{}
+	if q.Device != "" {
+		f.and("device = " + f.arg(q.Device))
+	}
+	if q.Kind != "" {
+		f.and("kind = " + f.arg(string(q.Kind)))
+	}
+	if !q.Since.IsZero() {
+		f.and("at >= " + f.arg(micros(q.Since)))
+	}
+	query := `SELECT device, at, kind, late, before, after, version, error FROM events` +
+		f.String() + ` ORDER BY at DESC, device DESC, kind DESC`
+	if q.Limit > 0 {
+		query += " LIMIT " + f.arg(q.Limit)
+	}
+	rows, err := d.sql.QueryContext(ctx, query, f.args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	events := []fleet.Event{}
+	for rows.Next() {
+		var e fleet.Event
+		var at int64
+		if err := rows.Scan(&e.Device, &at, &e.Kind, &e.Late, &e.Before, &e.After, &e.Version, &e.Error); err != nil {
+			return nil, err
+		}
+		e.At = fromMicros(at)
+		events = append(events, e)
+	}
+	slices.Reverse(events)
+	return events, rows.Err()
+}
+
+// Prune implements Store.
+func (d *database) Prune(ctx context.Context, r Retention) (int, error) {
+	var removed int64
+	err := d.transaction(ctx, func(tx *sql.Tx) error {
+		for _, step := range []struct {
+			query string
+			args  []any
+		}{
+			{`DELETE FROM events WHERE at < $1`, []any{micros(r.Since)}},
+			{`DELETE FROM events WHERE at < $1 AND kind = 'update' AND after IN ('checking', 'idle')`, []any{micros(r.Routine)}},
+			{`DELETE FROM events WHERE (device, at, kind) IN (
+				SELECT device, at, kind FROM (
+					SELECT device, at, kind, row_number() OVER (PARTITION BY device ORDER BY at DESC) AS place FROM events
+					WHERE device IN (SELECT device FROM events GROUP BY device HAVING count(*) > $1)
+				) AS numbered WHERE place > $1)`, []any{r.PerDevice}},
+		} {
+			result, err := tx.ExecContext(ctx, step.query, step.args...)
+			if err != nil {
+				return err
+			}
+			n, err := result.RowsAffected()
+			if err != nil {
+				return err
+			}
+			removed += n
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("prune the history: %w", err)
+	}
+	return int(removed), nil
+}

@@ -1,0 +1,121 @@
+// Package store keeps the inventory of a fleet and its history in a database:
+// SQLite in a file, or PostgreSQL. Both are a [Store] and pass the same suite
+// (storetest).
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"esper/internal/fleet"
+)
+
+// Store is the database. What a method has stored when it returns without an error
+// outlives the end of the process, by whatever. Its methods can be called at the
+// same time, and by several processes; but only one may call Apply.
+type Store interface {
+	// Apply stores what messages changed: all of it or, with an error, nothing. To
+	// apply the same again changes nothing.
+	Apply(context.Context, []fleet.Change) error
+	// SetReleases makes known what is published. A release that was known once stays
+	// so; served are those that say so now.
+	SetReleases(context.Context, []Release) error
+	// Label changes what people call a device. It is not known: [ErrNoDevice].
+	Label(ctx context.Context, id string, change LabelChange) error
+	// Find returns the devices that a query asks for, sorted by type and then id.
+	Find(context.Context, Query) ([]Device, error)
+	// History returns events, the oldest first.
+	History(context.Context, HistoryQuery) ([]fleet.Event, error)
+	// Prune removes from the history what retention does not keep, and says how many
+	// events that were.
+	Prune(context.Context, Retention) (int, error)
+	Close() error
+}
+
+// Errors that methods wrap.
+var (
+	ErrNoDevice   = errors.New("no such device")
+	ErrNoDatabase = errors.New("there is no database")
+	ErrSchema     = errors.New("the database is of another version of esper")
+	ErrLabel      = errors.New("not a label")
+)
+
+// Device is all that is known of a device now.
+type Device struct {
+	fleet.Device
+	FirstSeen time.Time `json:"first_seen"`
+	Labels
+}
+
+// Labels are what people call a device.
+type Labels struct {
+	Name  string   `json:"name,omitempty"`
+	Group string   `json:"group,omitempty"`
+	Tags  []string `json:"tags,omitempty"` // sorted
+}
+
+// Release is a release that is or was published.
+type Release struct {
+	Type, Version string
+	Sequence      uint32
+	Served        bool
+}
+
+// Query says which devices to find: those for which all holds that is not empty.
+type Query struct {
+	ID, Type, Group, Tag string
+	Condition            Condition
+	// OldBoot is the bootloader version below which OldBootloader finds a device.
+	// Zero: the highest that any device reports.
+	OldBoot uint32
+	// Now is the time to look back from; zero: the present.
+	Now time.Time
+}
+
+// Condition is something that a person would want to know of.
+type Condition string
+
+// The conditions.
+const (
+	// Vanished devices are online by their status, but say nothing any more.
+	Vanished Condition = "vanished"
+	// CrashLooping devices have restarted abnormally [CrashLoop] times within
+	// [CrashLoopTime], or are in safe mode because they have done so.
+	CrashLooping Condition = "crash-looping"
+	// UnknownVersion devices run what was never released here.
+	UnknownVersion Condition = "unknown-version"
+	// OldBootloader devices have a bootloader that should be replaced.
+	OldBootloader Condition = "old-bootloader"
+	// Lagging devices would install the release that is served, but run another.
+	Lagging Condition = "lagging"
+)
+
+// What a crash loop is.
+const (
+	CrashLoop     = 3
+	CrashLoopTime = 15 * time.Minute
+)
+
+// HistoryQuery says which events: those for which all holds that is not empty.
+type HistoryQuery struct {
+	Device string
+	Kind   fleet.Kind
+	Since  time.Time
+	Limit  int // at most so many, the newest
+}
+
+// Retention says what history is kept.
+type Retention struct {
+	// Since is before when nothing is kept.
+	Since time.Time
+	// Routine is before when nothing of checks that found nothing is kept.
+	Routine time.Time
+	// PerDevice is how many events of one device are kept at most.
+	PerDevice int
+}
+
+// Keep is the retention that the server has: a year, a week for routine.
+func Keep(now time.Time) Retention {
+	return Retention{Since: now.AddDate(-1, 0, 0), Routine: now.AddDate(0, 0, -7), PerDevice: 10_000}
+}
