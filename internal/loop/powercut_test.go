@@ -153,7 +153,7 @@ func (s *scene) play(tr *track, cuts []powerCut, known func(content [32]byte) bo
 
 // tally counts what was tried.
 type tally struct {
-	cases, booted, failed atomic.Int64
+	cases, failed, booted atomic.Int64
 
 	mu      sync.Mutex
 	slowest time.Duration
@@ -190,8 +190,8 @@ func (c *tally) try(t *testing.T, s *scene, tr *track, cuts []powerCut, again bo
 }
 
 func (c *tally) log(t *testing.T, what string) {
-	t.Logf("%s: %d cases, %d of them from a flash content of their own; %d failed; the slowest recovery took %v (%s)",
-		what, c.cases.Load(), c.booted.Load(), c.failed.Load(), c.slowest.Round(time.Second), c.which)
+	t.Logf("%s: %d cases tried, %d failed; %d played to the end, the others left a flash content that had gone well before; the slowest recovery took %v (%s)",
+		what, c.cases.Load(), c.failed.Load(), c.booted.Load(), c.slowest.Round(time.Second), c.which)
 }
 
 // R2. The power is cut at each flash operation of the whole cycle, in each way: the
