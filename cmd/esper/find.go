@@ -49,7 +49,7 @@ func (c *findCommand) Run(s *streams) error {
 		return printJSON(s, devices)
 	}
 	if len(devices) == 0 {
-		s.note("no such device")
+		s.note("none of the devices that are known is like that")
 		return nil
 	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
