@@ -116,6 +116,7 @@ func rolloutFile(data string) string { return filepath.Join(data, "rollouts.json
 func takeSite(config *server.Config, from site.Config) {
 	config.Realm, config.Plan = from.Realm, from.Rollouts.Plan
 	config.MQTTListen = ":" + strconv.Itoa(int(from.MQTT.Port))
+	config.HomeAssistant = from.HomeAssistant
 	config.MQTTUser, config.MQTTPassword = from.MQTT.User, from.MQTT.Password.Reveal()
 	if from.Update.URL == "" {
 		return

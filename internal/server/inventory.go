@@ -82,6 +82,14 @@ func (n *inventory) labels(id string) (group string, tags []string) {
 	return "", nil
 }
 
+// name returns the name of a device, as it was a few seconds ago.
+func (n *inventory) name(id string) string {
+	if all := n.labelled.Load(); all != nil {
+		return (*all)[id].Name
+	}
+	return ""
+}
+
 // readLabels reads the labels of all devices, which commands change in the database.
 func (n *inventory) readLabels(ctx context.Context) error {
 	devices, err := n.store.Find(ctx, store.Query{})
@@ -90,7 +98,7 @@ func (n *inventory) readLabels(ctx context.Context) error {
 	}
 	all := map[string]store.Labels{}
 	for _, d := range devices {
-		if d.Group != "" || len(d.Tags) > 0 {
+		if d.Name != "" || d.Group != "" || len(d.Tags) > 0 {
 			all[d.ID] = d.Labels
 		}
 	}

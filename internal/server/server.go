@@ -17,6 +17,7 @@ import (
 	"esper/internal/broker"
 	"esper/internal/conductor"
 	"esper/internal/fleet"
+	"esper/internal/homeassistant"
 	"esper/internal/repository"
 	"esper/internal/rollout"
 	"esper/internal/store"
@@ -43,7 +44,9 @@ type Config struct {
 	// Database is where the inventory is kept: a file, postgres://…, or in memory
 	// (store.Open).
 	Database string
-	Log      *slog.Logger
+	// HomeAssistant is how Home Assistant is told of the devices, if it is.
+	HomeAssistant homeassistant.Options
+	Log           *slog.Logger
 }
 
 // Server is what esper serve runs.
@@ -238,6 +241,9 @@ func (s *Server) watchFleet(ctx context.Context) error {
 		}
 	}
 	s.client.Store(&client)
+	if err := s.tellHomeAssistant(ctx, client); err != nil {
+		return err
+	}
 	<-ctx.Done()
 	return nil
 }

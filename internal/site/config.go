@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"esper/internal/homeassistant"
 )
 
 // Config is a site's configuration, checked.
@@ -18,6 +20,8 @@ type Config struct {
 	Update    Update
 	Heartbeat Heartbeat
 	Rollouts  Rollouts
+	// HomeAssistant is how Home Assistant is told of the devices; the zero value: it is not.
+	HomeAssistant homeassistant.Options
 }
 
 // WiFi is the network that the devices join.

@@ -69,7 +69,8 @@ type configFile struct {
 	Heartbeat struct {
 		Timeout string `toml:"timeout"`
 	} `toml:"heartbeat"`
-	Rollout rolloutFile `toml:"rollout"`
+	Rollout       rolloutFile        `toml:"rollout"`
+	HomeAssistant *homeAssistantFile `toml:"homeassistant"`
 }
 
 // readConfig reads the configuration of the site in dir.
@@ -176,7 +177,10 @@ func (f *configFile) check() (Config, error) {
 			return c, fmt.Errorf("heartbeat.timeout: %w", err)
 		}
 	}
-	c.Rollouts, err = f.Rollout.check(c.Update.Interval)
+	if c.Rollouts, err = f.Rollout.check(c.Update.Interval); err != nil {
+		return c, err
+	}
+	c.HomeAssistant, err = f.HomeAssistant.check()
 	return c, err
 }
 

@@ -1,0 +1,249 @@
+package homeassistant
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"maps"
+	"sync"
+	"time"
+
+	"esper/internal/broker"
+	"esper/internal/fleet"
+)
+
+// DefaultPrefix is where Home Assistant looks for devices unless it is told otherwise.
+const DefaultPrefix = "homeassistant"
+
+// Options are what a site says about Home Assistant.
+type Options struct {
+	Prefix   string   // of the discovery topics; empty: Home Assistant is told nothing
+	Switches []string // the names of the features that can be switched
+}
+
+// Config is how a bridge is set up.
+type Config struct {
+	Options
+	Realm string
+	Fleet *fleet.Fleet
+	// Wanted returns the release that a device may have now, or empty.
+	Wanted func(id string) string
+	// Name returns the name that a device was given, or empty.
+	Name func(id string) string
+	Log  *slog.Logger
+}
+
+// How often what Home Assistant is told is brought up to date: soon after a device reports,
+// but not for every message; and for what no device reports, such as a new release.
+const (
+	settle  = time.Second
+	refresh = 2 * time.Second
+)
+
+// Bridge tells Home Assistant about a fleet.
+type Bridge struct {
+	config Config
+	poked  chan struct{}
+
+	mu       sync.Mutex
+	features map[string]features         // by device
+	gone     map[string]map[feature]bool // of devices: features that were announced once
+	again    bool                        // everything is to be published anew
+
+	// Of Run alone: what was published.
+	announced map[string]described
+	stated    map[string]string
+}
+
+// New returns a bridge.
+func New(c Config) *Bridge {
+	return &Bridge{
+		config: c, poked: make(chan struct{}, 1),
+		features: map[string]features{}, gone: map[string]map[feature]bool{},
+		announced: map[string]described{}, stated: map[string]string{},
+	}
+}
+
+// Run tells Home Assistant about the fleet until the context ends.
+func (b *Bridge) Run(ctx context.Context, client broker.Client) error {
+	if err := client.Subscribe(b.config.Realm+"/+/+", b.handle); err != nil {
+		return err
+	}
+	if err := client.Subscribe(b.config.Prefix+"/status", b.birth); err != nil {
+		return err
+	}
+	ticker := time.NewTicker(refresh)
+	defer ticker.Stop()
+	connected := true
+	for {
+		changed := b.config.Fleet.Changed()
+		if now := client.Connected(); now != connected {
+			connected = now
+			b.restart() // the broker may have forgotten what it retained
+		}
+		if connected {
+			b.publish(client)
+		}
+		select {
+		case <-changed:
+		case <-b.poked:
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
+		select {
+		case <-time.After(settle):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// birth is called when Home Assistant says on <prefix>/status that it has started.
+func (b *Bridge) birth(m broker.Message) {
+	if string(m.Payload) == "online" {
+		b.restart()
+	}
+}
+
+// restart lets everything be published anew.
+func (b *Bridge) restart() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.again = true
+	b.poke()
+}
+
+func (b *Bridge) poke() {
+	select {
+	case b.poked <- struct{}{}:
+	default:
+	}
+}
+
+// handle takes in what may be the state of a feature. An empty one removes the feature.
+func (b *Bridge) handle(m broker.Message) {
+	id, name, ok := parseTopic(b.config.Realm, m.Topic)
+	if !ok {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	of := b.features[id]
+	before, known := of[name]
+	if len(m.Payload) == 0 {
+		if known {
+			delete(of, name)
+			b.leave(id, feature{name, before})
+		}
+		return
+	}
+	now, ok := platform(name, string(m.Payload), before, b.config.Switches)
+	switch {
+	case !ok || now == before:
+		return
+	case !known && (len(of) == maxFeatures || of == nil && len(b.features) == maxDevices):
+		return
+	case of == nil:
+		of = features{}
+		b.features[id] = of
+	case known:
+		b.leave(id, feature{name, before})
+	}
+	of[name] = now
+	delete(b.gone[id], feature{name, now})
+	b.poke()
+}
+
+// leave notes that a device has a feature no more.
+func (b *Bridge) leave(id string, f feature) {
+	if b.gone[id] == nil {
+		b.gone[id] = map[feature]bool{}
+	}
+	if len(b.gone[id]) < maxFeatures {
+		b.gone[id][f] = true
+	}
+	b.poke()
+}
+
+// publish publishes what has changed.
+func (b *Bridge) publish(client broker.Client) {
+	b.mu.Lock()
+	if b.again {
+		b.again = false
+		clear(b.announced)
+		clear(b.stated)
+	}
+	b.mu.Unlock()
+	known := map[string]bool{}
+	for _, d := range b.config.Fleet.Devices() {
+		known[d.ID] = true
+		if d.Info == nil { // what it is and runs is not known
+			continue
+		}
+		b.state(client, d)
+		b.announce(client, d)
+	}
+	for id := range b.announced {
+		if known[id] {
+			continue
+		}
+		if b.send(client, b.configTopic(id), nil) && b.send(client, b.stateTopic(id), nil) {
+			delete(b.announced, id)
+			delete(b.stated, id)
+			b.mu.Lock()
+			delete(b.features, id)
+			delete(b.gone, id)
+			b.mu.Unlock()
+		}
+	}
+}
+
+func (b *Bridge) configTopic(id string) string {
+	return b.config.Prefix + "/device/" + objectID(b.config.Realm, id) + "/config"
+}
+
+func (b *Bridge) stateTopic(id string) string {
+	return b.config.Realm + "/" + id + "/" + availableTopic
+}
+
+// announce publishes the configuration of a device if it has changed.
+func (b *Bridge) announce(client broker.Client, d fleet.Device) {
+	b.mu.Lock()
+	has, gone := maps.Clone(b.features[d.ID]), maps.Clone(b.gone[d.ID])
+	b.mu.Unlock()
+	now := described{id: d.ID, deviceType: d.Type(), version: d.Version(), name: b.config.Name(d.ID), features: has.key()}
+	if b.announced[d.ID] == now {
+		return
+	}
+	text, err := config(b.config.Realm, now, has, gone)
+	if err != nil {
+		b.config.Log.Error("Home Assistant is not told of a device", "device", d.ID, "error", err)
+		return
+	}
+	if b.send(client, b.configTopic(d.ID), text) {
+		b.announced[d.ID] = now
+	}
+}
+
+// state publishes what update there is for a device if that has changed.
+func (b *Bridge) state(client broker.Client, d fleet.Device) {
+	text, err := json.Marshal(updates(d, b.config.Wanted(d.ID)))
+	if err != nil {
+		b.config.Log.Error("Home Assistant is not told of an update", "device", d.ID, "error", err)
+		return
+	}
+	if string(text) != b.stated[d.ID] && b.send(client, b.stateTopic(d.ID), text) {
+		b.stated[d.ID] = string(text)
+	}
+}
+
+// send publishes a retained message and says whether that went well; if not, it is tried
+// again the next time.
+func (b *Bridge) send(client broker.Client, topic string, text []byte) bool {
+	if err := client.Publish(topic, text, true); err != nil {
+		b.config.Log.Debug("Home Assistant is not told", "topic", topic, "error", err)
+		return false
+	}
+	return true
+}

@@ -1,0 +1,193 @@
+package homeassistant_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"esper/internal/broker"
+	"esper/internal/fleet"
+	"esper/internal/homeassistant"
+)
+
+var discard = slog.New(slog.DiscardHandler)
+
+const (
+	configTopic = "homeassistant/device/esper_home_00c0de/config"
+	stateTopic  = "home/00c0de/update/available"
+)
+
+// world is a broker with a bridge, and what Home Assistant hears there.
+type world struct {
+	t      *testing.T
+	broker *broker.Broker
+	heard  chan broker.Message
+
+	mu     sync.Mutex
+	wanted string
+}
+
+func start(t *testing.T) *world {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, heard: make(chan broker.Message, 1000)}
+	if w.broker, err = broker.Serve(l, broker.Options{Log: discard}); err != nil {
+		t.Fatal(err)
+	}
+	f := fleet.New("home", discard)
+	for _, filter := range fleet.Topics("home") {
+		w.subscribe(filter, func(m broker.Message) { f.Handle(m.Topic, m.Payload, time.Now()) })
+	}
+	hear := func(m broker.Message) { w.heard <- m }
+	w.subscribe("homeassistant/device/+/config", hear)
+	w.subscribe("home/+/update/available", hear)
+
+	b := homeassistant.New(homeassistant.Config{
+		Options: homeassistant.Options{Prefix: "homeassistant", Switches: []string{"relay"}},
+		Realm:   "home", Fleet: f, Log: discard,
+		Wanted: func(string) string { w.mu.Lock(); defer w.mu.Unlock(); return w.wanted },
+		Name:   func(string) string { return "" },
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- b.Run(ctx, w.broker) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		w.broker.Close()
+	})
+	return w
+}
+
+func (w *world) subscribe(filter string, handle func(broker.Message)) {
+	if err := w.broker.Subscribe(filter, handle); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) publish(topic, payload string) {
+	w.t.Helper()
+	if err := w.broker.Publish(topic, []byte(payload), true); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) want(version string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wanted = version
+}
+
+// wait waits until Home Assistant hears what fits on a topic.
+func (w *world) wait(topic, what string, fits func(string) bool) {
+	w.t.Helper()
+	var last string
+	for deadline := time.After(10 * time.Second); ; {
+		select {
+		case m := <-w.heard:
+			if m.Topic != topic {
+				continue
+			}
+			if last = string(m.Payload); fits(last) {
+				return
+			}
+		case <-deadline:
+			w.t.Fatalf("%s: not %s; last heard: %s", topic, what, last)
+		}
+	}
+}
+
+func has(text string) func(string) bool {
+	return func(s string) bool { return strings.Contains(s, text) }
+}
+
+func info(version string) string {
+	return fmt.Sprintf(`{"device":"socket","chip_id":"00c0de","version":{"esper":%q,"sequence":1},"wifi":{"rssi":-61}}`, version)
+}
+
+func TestADeviceIsAnnouncedChangedAndRemoved(t *testing.T) {
+	w := start(t)
+	w.publish("home/00c0de/status", "ONLINE")
+	w.publish("home/00c0de/info", info("1"))
+	w.wait(stateTopic, "without an update", has(`"installed_version":"1","latest_version":"1"`))
+	w.wait(configTopic, "announced", has(`"sw":"1"`))
+
+	w.want("2") // a release: no device reports anything
+	w.wait(stateTopic, "with an update", has(`"latest_version":"2"`))
+	w.publish("home/00c0de/update/status", `{"state":"downloading","version":"2","progress":40,"error":""}`)
+	w.wait(stateTopic, "being updated", has(`"in_progress":true,"update_percentage":40`))
+	w.publish("home/00c0de/info", info("2"))
+	w.wait(configTopic, "of the new version", has(`"sw":"2"`))
+
+	w.publish("home/00c0de/relay", "0")
+	w.wait(configTopic, "with a switch", has("home/00c0de/relay/set"))
+	w.publish("home/00c0de/brightness", "1")
+	w.wait(configTopic, "with a binary sensor", has("feature_brightness_binary_sensor"))
+	w.publish("home/00c0de/brightness", "700")
+	w.wait(configTopic, "with a sensor instead", func(s string) bool {
+		return strings.Contains(s, `"feature_brightness_binary_sensor":{"p":"binary_sensor"}`) && strings.Contains(s, "feature_brightness_sensor")
+	})
+	w.publish("home/00c0de/relay", "")
+	w.wait(configTopic, "without the switch", has(`"feature_relay_switch":{"p":"switch"}`))
+
+	for _, topic := range []string{"status", "info", "update/status"} {
+		w.publish("home/00c0de/"+topic, "")
+	}
+	empty := func(s string) bool { return s == "" }
+	w.wait(configTopic, "removed", empty)
+	w.wait(stateTopic, "removed", empty)
+}
+
+func TestDevicesAreAnnouncedAgainWhenHomeAssistantStarts(t *testing.T) {
+	w := start(t)
+	w.publish("home/00c0de/info", info("1"))
+	w.wait(configTopic, "announced", has(`"sw":"1"`))
+	w.publish("homeassistant/status", "offline")
+	w.publish("homeassistant/status", "online")
+	w.wait(stateTopic, "there again", has(`"installed_version":"1"`))
+	w.wait(configTopic, "announced again", has(`"sw":"1"`))
+}
+
+// A device may call itself and its features anything, and any number of things.
+func TestHostileNamesReachNobody(t *testing.T) {
+	w := start(t)
+	for _, name := range []string{"{{ 7*7 }}", `a"b`, "~", "$x", strings.Repeat("a", 40), "\u202e"} {
+		w.publish("home/00c0de/"+name, "1")
+	}
+	w.publish("home/00c0de/template", "{{ states }}")
+	w.publish("home/{{ 1 }}/relay", "1")
+	for i := range 100 {
+		w.publish(fmt.Sprintf("home/00c0de/f%d", i), "1")
+	}
+	w.publish("home/bad000/info", `{"device":"{{ 7*7 }}","chip_id":"bad000","version":{"esper":"1"}}`)
+	w.publish("home/00c0de/info", info("1"))
+	w.wait(configTopic, "announced with 16 features and the usual four", func(s string) bool {
+		var c struct {
+			Components map[string]map[string]any `json:"cmps"`
+		}
+		if err := json.Unmarshal([]byte(s), &c); err != nil {
+			t.Fatal(err)
+		}
+		for key := range c.Components {
+			if strings.ContainsAny(key, "{}~\"$") || strings.Contains(key, "template") {
+				t.Errorf("component %q", key)
+			}
+		}
+		return len(c.Components) == 20 && strings.Count(s, "{{") == 1
+	})
+	for len(w.heard) > 0 {
+		if m := <-w.heard; !strings.Contains(m.Topic, "00c0de") {
+			t.Errorf("also announced: %s", m.Topic)
+		}
+	}
+}

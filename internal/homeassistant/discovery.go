@@ -1,0 +1,185 @@
+// Package homeassistant makes the devices of a fleet known to Home Assistant, by its MQTT
+// discovery in the device-based format
+// (https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload).
+//
+// Home Assistant listens to the devices' own topics (docs/SPEC.md section 7). Only what no
+// device knows, whether there is an update for it, is published besides (section 7.3).
+//
+// What devices publish is untrusted. Nothing of it becomes part of a template or of another
+// device's topic, and the texts that are shown are of plain characters and short.
+package homeassistant
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"esper/internal/fleet"
+)
+
+// payload is what is published on <prefix>/device/<object id>/config.
+type payload struct {
+	Device     device               `json:"dev"`
+	Origin     origin               `json:"o"`
+	Components map[string]component `json:"cmps"`
+}
+
+// device is what Home Assistant shows of a device. It has no MAC address: by that Home
+// Assistant would take the device for whichever it claims to be.
+type device struct {
+	Identifiers  []string `json:"ids"`
+	Name         string   `json:"name"`
+	Manufacturer string   `json:"mf"`
+	Model        string   `json:"mdl"`
+	Software     string   `json:"sw"`
+	Serial       string   `json:"sn"`
+}
+
+type origin struct {
+	Name string `json:"name"`
+}
+
+// component is one entity. One with nothing but the platform removes the entity.
+type component struct {
+	Platform       string         `json:"p"`
+	UniqueID       string         `json:"unique_id,omitempty"`
+	Name           string         `json:"name,omitempty"`
+	DeviceClass    string         `json:"device_class,omitempty"`
+	Category       string         `json:"entity_category,omitempty"`
+	StateClass     string         `json:"state_class,omitempty"`
+	Unit           string         `json:"unit_of_measurement,omitempty"`
+	Availability   []availability `json:"availability,omitempty"`
+	StateTopic     string         `json:"state_topic,omitempty"`
+	ValueTemplate  string         `json:"value_template,omitempty"`
+	PayloadOn      string         `json:"payload_on,omitempty"`
+	PayloadOff     string         `json:"payload_off,omitempty"`
+	CommandTopic   string         `json:"command_topic,omitempty"`
+	PayloadInstall string         `json:"payload_install,omitempty"`
+	PayloadPress   string         `json:"payload_press,omitempty"`
+}
+
+type availability struct {
+	Topic        string `json:"topic"`
+	Available    string `json:"payload_available"`
+	NotAvailable string `json:"payload_not_available"`
+}
+
+// described is all that a configuration is made from. Two that are equal make the same.
+type described struct {
+	id, deviceType, version string
+	name                    string // given by the operator, or empty
+	features                string // the device's features, as features.key returns them
+}
+
+// The platforms of features.
+const (
+	switchable   = "switch"
+	binarySensor = "binary_sensor"
+	sensor       = "sensor"
+)
+
+// config returns the configuration of a device. Gone are features, with the platforms that
+// they had, that Home Assistant is to remove.
+func config(realm string, d described, has features, gone map[feature]bool) ([]byte, error) {
+	object := objectID(realm, d.id)
+	topic := realm + "/" + d.id
+	status := []availability{{topic + "/status", fleet.Online, fleet.Offline}}
+	name := d.name
+	if name == "" {
+		name = d.deviceType + " " + d.id
+	}
+	all := map[string]component{
+		"update": {
+			Platform: "update", Name: "Firmware", DeviceClass: "firmware", Category: "config", Availability: status,
+			StateTopic: topic + "/" + availableTopic, CommandTopic: topic + "/update", PayloadInstall: "install",
+		},
+		"connectivity": { // the one that is there when the device is not
+			Platform: binarySensor, Name: "Connectivity", DeviceClass: "connectivity", Category: "diagnostic",
+			StateTopic: topic + "/status", PayloadOn: fleet.Online, PayloadOff: fleet.Offline,
+		},
+		"signal": {
+			Platform: sensor, Name: "Signal strength", DeviceClass: "signal_strength", Category: "diagnostic",
+			StateClass: "measurement", Unit: "dBm", Availability: status,
+			StateTopic: topic + "/info", ValueTemplate: "{{ value_json.wifi.rssi }}",
+		},
+		"restart": {
+			Platform: "button", Name: "Restart", DeviceClass: "restart", Category: "diagnostic", Availability: status,
+			CommandTopic: topic + "/reboot", PayloadPress: d.id,
+		},
+	}
+	for name, platform := range has {
+		c := component{Platform: platform, Name: name, Availability: status, StateTopic: topic + "/" + name}
+		switch platform {
+		case switchable:
+			c.CommandTopic = topic + "/" + name + "/set"
+			c.PayloadOn, c.PayloadOff = "1", "0"
+		case binarySensor:
+			c.PayloadOn, c.PayloadOff = "1", "0"
+		case sensor:
+			c.StateClass = "measurement"
+		}
+		all[feature{name, platform}.component()] = c
+	}
+	for key, c := range all {
+		c.UniqueID = object + "_" + key
+		all[key] = c
+	}
+	for f := range gone {
+		all[f.component()] = component{Platform: f.platform}
+	}
+	return json.Marshal(payload{
+		Device: device{
+			Identifiers: []string{object}, Name: name, Manufacturer: "ESPer",
+			Model: d.deviceType, Software: d.version, Serial: d.id,
+		},
+		Origin:     origin{"ESPer"},
+		Components: all,
+	})
+}
+
+// objectID returns what Home Assistant knows a device by, of the characters that it allows
+// there. Devices of different realms never share one.
+func objectID(realm, id string) string {
+	var b strings.Builder
+	b.WriteString("esper_")
+	for _, c := range []byte(realm) {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "_%02x", c)
+		}
+	}
+	return b.String() + "_" + id
+}
+
+// availableTopic is where the server says what update there is, after <realm>/<id>/.
+const availableTopic = "update/available"
+
+// available is the payload of that topic (docs/SPEC.md section 7.3).
+type available struct {
+	Installed  string `json:"installed_version"`
+	Latest     string `json:"latest_version"`
+	InProgress bool   `json:"in_progress"`
+	Percentage *int   `json:"update_percentage"` // nil: not known
+}
+
+// updates returns what update there is for a device, which may have the version wanted, or
+// has no other than its own if that is empty.
+func updates(d fleet.Device, wanted string) available {
+	a := available{Installed: d.Version(), Latest: wanted}
+	if wanted == "" {
+		a.Latest = a.Installed
+	}
+	if u := d.Update; u != nil && slices.Contains([]string{"downloading", "verifying", "trial"}, u.State) {
+		a.InProgress = true
+		if u.Version != "" {
+			a.Latest = u.Version
+		}
+		if u.State == "downloading" {
+			progress := u.Progress
+			a.Percentage = &progress
+		}
+	}
+	return a
+}

@@ -1,0 +1,174 @@
+package homeassistant
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+
+	"esper/internal/fleet"
+)
+
+// read returns a configuration as Home Assistant reads it.
+func read(t *testing.T, text []byte) map[string]any {
+	t.Helper()
+	var all map[string]any
+	if err := json.Unmarshal(text, &all); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return all
+}
+
+func components(t *testing.T, has features, gone map[feature]bool) map[string]any {
+	t.Helper()
+	text, err := config("home", described{id: "00c0de", deviceType: "socket", version: "8a1b2c3d"}, has, gone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return read(t, text)["cmps"].(map[string]any)
+}
+
+func TestADeviceIsDescribed(t *testing.T) {
+	for given, shown := range map[string]string{"": "socket 00c0de", `Lamp "{{ 1 }}"`: `Lamp "{{ 1 }}"`} {
+		text, err := config("home", described{id: "00c0de", deviceType: "socket", version: "8a1b2c3d", name: given}, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := read(t, text)
+		want := map[string]any{
+			"ids": []any{"esper_home_00c0de"}, "name": shown, "mf": "ESPer", "mdl": "socket", "sw": "8a1b2c3d", "sn": "00c0de",
+		}
+		if !reflect.DeepEqual(all["dev"], want) {
+			t.Errorf("device %v, want %v", all["dev"], want)
+		}
+		if !reflect.DeepEqual(all["o"], map[string]any{"name": "ESPer"}) {
+			t.Errorf("origin %v", all["o"])
+		}
+	}
+}
+
+func TestComponents(t *testing.T) {
+	status := []any{map[string]any{
+		"topic": "home/00c0de/status", "payload_available": "ONLINE", "payload_not_available": "OFFLINE",
+	}}
+	got := components(t, features{"relay": switchable, "button": binarySensor, "brightness": sensor},
+		map[feature]bool{{"brightness", binarySensor}: true})
+	for key, want := range map[string]map[string]any{
+		"update": {
+			"p": "update", "unique_id": "esper_home_00c0de_update", "name": "Firmware", "device_class": "firmware",
+			"entity_category": "config", "availability": status, "state_topic": "home/00c0de/update/available",
+			"command_topic": "home/00c0de/update", "payload_install": "install",
+		},
+		"connectivity": {
+			"p": "binary_sensor", "unique_id": "esper_home_00c0de_connectivity", "name": "Connectivity", "device_class": "connectivity",
+			"entity_category": "diagnostic", "state_topic": "home/00c0de/status", "payload_on": "ONLINE", "payload_off": "OFFLINE",
+		},
+		"signal": {
+			"p": "sensor", "unique_id": "esper_home_00c0de_signal", "name": "Signal strength", "device_class": "signal_strength",
+			"entity_category": "diagnostic", "state_class": "measurement", "unit_of_measurement": "dBm", "availability": status,
+			"state_topic": "home/00c0de/info", "value_template": "{{ value_json.wifi.rssi }}",
+		},
+		"restart": {
+			"p": "button", "unique_id": "esper_home_00c0de_restart", "name": "Restart", "device_class": "restart",
+			"entity_category": "diagnostic", "availability": status, "command_topic": "home/00c0de/reboot", "payload_press": "00c0de",
+		},
+		"feature_relay_switch": {
+			"p": "switch", "unique_id": "esper_home_00c0de_feature_relay_switch", "name": "relay", "availability": status,
+			"state_topic": "home/00c0de/relay", "command_topic": "home/00c0de/relay/set", "payload_on": "1", "payload_off": "0",
+		},
+		"feature_button_binary_sensor": {
+			"p": "binary_sensor", "unique_id": "esper_home_00c0de_feature_button_binary_sensor", "name": "button",
+			"availability": status, "state_topic": "home/00c0de/button", "payload_on": "1", "payload_off": "0",
+		},
+		"feature_brightness_sensor": {
+			"p": "sensor", "unique_id": "esper_home_00c0de_feature_brightness_sensor", "name": "brightness",
+			"availability": status, "state_topic": "home/00c0de/brightness", "state_class": "measurement",
+		},
+		"feature_brightness_binary_sensor": {"p": "binary_sensor"}, // removes it
+	} {
+		if !reflect.DeepEqual(got[key], any(want)) {
+			t.Errorf("%s:\n%v, want\n%v", key, got[key], want)
+		}
+		delete(got, key)
+	}
+	if len(got) != 0 {
+		t.Errorf("also there: %v", got)
+	}
+}
+
+func TestDevicesOfDifferentRealmsAreDifferent(t *testing.T) {
+	seen := map[string]string{}
+	for _, realm := range []string{"home", "a/b", "a_b", "a.b", "a-b", "a_2fb", "Home"} {
+		id := objectID(realm, "00c0de")
+		if other, ok := seen[id]; ok {
+			t.Errorf("%s and %s are both %s", realm, other, id)
+		}
+		seen[id] = realm
+		if strings.ContainsFunc(id, func(c rune) bool {
+			return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", c)
+		}) {
+			t.Errorf("%s: Home Assistant does not allow %s", realm, id)
+		}
+	}
+}
+
+func TestWhatAFeatureIs(t *testing.T) {
+	switches := []string{"relay"}
+	for _, c := range []struct{ name, value, before, want string }{
+		{"relay", "1", "", switchable},
+		{"relay", "0", switchable, switchable},
+		{"button", "0", "", binarySensor},
+		{"button", "2", binarySensor, sensor},
+		{"brightness", "0", sensor, sensor},
+		{"brightness", "-12.5", "", sensor},
+		{"brightness", "NaN", sensor, ""},
+		{"brightness", "0x10", sensor, ""},
+		{"brightness", "1e5", "", ""},
+		{"brightness", "--1", "", ""},
+		{"brightness", "{{ states }}", "", ""},
+		{"brightness", strings.Repeat("1", 100), "", ""},
+	} {
+		if got, _ := platform(c.name, c.value, c.before, switches); got != c.want {
+			t.Errorf("%s %q after %q: %q, want %q", c.name, c.value, c.before, got, c.want)
+		}
+	}
+}
+
+func TestOnlyPlainNamesAreFeatures(t *testing.T) {
+	for topic, want := range map[string]bool{
+		"home/00c0de/relay": true, "home/00c0de/relay_2-b": true,
+		"home/00c0de/status": false, "home/00c0de/info": false, "home/00c0de/update": false, "home/00c0de/reboot": false,
+		"home/00c0de/": false, "home/00c0de/{{ 7*7 }}": false, "home/00c0de/a\"b": false, "home/00c0de/~": false,
+		"home/00c0de/a/set": false, "home/00c0de/ä": false, "home/00C0DE/relay": false, "other/00c0de/relay": false,
+		"home/00c0de/" + strings.Repeat("a", 33): false,
+	} {
+		if _, _, ok := parseTopic("home", topic); ok != want {
+			t.Errorf("%q: %v, want %v", topic, ok, want)
+		}
+	}
+}
+
+func TestWhatUpdateThereIs(t *testing.T) {
+	for _, c := range []struct {
+		name, wanted string
+		update       *fleet.UpdateStatus
+		want         string
+	}{
+		{"none", "", nil, `{"installed_version":"1","latest_version":"1","in_progress":false,"update_percentage":null}`},
+		{"one", "2", nil, `{"installed_version":"1","latest_version":"2","in_progress":false,"update_percentage":null}`},
+		{"on its way", "2", &fleet.UpdateStatus{State: "downloading", Version: "2", Progress: 40},
+			`{"installed_version":"1","latest_version":"2","in_progress":true,"update_percentage":40}`},
+		{"taken back meanwhile", "1", &fleet.UpdateStatus{State: "verifying", Version: "2", Progress: 100},
+			`{"installed_version":"1","latest_version":"2","in_progress":true,"update_percentage":null}`},
+		{"rolled back", "1", &fleet.UpdateStatus{State: "rolled-back", Version: "2", Progress: 100},
+			`{"installed_version":"1","latest_version":"1","in_progress":false,"update_percentage":null}`},
+		{"other slot", "1", &fleet.UpdateStatus{State: "confirmed", Version: "1", Progress: 30},
+			`{"installed_version":"1","latest_version":"1","in_progress":false,"update_percentage":null}`},
+	} {
+		d := fleet.Device{ID: "00c0de", Info: &fleet.Info{}, Update: c.update}
+		d.Info.Version.ESPer = "1"
+		if got, _ := json.Marshal(updates(d, c.wanted)); string(got) != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
