@@ -34,10 +34,12 @@ type Config struct {
 }
 
 // How often what Home Assistant is told is brought up to date: soon after a device reports,
-// but not for every message; and for what no device reports, such as a new release.
+// but not for every message, nor for more than a tenth of the time; and for what no device
+// reports, such as a new release.
 const (
-	settle  = time.Second
+	settle  = 200 * time.Millisecond
 	refresh = 2 * time.Second
+	leisure = 10
 )
 
 // Bridge tells Home Assistant about a fleet.
@@ -81,9 +83,11 @@ func (b *Bridge) Run(ctx context.Context, client broker.Client) error {
 			connected = now
 			b.restart() // the broker may have forgotten what it retained
 		}
+		began := time.Now()
 		if connected {
 			b.publish(client)
 		}
+		pause := max(settle, (leisure-1)*time.Since(began))
 		select {
 		case <-changed:
 		case <-b.poked:
@@ -92,7 +96,7 @@ func (b *Bridge) Run(ctx context.Context, client broker.Client) error {
 			return nil
 		}
 		select {
-		case <-time.After(settle):
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return nil
 		}
@@ -171,7 +175,9 @@ func (b *Bridge) publish(client broker.Client) {
 	b.mu.Lock()
 	if b.again {
 		b.again = false
-		clear(b.announced)
+		for id := range b.announced { // still to be removed, if it is forgotten
+			b.announced[id] = described{}
+		}
 		clear(b.stated)
 	}
 	b.mu.Unlock()
