@@ -119,11 +119,11 @@ func TestADeviceIsAnnouncedChangedAndRemoved(t *testing.T) {
 	w := start(t)
 	w.publish("home/00c0de/status", "ONLINE")
 	w.publish("home/00c0de/info", info("1"))
-	w.wait(stateTopic, "without an update", has(`"installed_version":"1","latest_version":"1"`))
+	w.wait(stateTopic, "without an update", has(`"installed_version":"socket 1","latest_version":"socket 1"`))
 	w.wait(configTopic, "announced", has(`"sw":"1"`))
 
 	w.want("2") // a release: no device reports anything
-	w.wait(stateTopic, "with an update", has(`"latest_version":"2"`))
+	w.wait(stateTopic, "with an update", has(`"latest_version":"socket 2"`))
 	w.publish("home/00c0de/update/status", `{"state":"downloading","version":"2","progress":40,"error":""}`)
 	w.wait(stateTopic, "being updated", has(`"in_progress":true,"update_percentage":40`))
 	w.publish("home/00c0de/info", info("2"))
@@ -154,7 +154,7 @@ func TestDevicesAreAnnouncedAgainWhenHomeAssistantStarts(t *testing.T) {
 	w.wait(configTopic, "announced", has(`"sw":"1"`))
 	w.publish("homeassistant/status", "offline")
 	w.publish("homeassistant/status", "online")
-	w.wait(stateTopic, "there again", has(`"installed_version":"1"`))
+	w.wait(stateTopic, "there again", has(`"installed_version":"socket 1"`))
 	w.wait(configTopic, "announced again", has(`"sw":"1"`))
 }
 

@@ -165,16 +165,19 @@ type available struct {
 }
 
 // updates returns what update there is for a device, which may have the version wanted, or
-// has no other than its own if that is empty.
+// has no other than its own if that is empty. The device type stands before the versions:
+// Home Assistant compares what looks like a number, as a commit's hash may, and would take one
+// that is lower for no update.
 func updates(d fleet.Device, wanted string) available {
-	a := available{Installed: d.Version(), Latest: wanted}
+	shown := func(version string) string { return d.Type() + " " + version }
+	a := available{Installed: shown(d.Version()), Latest: shown(wanted)}
 	if wanted == "" {
 		a.Latest = a.Installed
 	}
 	if u := d.Update; u != nil && slices.Contains([]string{"downloading", "verifying", "trial"}, u.State) {
 		a.InProgress = true
 		if u.Version != "" {
-			a.Latest = u.Version
+			a.Latest = shown(u.Version)
 		}
 		if u.State == "downloading" {
 			progress := u.Progress

@@ -154,19 +154,19 @@ func TestWhatUpdateThereIs(t *testing.T) {
 		update       *fleet.UpdateStatus
 		want         string
 	}{
-		{"none", "", nil, `{"installed_version":"1","latest_version":"1","in_progress":false,"update_percentage":null}`},
-		{"one", "2", nil, `{"installed_version":"1","latest_version":"2","in_progress":false,"update_percentage":null}`},
+		{"none", "", nil, `{"installed_version":"socket 1","latest_version":"socket 1","in_progress":false,"update_percentage":null}`},
+		{"one", "2", nil, `{"installed_version":"socket 1","latest_version":"socket 2","in_progress":false,"update_percentage":null}`},
 		{"on its way", "2", &fleet.UpdateStatus{State: "downloading", Version: "2", Progress: 40},
-			`{"installed_version":"1","latest_version":"2","in_progress":true,"update_percentage":40}`},
+			`{"installed_version":"socket 1","latest_version":"socket 2","in_progress":true,"update_percentage":40}`},
 		{"taken back meanwhile", "1", &fleet.UpdateStatus{State: "verifying", Version: "2", Progress: 100},
-			`{"installed_version":"1","latest_version":"2","in_progress":true,"update_percentage":null}`},
+			`{"installed_version":"socket 1","latest_version":"socket 2","in_progress":true,"update_percentage":null}`},
 		{"rolled back", "1", &fleet.UpdateStatus{State: "rolled-back", Version: "2", Progress: 100},
-			`{"installed_version":"1","latest_version":"1","in_progress":false,"update_percentage":null}`},
+			`{"installed_version":"socket 1","latest_version":"socket 1","in_progress":false,"update_percentage":null}`},
 		{"other slot", "1", &fleet.UpdateStatus{State: "confirmed", Version: "1", Progress: 30},
-			`{"installed_version":"1","latest_version":"1","in_progress":false,"update_percentage":null}`},
+			`{"installed_version":"socket 1","latest_version":"socket 1","in_progress":false,"update_percentage":null}`},
 	} {
 		d := fleet.Device{ID: "00c0de", Info: &fleet.Info{}, Update: c.update}
-		d.Info.Version.ESPer = "1"
+		d.Info.Device, d.Info.Version.ESPer = "socket", "1"
 		if got, _ := json.Marshal(updates(d, c.wanted)); string(got) != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}

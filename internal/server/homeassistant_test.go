@@ -40,8 +40,8 @@ func TestHomeAssistantIsToldOfTheUpdatesThatTheRolloutAllows(t *testing.T) {
 		}
 	}
 	latest := map[string]string{}
-	for deadline := time.After(10 * time.Second); !strings.Contains(latest["home/00c0de/update/available"], `"latest_version":"v2"`) ||
-		!strings.Contains(latest["home/00c0df/update/available"], `"latest_version":"v1"`); {
+	for deadline := time.After(10 * time.Second); !strings.Contains(latest["home/00c0de/update/available"], `"latest_version":"socket v2"`) ||
+		!strings.Contains(latest["home/00c0df/update/available"], `"latest_version":"socket v1"`); {
 		select {
 		case m := <-heard:
 			latest[m.Topic] = string(m.Payload)
