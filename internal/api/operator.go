@@ -98,7 +98,7 @@ func (a *api) retry(id string) error {
 	}
 	if err := a.Tell(id); err != nil {
 		return huma.Error503ServiceUnavailable("the release is offered to the device again, but it could not be told so: " +
-			err.Error() + "; once the broker is there, check tells it")
+			err.Error() + "; once the broker is there, 'esper trigger " + id + "' tells it")
 	}
 	return nil
 }

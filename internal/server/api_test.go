@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -217,6 +218,37 @@ func TestAPIActsOnADevice(t *testing.T) {
 		t.Errorf("retry: %+v", told)
 	}
 	hears("retry")
+}
+
+// A device is not told without a broker, and the answer says so. The server knows the device
+// from its last run.
+func TestAPIWithoutABroker(t *testing.T) {
+	c := config(t)
+	first, stop := start(t, c)
+	waitForHealth(t, first, 200)
+	if err := first.Repository().Publish(repositorytest.Release(t, "socket", "v1", 1), false); err != nil {
+		t.Fatal(err)
+	}
+	device := dial(t, first.MQTTAddr(), nil)
+	says(t, device, "info", `{"device":"socket","chip_id":"00c0de","version":{"esper":"v1","sequence":1}}`)
+	for deadline := time.Now().Add(10 * time.Second); first.Conductor().Hold("00c0de", true) != nil; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the device is not known")
+		}
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+
+	c.ExternalMQTT = &url.URL{Scheme: "mqtt", Host: first.MQTTAddr().String()} // where nobody listens any more
+	again, _ := start(t, c)
+	var told conductor.Answer
+	if ask(t, again, "GET", "devices/00c0de/why", "", 200, &told); told.Reason != rollout.IsHeld {
+		t.Errorf("after a restart: %+v", told)
+	}
+	if why := ask(t, again, "POST", "devices/00c0de/check", "", 503, nil); !strings.Contains(why, "no MQTT broker") {
+		t.Errorf("check: %s", why)
+	}
 }
 
 func TestAPISaysWhatIsWrong(t *testing.T) {
