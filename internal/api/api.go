@@ -39,15 +39,31 @@ type api struct{ Config }
 // only who is on the same machine, and no web page but its own; see [guard].
 func Handler(c Config) http.Handler {
 	mux := http.NewServeMux()
-	described := humago.New(mux, description())
 	a := &api{c}
-	a.registerInventory(described)
-	a.registerRollouts(described)
-	a.registerDevices(described)
+	a.register(mux)
 	mux.HandleFunc(Path, func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "there is no "+r.Method+" "+r.URL.Path+"; "+Path+"openapi.json lists what there is")
 	})
 	return guard(a.logged(mux))
+}
+
+// register adds the operations to a multiplexer and to their description, which it returns.
+func (a *api) register(mux *http.ServeMux) *huma.OpenAPI {
+	described := humago.New(mux, description())
+	a.registerInventory(described)
+	a.registerRollouts(described)
+	a.registerDevices(described)
+	schemas := described.OpenAPI().Components.Schemas.Map()
+	device := schemas["StoreDevice"].Properties
+	device["info"], device["update"] = orNull(device["info"]), orNull(device["update"])
+	slots := schemas["InfoBootStruct"].Properties["slots"]
+	slots.Items = orNull(slots.Items)
+	return described.OpenAPI()
+}
+
+// orNull is the schema of what may be null. Huma takes pointers to structs for never nil.
+func orNull(s *huma.Schema) *huma.Schema {
+	return &huma.Schema{AnyOf: []*huma.Schema{s, {Type: "null"}}}
 }
 
 // description is the head of the OpenAPI document, which the operations add themselves to.
