@@ -57,23 +57,29 @@ func (e *invalidError) Unwrap() error { return e.error }
 
 // commands is the command line: one field a command, each in a file of its own.
 type commands struct {
-	Build   buildCommand   `cmd:"" help:"Build the firmware of a site."`
-	Demo    demoCommand    `cmd:"" help:"Show the whole loop with emulated devices."`
-	Device  deviceCommand  `cmd:"" help:"Show all that is known of a device."`
-	Devices devicesCommand `cmd:"" help:"Show what the devices report."`
-	Emulate emulateCommand `cmd:"" help:"Run emulated devices."`
-	Find    findCommand    `cmd:"" help:"Find devices: vanished, crash-looping, lagging and so on."`
-	History historyCommand `cmd:"" help:"Show what happened to devices."`
-	Image   imageCommand   `cmd:"" help:"Say what an image, version file or flash dump is."`
-	Init    initCommand    `cmd:"" help:"Make a site."`
-	Keygen  keygenCommand  `cmd:"" help:"Make a signing key pair."`
-	Label   labelCommand   `cmd:"" help:"Name devices, group and tag them."`
-	Publish publishCommand `cmd:"" help:"Publish signed releases."`
-	Release releaseCommand `cmd:"" help:"Build, sign, publish and announce, in one."`
-	Serve   serveCommand   `cmd:"" help:"Serve firmware and MQTT."`
-	Trigger triggerCommand `cmd:"" help:"Tell devices to look for a new release."`
-	Verify  verifyCommand  `cmd:"" help:"Check signed releases."`
-	Version versionCommand `cmd:"" help:"Print the version of this program."`
+	Build    buildCommand    `cmd:"" help:"Build the firmware of a site."`
+	Demo     demoCommand     `cmd:"" help:"Show the whole loop with emulated devices."`
+	Device   deviceCommand   `cmd:"" help:"Show all that is known of a device."`
+	Devices  devicesCommand  `cmd:"" help:"Show what the devices report."`
+	Emulate  emulateCommand  `cmd:"" help:"Run emulated devices."`
+	Find     findCommand     `cmd:"" help:"Find devices: vanished, crash-looping, lagging and so on."`
+	History  historyCommand  `cmd:"" help:"Show what happened to devices."`
+	Hold     holdCommand     `cmd:"" help:"Hold a device on what it runs."`
+	Image    imageCommand    `cmd:"" help:"Say what an image, version file or flash dump is."`
+	Init     initCommand     `cmd:"" help:"Make a site."`
+	Keygen   keygenCommand   `cmd:"" help:"Make a signing key pair."`
+	Label    labelCommand    `cmd:"" help:"Name devices, group and tag them."`
+	Pin      pinCommand      `cmd:"" help:"Pin a device to a release."`
+	Publish  publishCommand  `cmd:"" help:"Publish signed releases."`
+	Release  releaseCommand  `cmd:"" help:"Build, sign, publish and announce, in one."`
+	Releases releasesCommand `cmd:"" help:"Show the releases that the server keeps."`
+	Retry    retryCommand    `cmd:"" help:"Let a device try again what it failed with."`
+	Rollout  rolloutCommand  `cmd:"" help:"Show roll-outs, and pause, resume, abort, approve or end them."`
+	Serve    serveCommand    `cmd:"" help:"Serve firmware and MQTT."`
+	Trigger  triggerCommand  `cmd:"" help:"Tell devices to look for a new release."`
+	Verify   verifyCommand   `cmd:"" help:"Check signed releases."`
+	Version  versionCommand  `cmd:"" help:"Print the version of this program."`
+	Why      whyCommand      `cmd:"" help:"Say which release a device gets, and why."`
 }
 
 // run executes one command line and returns the exit code.

@@ -32,7 +32,8 @@ type serveCommand struct {
 func (c *serveCommand) Help() string {
 	return `Serves the site's releases over HTTP under /firmware/, and runs an MQTT broker, in one process
 that needs nothing else. It keeps what devices report in a database, for 'esper device',
-'find' and 'history'. It runs until it is interrupted and logs to standard error.
+'find' and 'history', and answers 'esper rollout', 'why' and the like under /api/, to its own
+machine only. It runs until it is interrupted and logs to standard error.
 
 Devices find it by mqtt.url and update.url in esper.toml. The broker asks for the user and
 password in mqtt.url, if there are any. Firmware needs no protection: it is signed.

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"esper/internal/api"
 	"esper/internal/broker"
 	"esper/internal/conductor"
 	"esper/internal/fleet"
@@ -298,8 +299,21 @@ func (s *Server) routes() http.Handler {
 		s.logRequest(q)
 	})
 	mux.Handle(FirmwarePath, http.StripPrefix(FirmwarePath[:len(FirmwarePath)-1], firmware))
+	mux.Handle(api.Path, api.Handler(api.Config{
+		Store: s.inventory.store, Repository: s.repository, Conductor: s.conductor, Tell: s.tell, Log: s.log,
+	}))
 	mux.HandleFunc("GET /healthz", s.health)
 	return mux
+}
+
+// tell tells one device to look for a release. A device that is told by its own topic also
+// tries again what it has refused.
+func (s *Server) tell(id string) error {
+	client := s.client.Load()
+	if client == nil || !(*client).Connected() {
+		return errors.New("there is no MQTT broker")
+	}
+	return (*client).Publish(s.config.Realm+"/"+id+"/update", []byte("check"), false)
 }
 
 // logRequest logs what devices fetch: downloads for everybody, checks, which there

@@ -1,0 +1,135 @@
+// Package api is the operator's side of a server over HTTP: the inventory, its history, and
+// what a person can do to roll-outs and devices. It describes itself at /api/openapi.json.
+package api
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"path"
+	"reflect"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"esper/internal/conductor"
+	"esper/internal/repository"
+	"esper/internal/rollout"
+	"esper/internal/store"
+)
+
+// Path is the path that everything here is under.
+const Path = "/api/"
+
+// Config is what the API works on.
+type Config struct {
+	Store      store.Store
+	Repository *repository.Repository
+	Conductor  *conductor.Conductor
+	// Tell tells a device to look for a release now, even one that it has refused.
+	Tell func(id string) error
+	Log  *slog.Logger
+}
+
+// api answers requests.
+type api struct{ Config }
+
+// Handler answers everything under [Path]. There is no access control yet, so it answers
+// only who is on the same machine, and no web page but its own; see [guard].
+func Handler(c Config) http.Handler {
+	mux := http.NewServeMux()
+	a := &api{c}
+	a.register(mux)
+	mux.HandleFunc(Path, func(w http.ResponseWriter, r *http.Request) {
+		refuse(w, http.StatusNotFound, "there is no "+r.Method+" "+r.URL.Path+"; "+Path+"openapi.json lists what there is")
+	})
+	return guard(a.logged(mux))
+}
+
+// register adds the operations to a multiplexer and to their description, which it returns.
+func (a *api) register(mux *http.ServeMux) *huma.OpenAPI {
+	described := humago.New(mux, description())
+	a.registerInventory(described)
+	a.registerRollouts(described)
+	a.registerDevices(described)
+	schemas := described.OpenAPI().Components.Schemas.Map()
+	device := schemas["StoreDevice"].Properties
+	device["info"], device["update"] = orNull(device["info"]), orNull(device["update"])
+	slots := schemas["InfoBootStruct"].Properties["slots"]
+	slots.Items = orNull(slots.Items)
+	return described.OpenAPI()
+}
+
+// orNull is the schema of what may be null. Huma takes pointers to structs for never nil.
+func orNull(s *huma.Schema) *huma.Schema {
+	return &huma.Schema{AnyOf: []*huma.Schema{s, {Type: "null"}}}
+}
+
+// description is the head of the OpenAPI document, which the operations add themselves to.
+func description() huma.Config {
+	c := huma.DefaultConfig("ESPer", "1")
+	c.Info.Description = "The operator's side of an ESPer server. Durations are in nanoseconds, times in RFC 3339. " +
+		"There is no access control yet: the server answers only its own machine."
+	c.OpenAPIPath = Path + "openapi"
+	c.DocsPath, c.SchemasPath = "", "" // the page would fetch scripts from elsewhere
+	c.CreateHooks = nil                // no $schema in each answer
+	c.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
+	return c
+}
+
+// schemaName names a type's schema with its package, since several have a Device.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if from := t.PkgPath(); strings.HasPrefix(from, "esper/") && from != "esper/internal/api" {
+		from = path.Base(from)
+		name = strings.ToUpper(from[:1]) + from[1:] + name
+	}
+	return name
+}
+
+// logged logs what is done, and by whom: all but reading.
+func (a *api) logged(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			a.Log.Info("operator", "method", r.Method, "path", r.URL.Path, "remote", r.RemoteAddr)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// problem is the answer for an error.
+func (a *api) problem(err error) error {
+	switch {
+	case errors.Is(err, conductor.ErrNoDevice), errors.Is(err, store.ErrNoDevice), errors.Is(err, conductor.ErrNoType):
+		return huma.Error404NotFound(err.Error())
+	case errors.Is(err, rollout.ErrNotNow):
+		return huma.Error409Conflict(err.Error())
+	case errors.Is(err, conductor.ErrNoRelease), errors.Is(err, store.ErrLabel):
+		return huma.Error422UnprocessableEntity(err.Error())
+	}
+	a.Log.Error("a request cannot be answered", "error", err)
+	return huma.Error500InternalServerError("the server failed; its log says how")
+}
+
+// body is an answer with a body.
+type body[T any] struct{ Body T }
+
+// answer is the answer with a body, or for an error.
+func answer[T any](a *api, v T, err error) (*body[T], error) {
+	if err != nil {
+		return nil, a.problem(err)
+	}
+	return &body[T]{v}, nil
+}
+
+// operation describes an operation by its id, such as list-devices.
+func operation(id, method, path, summary, tag string, errors ...int) huma.Operation {
+	return huma.Operation{
+		OperationID: id, Method: method, Path: Path + path, Summary: summary, Tags: []string{tag},
+		Errors: append(errors, http.StatusForbidden),
+	}
+}

@@ -1,0 +1,114 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"esper/internal/conductor"
+	"esper/internal/rollout"
+)
+
+// DeviceType is the path of what is about a roll-out.
+type DeviceType struct {
+	Type string `path:"type" example:"socket"`
+}
+
+func (a *api) registerRollouts(on huma.API) {
+	const tag = "roll-outs"
+	huma.Register(on, operation("list-rollouts", http.MethodGet, "rollouts", "How far the releases of each type have come", tag),
+		func(context.Context, *struct{}) (*body[[]rollout.State], error) {
+			return answer(a, append([]rollout.State{}, a.Conductor.Rollouts()...), nil)
+		})
+	for _, action := range []struct {
+		name, summary string
+		do            func(string) error
+	}{
+		{"pause", "Begin nothing new; devices that took the release go on", a.Conductor.Pause},
+		{"resume", "End a pause", a.Conductor.Resume},
+		{"abort", "For good: offer the release to no device any more", a.Conductor.Abort},
+		{"approve", "Let the stage begin that waits for it", a.Conductor.Approve},
+		{"everywhere", "Make the release generally available now, whatever the plan says", a.Conductor.Everywhere},
+	} {
+		huma.Register(on, operation(action.name+"-rollout", http.MethodPost, "rollouts/{type}/"+action.name, action.summary, tag,
+			http.StatusNotFound, http.StatusConflict),
+			func(_ context.Context, q *DeviceType) (*body[rollout.State], error) {
+				if err := action.do(q.Type); err != nil {
+					return nil, a.problem(err)
+				}
+				all := a.Conductor.Rollouts()
+				i := slices.IndexFunc(all, func(s rollout.State) bool { return s.Type == q.Type })
+				return answer(a, all[i], nil) // it was just acted on, and states stay
+			})
+	}
+}
+
+func (a *api) registerDevices(on huma.API) {
+	const tag = "devices"
+	huma.Register(on, operation("why", http.MethodGet, "devices/{id}/why", "What the device would get if it asked now, and why", tag, http.StatusNotFound),
+		func(_ context.Context, q *DeviceID) (*body[conductor.Answer], error) { return a.why(q.ID) })
+	huma.Register(on, operation("pin-device", http.MethodPost, "devices/{id}/pin", "Offer it this release and no other", tag, http.StatusNotFound),
+		func(_ context.Context, q *struct {
+			DeviceID
+			Body struct {
+				Version string `json:"version" minLength:"1" doc:"of a release that is kept"`
+			}
+		}) (*body[conductor.Answer], error) {
+			return a.act(q.ID, func(id string) error { return a.Conductor.Pin(id, q.Body.Version) })
+		})
+	for _, action := range []struct {
+		name, summary string
+		do            func(id string) error
+		errors        []int
+	}{
+		{"unpin", "Let roll-outs decide again", func(id string) error { return a.Conductor.Pin(id, "") }, nil},
+		{"hold", "Let it stay as it is", func(id string) error { return a.Conductor.Hold(id, true) }, nil},
+		{"release", "Hold it no longer", func(id string) error { return a.Conductor.Hold(id, false) }, nil},
+		{"retry", "Offer it the release again that it failed with, and tell it so", a.retry, []int{http.StatusConflict, http.StatusServiceUnavailable}},
+		{"check", "Tell it to look for a release now", a.check, []int{http.StatusServiceUnavailable}},
+	} {
+		huma.Register(on, operation(action.name+"-device", http.MethodPost, "devices/{id}/"+action.name, action.summary, tag,
+			append(action.errors, http.StatusNotFound)...),
+			func(_ context.Context, q *DeviceID) (*body[conductor.Answer], error) { return a.act(q.ID, action.do) })
+	}
+}
+
+// act does something to a device and answers with what it would get now.
+func (a *api) act(id string, do func(id string) error) (*body[conductor.Answer], error) {
+	if err := do(id); err != nil {
+		if _, known := err.(huma.StatusError); known {
+			return nil, err
+		}
+		return nil, a.problem(err)
+	}
+	return a.why(id)
+}
+
+func (a *api) why(id string) (*body[conductor.Answer], error) {
+	told, err := a.Conductor.Why(id)
+	return answer(a, told, err)
+}
+
+// retry has the device told, too: it refuses by itself what it has rolled back.
+func (a *api) retry(id string) error {
+	if err := a.Conductor.Retry(id); err != nil {
+		return err
+	}
+	if err := a.Tell(id); err != nil {
+		return huma.Error503ServiceUnavailable("the release is offered to the device again, but it could not be told so: " +
+			err.Error() + "; once the broker is there, 'esper trigger " + id + "' tells it")
+	}
+	return nil
+}
+
+func (a *api) check(id string) error {
+	if _, err := a.Conductor.Why(id); err != nil {
+		return err
+	}
+	if err := a.Tell(id); err != nil {
+		return huma.Error503ServiceUnavailable("the device could not be told: " + err.Error())
+	}
+	return nil
+}

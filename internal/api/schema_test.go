@@ -1,0 +1,43 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"esper/internal/conductor"
+	"esper/internal/fleet"
+	"esper/internal/rollout"
+	"esper/internal/store"
+)
+
+// What is sent is what the description says, also of devices of which little is known.
+func TestAnswersAreAsDescribed(t *testing.T) {
+	described := (&api{Config{}}).register(http.NewServeMux())
+	schemas := described.Components.Schemas
+	informed := store.Device{Device: fleet.Device{ID: "00c0de", Info: &fleet.Info{}, Update: &fleet.UpdateStatus{}, Seen: time.Now()}}
+	informed.Info.Boot.Slots = []*fleet.Slot{nil, {Version: "v1"}}
+	staged := rollout.State{Plan: rollout.Plan{Stages: []rollout.Stage{{Percent: 10}, {Group: "x", Approve: true}}}, Opened: time.Now()}
+	for _, v := range []any{
+		store.Device{}, informed, fleet.Event{}, rollout.State{}, staged, Release{},
+		conductor.Answer{}, conductor.Answer{Device: rollout.Device{Held: true, Last: rollout.Try{Release: "v1"}}},
+	} {
+		text, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sent any
+		if err := json.Unmarshal(text, &sent); err != nil {
+			t.Fatal(err)
+		}
+		result := &huma.ValidateResult{}
+		huma.Validate(schemas, schemas.Schema(reflect.TypeOf(v), true, ""), huma.NewPathBuffer(nil, 0), huma.ModeReadFromServer, sent, result)
+		if len(result.Errors) > 0 {
+			t.Errorf("%T is sent as %s: %v", v, text, result.Errors)
+		}
+	}
+}
