@@ -218,9 +218,21 @@ void Update::rollBack() {
         }
     }
     // Also when the power was cut in here.
-    if (rolledBack || Refusals::find(tried.version, tried.sequence) != UpdateError::NONE) {
-        Flash::erase(address(0));
+    if ((rolledBack || Refusals::find(tried.version, tried.sequence) != UpdateError::NONE) &&
+        !Flash::erase(address(0))) {
+        state = State::FAILED;
+        error = UpdateError::FLASH;
+        aboutRelease = true;
+        strcpy(wanted.version, tried.version);
     }
+}
+
+// Whether the standby slot is rid of the wanted release, which is refused. That may have failed
+// when it was rolled back.
+bool Update::cleared() {
+    Descriptor holds;
+    return !Flash::descriptor(standby(), holds) || holds.sequence != wanted.sequence ||
+           strcmp(holds.version, wanted.version) != 0 || Flash::erase(address(0));
 }
 
 void Update::decide() {
@@ -243,7 +255,7 @@ void Update::decide() {
     const UpdateError refusal = Refusals::find(wanted.version, wanted.sequence);
     if (refusal != UpdateError::NONE) {
         if (!asked) {
-            return finish(State::ROLLED_BACK, refusal);
+            return cleared() ? finish(State::ROLLED_BACK, refusal) : fail(UpdateError::FLASH);
         }
         Refusals::strike(wanted.version, wanted.sequence);
     }

@@ -87,6 +87,7 @@ class Update : public Service, private Http::Consumer {
     // ---- check, download, verify, install ----
 
     void rollBack();
+    bool cleared();
     void decide();
     void start();
     void look();
