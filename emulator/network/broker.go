@@ -152,7 +152,11 @@ func (b *Broker) Closed(c Conn) {
 
 // drop disconnects a client that broke a rule.
 func (b *Broker) drop(c Conn, why error) {
-	b.errors = append(b.errors, fmt.Sprintf("%s: %v", b.clients[c.ID].id, why))
+	k := b.clients[c.ID]
+	if k == nil { // an answer has cut the connection off already
+		return
+	}
+	b.errors = append(b.errors, fmt.Sprintf("%s: %v", k.id, why))
 	c.Reset()
 	b.Closed(c)
 }
