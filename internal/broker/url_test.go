@@ -11,7 +11,7 @@ func FuzzParseURL(f *testing.F) {
 	for _, text := range []string{
 		"mqtt://host", "mqtts://user:password@host:8884/", "mqtt://[::1]:1883", "mqtt://host:0", "mqtt://host:99999", "mqtt://host:",
 		"mqtt://:1883", "http://host", "mqtt:host", "mqtt://host/path", "mqtt://host?query", "mqtt://host#fragment", "mqtt://%zz", "",
-		"mqtt://user:hunter2:secret@host:x", "mqtt://user:hunter2#secret@host",
+		"mqtt://user:hunter2:secret@host:x", "mqtt://user:hunter2#secret@host", "://user:pass",
 	} {
 		f.Add(text)
 	}
@@ -19,7 +19,9 @@ func FuzzParseURL(f *testing.F) {
 		u, err := ParseURL(text)
 		if err != nil {
 			scheme, rest, _ := strings.Cut(text, "://")
-			if len(rest) > 8 && !strings.Contains(scheme, rest) && strings.Contains(err.Error(), rest) {
+			const form = "mqtt://[user:password@]host[:port]" // which errors give as an example
+			said := strings.ReplaceAll(err.Error(), form, "")
+			if len(rest) > 8 && !strings.Contains(scheme, rest) && strings.Contains(said, rest) {
 				t.Errorf("%q: the error quotes it: %v", text, err)
 			}
 			return
