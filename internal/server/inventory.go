@@ -50,10 +50,7 @@ func openInventory(database, realm string, log *slog.Logger) (*inventory, error)
 	}
 	n := &inventory{fleet: fleet.New(realm, log), store: s, recorder: store.NewRecorder(s, log), log: log}
 	n.fleet.Restore(devices)
-	if err := n.readLabels(context.Background()); err != nil {
-		s.Close()
-		return nil, err
-	}
+	n.setLabels(stored)
 	log.Info("inventory", "database", store.Redact(database), "devices", len(devices))
 	return n, nil
 }
@@ -96,6 +93,12 @@ func (n *inventory) readLabels(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	n.setLabels(devices)
+	return nil
+}
+
+// setLabels takes the labels of all devices.
+func (n *inventory) setLabels(devices []store.Device) {
 	all := map[string]store.Labels{}
 	for _, d := range devices {
 		if d.Name != "" || d.Group != "" || len(d.Tags) > 0 {
@@ -103,7 +106,6 @@ func (n *inventory) readLabels(ctx context.Context) error {
 		}
 	}
 	n.labelled.Store(&all)
-	return nil
 }
 
 // run stores what changes until the context ends. Connected says whether the devices
