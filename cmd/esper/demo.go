@@ -133,7 +133,6 @@ func (d *demo) makeSite(ctx context.Context, dir string) error {
 	repository := repositoryDir(filepath.Join(home, dataDir))
 	config := server.Config{
 		Realm: realm, RepositoryDir: repository, RolloutFile: rolloutFile(filepath.Join(home, dataDir)),
-		HTTPListen: "127.0.0.1:0", MQTTListen: "127.0.0.1:0",
 		Database: databaseFile(filepath.Join(home, dataDir)),
 		Log:      slog.New(slog.DiscardHandler),
 	}
@@ -393,12 +392,14 @@ func (d *demo) follow(client *broker.Connection) error {
 	reported := fleet.New(d.site.Config.Realm, slog.New(slog.DiscardHandler))
 	for _, filter := range fleet.Topics(d.site.Config.Realm) {
 		err := client.Subscribe(filter, func(m broker.Message) {
-			reported.Handle(m.Topic, m.Payload, time.Now())
-			for _, known := range reported.Devices() {
-				for _, device := range d.devices {
-					if device.ID() == known.ID && !m.Retained {
-						device.journey.see(known, time.Now())
-					}
+			at := time.Now()
+			c, changed := reported.Handle(m.Topic, m.Payload, at)
+			if !changed || m.Retained {
+				return
+			}
+			for _, device := range d.devices {
+				if device.ID() == c.Device.ID {
+					device.journey.see(c.Device, at)
 				}
 			}
 		})
