@@ -114,8 +114,12 @@ func run(args []string, in io.Reader, out, errw io.Writer) int {
 	}
 	fmt.Fprintf(errw, "esper: error: %v\n", err)
 	var h *hintError
+	advice := serverAdvice(err)
 	if errors.As(err, &h) {
-		fmt.Fprintf(errw, "esper: hint: %s\n", h.hint)
+		advice = h.hint
+	}
+	if advice != "" {
+		fmt.Fprintf(errw, "esper: hint: %s\n", advice)
 	}
 	var invalid *invalidError
 	if errors.As(err, &invalid) {

@@ -22,5 +22,5 @@ func (c *holdCommand) Run(s *streams) error {
 	if c.Off {
 		action = "release"
 	}
-	return c.steer(s, c.Device, action, nil, c.JSON)
+	return c.steer(s, c.Device, action, c.JSON)
 }

@@ -1,6 +1,9 @@
 package main
 
-import "errors"
+import (
+	"context"
+	"errors"
+)
 
 // pinCommand pins a device to a release.
 type pinCommand struct {
@@ -28,7 +31,15 @@ func (c *pinCommand) Validate() error {
 // Run pins the device.
 func (c *pinCommand) Run(s *streams) error {
 	if c.Off {
-		return c.steer(s, c.Device, "unpin", nil, c.JSON)
+		return c.steer(s, c.Device, "unpin", c.JSON)
 	}
-	return c.steer(s, c.Device, "pin", map[string]string{"version": c.Version}, c.JSON)
+	server, err := c.client()
+	if err != nil {
+		return err
+	}
+	told, err := server.Pin(context.Background(), c.Device, c.Version)
+	if err != nil {
+		return err
+	}
+	return printAnswer(s, told, c.JSON)
 }

@@ -1,10 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"text/tabwriter"
-
-	"esper/internal/api"
 )
 
 // releasesCommand shows the releases that are kept.
@@ -21,8 +20,12 @@ devices run or are pinned to. esper serve has to run.`
 
 // Run shows the releases.
 func (c *releasesCommand) Run(s *streams) error {
-	kept := []api.Release{}
-	if err := c.ask("GET", []string{"releases"}, nil, &kept); err != nil {
+	server, err := c.client()
+	if err != nil {
+		return err
+	}
+	kept, err := server.Releases(context.Background())
+	if err != nil {
 		return err
 	}
 	if c.JSON {

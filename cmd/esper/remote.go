@@ -1,26 +1,34 @@
 package main
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
-	"time"
 
-	"esper/internal/api"
+	"esper/internal/client"
 	"esper/internal/site"
 )
 
-// serverFlags say which server a command talks to.
+// serverFlags say which server a command talks to, and as whom.
 type serverFlags struct {
-	Site   string `default:"." placeholder:"DIR" help:"The site (default: the folder you are in, or above it)."`
-	Server string `env:"ESPER_SERVER" placeholder:"URL" help:"The server (default: http://127.0.0.1 with the port in the site's update.url)."`
+	Site      string `default:"." placeholder:"DIR" help:"The site (default: the folder you are in, or above it)."`
+	Server    string `env:"ESPER_SERVER" placeholder:"URL" help:"The server (default: http://127.0.0.1 with the port in the site's update.url)."`
+	TokenFile string `env:"ESPER_TOKEN_FILE" placeholder:"FILE" help:"File with the token to show the server (default: the token in ESPER_TOKEN, if any)."`
+}
+
+// client returns who asks the server.
+func (f *serverFlags) client() (*client.Client, error) {
+	u, err := f.url()
+	if err != nil {
+		return nil, err
+	}
+	token, err := f.token()
+	return &client.Client{Server: u, Token: token}, err
 }
 
 // url returns where the server is.
@@ -46,79 +54,44 @@ func (f *serverFlags) url() (*url.URL, error) {
 	return &url.URL{Scheme: "http", Host: "127.0.0.1:" + strconv.Itoa(int(port))}, nil
 }
 
-// Limits on a server's answers.
-const (
-	answerTimeout = 30 * time.Second
-	maxAnswer     = 256 << 20 // bytes
-)
+// maxToken is the longest token, in bytes.
+const maxToken = 4096
 
-// ask asks the server's API and decodes its answer. The path's parts are escaped; a body
-// that is nil is none.
-func (f *serverFlags) ask(method string, path []string, body, into any) error {
-	server, err := f.url()
-	if err != nil {
-		return err
-	}
-	u := server.JoinPath(api.Path)
-	for _, part := range path {
-		u = u.JoinPath(url.PathEscape(part))
-	}
-	var text io.Reader
-	if body != nil {
-		encoded, err := json.Marshal(body)
+// token returns the token to show the server, empty if there is none. It is never on the
+// command line, where others on the machine could read it.
+func (f *serverFlags) token() (string, error) {
+	text := os.Getenv("ESPER_TOKEN")
+	if f.TokenFile != "" {
+		file, err := os.Open(f.TokenFile)
 		if err != nil {
-			return err
+			return "", err
 		}
-		text = bytes.NewReader(encoded)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
-	defer cancel()
-	q, err := http.NewRequestWithContext(ctx, method, u.String(), text)
-	if err != nil {
-		return err
-	}
-	if body != nil {
-		q.Header.Set("Content-Type", "application/json")
-	}
-	answer, err := http.DefaultClient.Do(q)
-	if err != nil {
-		var failed *url.Error
-		if errors.As(err, &failed) {
-			err = failed.Err // without the whole URL again
+		defer file.Close()
+		content, err := io.ReadAll(io.LimitReader(file, maxToken+1))
+		if err != nil {
+			return "", err
 		}
-		return hint(fmt.Errorf("no server answers at %s: %w", server.Redacted(), err),
-			"is it running? 'esper serve' in the site's folder starts one; --server names another")
+		text = string(content)
 	}
-	defer answer.Body.Close()
-	content, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
-	if err != nil {
-		return fmt.Errorf("the answer of %s breaks off: %w", server.Redacted(), err)
+	token := strings.TrimSpace(text)
+	if len(text) > maxToken || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", hint(errors.New("that is no token, in --token-file or ESPER_TOKEN"), "it is one line, as it was shown when it was made")
 	}
-	kind, _, _ := strings.Cut(answer.Header.Get("Content-Type"), ";")
-	switch {
-	case answer.StatusCode == http.StatusOK && kind == "application/json":
-		if err := json.Unmarshal(content, into); err != nil {
-			return fmt.Errorf("the answer of %s cannot be read: %w", server.Redacted(), err)
-		}
-		return nil
-	case kind == "application/problem+json":
-		return problem(content, answer.Status)
-	}
-	return hint(fmt.Errorf("%s is no ESPer server: %s answers %s", server.Redacted(), u.Path, answer.Status),
-		"an older 'esper serve' has no API; --server names another server")
+	return token, nil
 }
 
-// problem is the error that a server's problem (RFC 9457) tells of.
-func problem(content []byte, status string) error {
-	var p struct {
-		Detail string
-		Errors []struct{ Message, Location string }
+// serverAdvice says what to do about an error of a server, if there is something to say.
+func serverAdvice(err error) string {
+	var unreachable *client.UnreachableError
+	var foreign *client.ForeignError
+	var problem *client.Problem
+	switch {
+	case errors.As(err, &unreachable):
+		return "is it running? 'esper serve' in the site's folder starts one; --server names another"
+	case errors.As(err, &foreign):
+		return "an older 'esper serve' has no API; --server names another server"
+	case errors.As(err, &problem) && problem.Status == http.StatusUnauthorized:
+		return "name a file with your token: --token-file FILE; 'esper token' on the server makes one"
 	}
-	if json.Unmarshal(content, &p) != nil || p.Detail == "" {
-		return errors.New(status)
-	}
-	for _, e := range p.Errors {
-		p.Detail += fmt.Sprintf("; %s: %s", e.Location, e.Message)
-	}
-	return errors.New(p.Detail)
+	return ""
 }

@@ -17,4 +17,4 @@ refuses what it has rolled back. esper serve has to run.`
 func (c *retryCommand) Validate() error { return checkID(c.Device) }
 
 // Run lets the device try again.
-func (c *retryCommand) Run(s *streams) error { return c.steer(s, c.Device, "retry", nil, c.JSON) }
+func (c *retryCommand) Run(s *streams) error { return c.steer(s, c.Device, "retry", c.JSON) }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -43,14 +44,19 @@ func (c *rolloutCommand) Validate() error {
 
 // Run shows the roll-outs, or acts on one and shows it.
 func (c *rolloutCommand) Run(s *streams) error {
-	all := []rollout.State{}
-	if c.Action != "status" {
-		var state rollout.State
-		if err := c.ask("POST", []string{"rollouts", c.Type, c.Action}, nil, &state); err != nil {
-			return err
-		}
-		all = append(all, state)
-	} else if err := c.ask("GET", []string{"rollouts"}, nil, &all); err != nil {
+	server, err := c.client()
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	var all []rollout.State
+	if c.Action == "status" {
+		all, err = server.Rollouts(ctx)
+	} else {
+		all = make([]rollout.State, 1)
+		all[0], err = server.SteerRollout(ctx, c.Type, c.Action)
+	}
+	if err != nil {
 		return err
 	}
 	if c.Type != "" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"esper/internal/conductor"
@@ -24,8 +25,12 @@ func (c *whyCommand) Validate() error { return checkID(c.Device) }
 
 // Run asks the server.
 func (c *whyCommand) Run(s *streams) error {
-	var told conductor.Answer
-	if err := c.ask("GET", []string{"devices", c.Device, "why"}, nil, &told); err != nil {
+	server, err := c.client()
+	if err != nil {
+		return err
+	}
+	told, err := server.Why(context.Background(), c.Device)
+	if err != nil {
 		return err
 	}
 	return printAnswer(s, told, c.JSON)
@@ -51,9 +56,13 @@ func printAnswer(s *streams, told conductor.Answer, asJSON bool) error {
 }
 
 // steer does something to a device and prints what it would get now.
-func (f *serverFlags) steer(s *streams, id, action string, body any, asJSON bool) error {
-	var told conductor.Answer
-	if err := f.ask("POST", []string{"devices", id, action}, body, &told); err != nil {
+func (f *serverFlags) steer(s *streams, id, action string, asJSON bool) error {
+	server, err := f.client()
+	if err != nil {
+		return err
+	}
+	told, err := server.Steer(context.Background(), id, action)
+	if err != nil {
 		return err
 	}
 	return printAnswer(s, told, asJSON)
