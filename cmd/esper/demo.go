@@ -99,7 +99,7 @@ func (d *demo) run(ctx context.Context, dir string, keep bool) error {
 	if err := d.makeSite(ctx, dir); err != nil {
 		return err
 	}
-	first, err := d.release(ctx, nil)
+	first, err := d.release(ctx)
 	if err != nil {
 		return err
 	}
@@ -224,15 +224,22 @@ func (d *demo) commit(message string) error {
 	return nil
 }
 
-// release builds, signs and publishes device types, or all, from the last commit.
-func (d *demo) release(ctx context.Context, types []string) (site.Version, error) {
+// release builds, signs and publishes the device types that the last commit changed.
+func (d *demo) release(ctx context.Context) (site.Version, error) {
 	began := time.Now()
 	version, err := d.site.Version()
 	if err != nil {
 		return version, buildHint(err)
 	}
 	var log bytes.Buffer
-	releases, err := buildAndSign(ctx, d.site, []ed25519.PrivateKey{d.key}, build.Options{Types: types, Version: &version, Log: &log})
+	options := build.Options{Version: &version, Log: &log}
+	if options.Types, err = build.Changed(ctx, d.site, options, d.server.Repository().Current); err != nil {
+		return version, errors.Join(buildHint(err), errors.New(log.String()))
+	}
+	if len(options.Types) == 0 {
+		return version, errors.New("the commit changed no device type's firmware")
+	}
+	releases, err := buildAndSign(ctx, d.site, []ed25519.PrivateKey{d.key}, options)
 	if err != nil {
 		return version, errors.Join(err, errors.New(log.String()))
 	}
@@ -244,6 +251,9 @@ func (d *demo) release(ctx context.Context, types []string) (site.Version, error
 		built = append(built, fmt.Sprintf("%s (%.0f KB)", r.Type, float64(len(r.Images[0]))/1000))
 	}
 	d.step(began, "built, signed and published %s as version %s: %s", plural(len(releases), "device type"), version.Name, list(built))
+	if n := len(d.site.Types) - len(releases); n > 0 {
+		fmt.Fprintf(d.out, "          %s unchanged, byte for byte: left alone\n", plural(n, "device type"))
+	}
 	return version, nil
 }
 
@@ -341,7 +351,7 @@ func (d *demo) change() error {
 
 // update releases the change, tells the devices, and follows them.
 func (d *demo) update(ctx context.Context, first site.Version) (site.Version, error) {
-	second, err := d.release(ctx, demoTypes[:1])
+	second, err := d.release(ctx)
 	if err != nil {
 		return second, err
 	}

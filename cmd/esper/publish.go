@@ -45,6 +45,8 @@ type published struct {
 	Version  string `json:"version"`
 	Sequence uint32 `json:"sequence"`
 	Before   string `json:"before"` // version that was published before, or empty
+
+	Unchanged bool `json:"unchanged,omitempty"` // it was left as it is
 }
 
 // Run publishes the releases.
@@ -172,10 +174,12 @@ func printPublished(s *streams, done []published, asJSON bool) error {
 	fmt.Fprintln(w, "TYPE\tVERSION\tSEQUENCE\tBEFORE")
 	for _, p := range done {
 		before := p.Before
-		switch before {
-		case "":
+		switch {
+		case p.Unchanged:
+			before = "unchanged"
+		case before == "":
 			before = "-"
-		case p.Version:
+		case before == p.Version:
 			before = "the same"
 		}
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", p.Type, p.Version, p.Sequence, before)

@@ -17,6 +17,7 @@ import (
 	"esper/internal/build"
 	"esper/internal/image"
 	"esper/internal/release"
+	"esper/internal/repository"
 	"esper/internal/site"
 )
 
@@ -28,6 +29,7 @@ type releaseCommand struct {
 	Repository string   `placeholder:"DIR" help:"Folder to publish to (default: data/firmware, in the site, which 'esper serve' serves)."`
 	Version    string   `placeholder:"NAME" help:"Version by hand, together with --sequence (default: from git)."`
 	Sequence   uint32   `placeholder:"N" help:"Sequence by hand, together with --version (default: from git)."`
+	All        bool     `help:"Release device types whose firmware has not changed, too."`
 	Force      bool     `help:"Publish even if the sequence is not greater than that of the published release."`
 	NoNotify   bool     `help:"Do not tell the devices; they find the release at their next check."`
 	JSON       bool     `name:"json" help:"Print JSON."`
@@ -40,8 +42,12 @@ func (c *releaseCommand) Help() string {
 devices over MQTT to check. Version and sequence come from git: the commit, and the number of
 commits on its first-parent line; so what is released is what is committed.
 
-Nothing is published unless every device type has been built and signed. A device type whose
-release is published already is left as it is.
+Only device types whose firmware changed are released: a commit to one does not update the
+others. They are built with the version of their published release and must not differ from
+it in a single byte. A change of esper.toml, of the compiler or of ESPer itself can change
+them all. --all releases every type.
+
+Nothing is published unless every device type has been built and signed.
 
 Exit codes: 0 done; 1 it failed. If only the devices could not be told, the releases are
 published all the same.`
@@ -71,22 +77,30 @@ func (c *releaseCommand) Run(s *streams) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	releases, err := buildAndSign(ctx, opened, keys, build.Options{
-		Types: c.Type, SDKDir: c.SDK, Version: &version, Log: s.err,
-	})
-	if err != nil {
-		return err
-	}
 	repo, err := openRepository(c.Repository, opened)
 	if err != nil {
 		return err
 	}
-	done, err := publishReleases(repo, releases, c.Force)
-	if err != nil {
-		return errors.Join(err, printPublished(s, done, c.JSON))
+	options := build.Options{Types: c.Type, SDKDir: c.SDK, Version: &version, Log: s.err}
+	var left []published
+	if !c.All {
+		if options.Types, left, err = leaveUnchanged(ctx, opened, options, repo); err != nil {
+			return err
+		}
 	}
-	if err := printPublished(s, done, c.JSON); err != nil || c.NoNotify {
+	var releases []*release.Release
+	if len(options.Types) > 0 || c.All {
+		if releases, err = buildAndSign(ctx, opened, keys, options); err != nil {
+			return err
+		}
+	}
+	done, err := publishReleases(repo, releases, c.Force)
+	if err := errors.Join(err, printPublished(s, sorted(left, done), c.JSON)); err != nil || c.NoNotify {
 		return err
+	}
+	if len(done) == 0 {
+		s.note("nothing has changed, so the devices are not told")
+		return nil
 	}
 	if err := c.notify(ctx, s); err != nil {
 		return fmt.Errorf("published, but the devices could not be told: %w", err)
@@ -160,6 +174,39 @@ func (c *releaseCommand) notify(ctx context.Context, s *streams) error {
 	}
 	s.note("told the devices: %s at %s", triggerTopic(realm, ""), client)
 	return nil
+}
+
+// leaveUnchanged finds the device types that need a release, and those that are left as
+// they are. Their published releases go into the build folder, which so holds what
+// devices are to run.
+func leaveUnchanged(ctx context.Context, opened *site.Site, o build.Options, repo *repository.Repository) (changed []string, left []published, err error) {
+	changed, err = build.Changed(ctx, opened, o, repo.Current)
+	if err != nil {
+		return nil, nil, buildHint(err)
+	}
+	for _, t := range opened.Types {
+		asked := len(o.Types) == 0 || slices.Contains(o.Types, t.Name)
+		if !asked || slices.Contains(changed, t.Name) {
+			continue
+		}
+		r, err := repo.Current(t.Name)
+		if err != nil {
+			return nil, nil, err
+		}
+		dir := filepath.Join(opened.Dir, site.BuildDir)
+		if err := errors.Join(os.MkdirAll(dir, 0o777), r.Write(dir)); err != nil {
+			return nil, nil, err
+		}
+		left = append(left, published{Type: r.Type, Version: r.Version, Sequence: r.Sequence, Before: r.Version, Unchanged: true})
+	}
+	return changed, left, nil
+}
+
+// sorted puts what is printed of releases in the order of the types.
+func sorted(lists ...[]published) []published {
+	all := append([]published{}, slices.Concat(lists...)...) // JSON shows an empty list as such
+	slices.SortFunc(all, func(a, b published) int { return strings.Compare(a.Type, b.Type) })
+	return all
 }
 
 // buildAndSign builds device types of a site into its build folder and signs them

@@ -3,6 +3,7 @@
 package build
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,7 @@ type Result struct {
 	Bootloader    string       // path of its image
 	BootloaderELF string       // of the linked program
 	Compiled      []string     // the sources that were compiled anew, in no order
+	Linked        []string     // the programs that were linked anew, in no order
 }
 
 // TypeResult is the firmware of one device type.
@@ -70,7 +72,8 @@ func (r ImageResult) SlotUse() float64 { return float64(r.Size) / image.SlotSize
 var ErrNoTypes = errors.New("the site has no device types")
 
 // Build builds device types of a site. Files in the build folder are replaced one
-// by one, each whole, after everything was built.
+// by one, each whole, after everything was built; those that are right already are
+// not touched. What was compiled and linked before is not done again.
 func Build(ctx context.Context, s *site.Site, o Options) (*Result, error) {
 	types, err := choose(s, o.Types)
 	if err != nil {
@@ -84,11 +87,6 @@ func Build(ctx context.Context, s *site.Site, o Options) (*Result, error) {
 		}
 		version = &v
 	}
-	if o.SDKDir != "" {
-		if o.SDKDir, err = filepath.Abs(o.SDKDir); err != nil {
-			return nil, err
-		}
-	}
 	if o.Dir == "" {
 		o.Dir = filepath.Join(s.Dir, site.BuildDir)
 	}
@@ -96,24 +94,15 @@ func Build(ctx context.Context, s *site.Site, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-
-	// All compilers first: each source is compiled once, whatever it is linked into.
-	var framework, boot objects
-	b.group.Go(b.bootloaderObjects(&boot))
-	b.group.Go(b.frameworkObjects(&framework))
-	devices := make([]objects, len(types))
+	jobs := make([]job, len(types))
 	for i, t := range types {
-		b.group.Go(b.deviceObjects(&devices[i], s.Config, t, *version))
+		jobs[i] = job{t, *version}
 	}
-	if err := b.group.Wait(); err != nil {
-		return nil, err
-	}
-
-	work, err := os.MkdirTemp(b.cache, "link-*")
+	compiled, err := b.compileJobs(s.Config, jobs)
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(work)
+
 	var files outputs
 	result := &Result{
 		Bootloader:    filepath.Join(o.Dir, BootloaderFile),
@@ -122,27 +111,28 @@ func Build(ctx context.Context, s *site.Site, o Options) (*Result, error) {
 	links, linking := errgroup.WithContext(ctx)
 	links.SetLimit(b.jobs)
 	links.Go(func() error {
-		content, elf, err := b.linkBootloader(linking, filepath.Join(work, "bootloader.elf"), boot)
-		files.add(result.Bootloader, content)
-		files.add(result.BootloaderELF, elf)
-		return err
+		linked, err := b.linkBootloader(linking, compiled.bootloader, result.BootloaderELF)
+		if err != nil {
+			return err
+		}
+		linked.Path, linked.ELF = result.Bootloader, result.BootloaderELF
+		files.add(linked)
+		return nil
 	})
 	result.Types = make([]TypeResult, len(types))
-	for i, t := range types {
+	for i, j := range jobs {
 		r := &result.Types[i]
-		*r = TypeResult{Name: t.Name, Version: version.Name, Sequence: version.Sequence}
+		*r = TypeResult{Name: j.Name, Version: version.Name, Sequence: version.Sequence}
 		for slot := range image.Slots {
 			links.Go(func() error {
-				elf := filepath.Join(work, fmt.Sprintf("%s.elf%d", t.Name, slot))
-				linked, err := b.linkSlot(linking, elf, slot, devices[i], framework)
+				base := filepath.Join(o.Dir, j.Name)
+				elf := fmt.Sprintf("%s.elf%d", base, slot)
+				linked, err := b.linkSlot(linking, j, slot, compiled.devices[i], compiled.framework, elf)
 				if err != nil {
-					return fmt.Errorf("%s: slot %d: %w", t.Name, slot, err)
+					return err
 				}
-				base := filepath.Join(o.Dir, t.Name)
-				linked.Path = fmt.Sprintf("%s.rom%d", base, slot)
-				linked.ELF = fmt.Sprintf("%s.elf%d", base, slot)
-				files.add(linked.Path, linked.image)
-				files.add(linked.ELF, linked.elf)
+				linked.Path, linked.ELF = fmt.Sprintf("%s.rom%d", base, slot), elf
+				files.add(linked)
 				r.Images[slot] = linked.ImageResult
 				return nil
 			})
@@ -151,8 +141,35 @@ func Build(ctx context.Context, s *site.Site, o Options) (*Result, error) {
 	if err := links.Wait(); err != nil {
 		return nil, err
 	}
-	result.Compiled = b.compiled
-	return result, files.write()
+	result.Compiled, result.Linked = b.compiled, b.linked
+	if err := files.write(); err != nil {
+		return nil, err
+	}
+	return result, prune(b.cache)
+}
+
+// job is a device type, to be built as some version.
+type job struct {
+	site.DeviceType
+	version site.Version
+}
+
+// compiled are the objects of a build.
+type compiled struct {
+	bootloader, framework objects
+	devices               []objects // of each job
+}
+
+// compileJobs runs all compilers: each source is compiled once, whatever it is
+// linked into.
+func (b *builder) compileJobs(c site.Config, jobs []job) (*compiled, error) {
+	made := &compiled{devices: make([]objects, len(jobs))}
+	b.group.Go(b.bootloaderObjects(&made.bootloader))
+	b.group.Go(b.frameworkObjects(&made.framework))
+	for i, j := range jobs {
+		b.group.Go(b.deviceObjects(&made.devices[i], c, j))
+	}
+	return made, b.group.Wait()
 }
 
 // choose returns the device types of those names, or all.
@@ -187,20 +204,22 @@ type builder struct {
 	headers   string // hash of the headers that every source may include
 	monocypher,
 	sdk string // folders
-	jobs   int
-	group  *errgroup.Group
-	slots  chan struct{}      // one for each compiler that may run
-	flight singleflight.Group // compilations, by the object's path
-	ctx    context.Context
+	sdkIdentity string // changes with the SDK
+	jobs        int
+	group       *errgroup.Group
+	slots       chan struct{}      // one for each compiler that may run
+	flight      singleflight.Group // compilations, by the object's path
+	ctx         context.Context
 
 	mu       sync.Mutex
 	log      io.Writer
 	compiled []string
+	linked   []string
 }
 
 // newBuilder finds or fetches what a build needs.
 func newBuilder(ctx context.Context, o Options) (*builder, error) {
-	b := &builder{jobs: o.Jobs, log: o.Log, sdk: o.SDKDir}
+	b := &builder{jobs: o.Jobs, log: o.Log}
 	if b.jobs < 1 {
 		b.jobs = runtime.NumCPU()
 	}
@@ -212,8 +231,11 @@ func newBuilder(ctx context.Context, o Options) (*builder, error) {
 	if b.toolchain, err = findToolchain(ctx); err != nil {
 		return nil, err
 	}
-	if b.sdk != "" {
-		if err := checkSDK(b.sdk); err != nil {
+	if o.SDKDir != "" {
+		if b.sdk, err = filepath.Abs(o.SDKDir); err != nil {
+			return nil, err
+		}
+		if b.sdkIdentity, err = checkSDK(b.sdk); err != nil {
 			return nil, err
 		}
 	}
@@ -246,18 +268,25 @@ type outputs struct {
 	files map[string][]byte // by path
 }
 
-func (o *outputs) add(path string, content []byte) {
+// add adds the files of a program. Its ELF file may be there already.
+func (o *outputs) add(l *linked) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.files == nil {
 		o.files = map[string][]byte{}
 	}
-	o.files[path] = content
+	o.files[l.Path] = l.image
+	if l.elf != nil {
+		o.files[l.ELF] = l.elf
+	}
 }
 
-// write writes all files.
+// write writes the files that are not there as they should be.
 func (o *outputs) write() error {
 	for path, content := range o.files {
+		if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, content) {
+			continue
+		}
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 			return err
 		}

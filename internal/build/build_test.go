@@ -71,8 +71,9 @@ func TestTheSameSourcesGiveTheSameBytesInAnyFolder(t *testing.T) {
 	}
 }
 
-// compileAnew gives the test an empty cache, in which only Monocypher is there.
-func compileAnew(t testing.TB) {
+// compileAnew gives the test an empty cache, in which only Monocypher is there, and
+// returns its folder.
+func compileAnew(t testing.TB) string {
 	t.Helper()
 	cache := os.Getenv(build.CacheVariable)
 	if cache == "" {
@@ -85,7 +86,9 @@ func compileAnew(t testing.TB) {
 		must(t, err)
 		t.Setenv(build.MonocypherVariable, found[0])
 	}
-	t.Setenv(build.CacheVariable, t.TempDir())
+	empty := t.TempDir()
+	t.Setenv(build.CacheVariable, empty)
+	return empty
 }
 
 func TestAnotherVersionCompilesOneSmallFile(t *testing.T) {

@@ -7,6 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
+
+	"github.com/google/renameio/v2"
 
 	"esper/firmware"
 )
@@ -69,7 +72,7 @@ func unpackSources(cache string) (string, error) {
 // fills a new one, which then appears whole; who else makes it meanwhile is no harm.
 func makeDir(cache, name string, fill func(dir string) error) (string, error) {
 	dir := filepath.Join(cache, name)
-	if _, err := os.Stat(dir); err == nil {
+	if found(dir) {
 		return dir, nil
 	}
 	temp, err := os.MkdirTemp(cache, "new-*")
@@ -109,4 +112,44 @@ func hashHeaders(dirs ...string) (string, error) {
 		}
 	}
 	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// What has not been used for keepUnused is removed from the cache, once in pruneEvery.
+const (
+	keepUnused = 30 * 24 * time.Hour
+	pruneEvery = 24 * time.Hour
+)
+
+// found tells whether the cache has something, and notes that it is in use.
+func found(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	if now := time.Now(); now.Sub(info.ModTime()) > pruneEvery {
+		return os.Chtimes(path, now, now) == nil
+	}
+	return true
+}
+
+// prune removes from the cache what has not been used for long: objects and programs
+// of old versions, sources of older programs, what an interrupted build left.
+func prune(cache string) error {
+	mark := filepath.Join(cache, "pruned")
+	now := time.Now()
+	if info, err := os.Stat(mark); err == nil && now.Sub(info.ModTime()) < pruneEvery {
+		return nil
+	}
+	for _, pattern := range []string{"objects/*", "linked/*", "sources-*", "new-*", "link-*", "compile-*"} {
+		paths, err := filepath.Glob(filepath.Join(cache, pattern))
+		if err != nil {
+			return err
+		}
+		for _, path := range paths {
+			if info, err := os.Stat(path); err == nil && now.Sub(info.ModTime()) > keepUnused {
+				os.RemoveAll(path)
+			}
+		}
+	}
+	return renameio.WriteFile(mark, nil, 0o666)
 }

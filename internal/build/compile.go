@@ -79,7 +79,7 @@ func (b *builder) frameworkObjects(out *objects) func() error {
 }
 
 // deviceObjects compiles a device type's own sources and its configuration.
-func (b *builder) deviceObjects(out *objects, c site.Config, t site.DeviceType, v site.Version) func() error {
+func (b *builder) deviceObjects(out *objects, c site.Config, t job) func() error {
 	return func() error {
 		headers, err := hashHeaders(filepath.Dir(t.Dir))
 		if err != nil {
@@ -94,7 +94,7 @@ func (b *builder) deviceObjects(out *objects, c site.Config, t site.DeviceType, 
 			units = append(units, unit{dir: t.Dir, name: name, content: content, headers: headers,
 				label: t.Name + "/" + name, flags: permissive})
 		}
-		units = append(units, unit{name: "configuration.cpp", content: configuration(c, t.Name, v),
+		units = append(units, unit{name: "configuration.cpp", content: configuration(c, t.Name, t.version),
 			label: t.Name + "/configuration.cpp", flags: strict})
 		return b.compileAll(out, units)
 	}
@@ -164,7 +164,7 @@ func (b *builder) compile(u unit) (string, error) {
 	fmt.Fprintf(hash, "%q %s %q %s %s %q %d\n%s", b.toolchain.identity, tool, flags, b.headers, u.headers,
 		u.name, len(u.content), u.content)
 	object := filepath.Join(b.cache, "objects", hex.EncodeToString(hash.Sum(nil))+".o")
-	if _, err := os.Stat(object); err == nil {
+	if found(object) {
 		return object, nil
 	}
 	made, err, _ := b.flight.Do(object, func() (any, error) {

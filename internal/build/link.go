@@ -15,30 +15,40 @@ import (
 	"esper/internal/image"
 )
 
-// linked is a linked and packed firmware.
+// linked is a linked and packed program.
 type linked struct {
 	ImageResult
-	image, elf []byte // the files' contents
+	image []byte // what is flashed
+	elf   []byte // the linked program; nil if it is there already, or not asked for
 }
 
-// linkSlot links objects for a slot and packs the image.
-func (b *builder) linkSlot(ctx context.Context, path string, slot int, device, framework objects) (*linked, error) {
-	args := []string{
+// linkSlot links the objects of a device type for a slot and packs the image. elf is
+// where the linked program will be: if it is there, it is not made again; if elf is
+// empty, it is not asked for.
+func (b *builder) linkSlot(ctx context.Context, j job, slot int, device, framework objects, elf string) (*linked, error) {
+	script := []string{
 		"-Wl,--defsym=slot_address=" + fmt.Sprintf("%#x", image.SlotAddress(slot)),
 		"-T", filepath.Join(b.sources, "link", "slot.ld"),
 		"-T", filepath.Join(b.sources, "link", "romlibrary.ld"),
 	}
-	args = append(args, b.platformScripts()...)
-	args = append(args, device...)
-	args = append(args, framework...)
-	args = append(args, "-Wl,--start-group")
-	args = append(args, b.platformLibraries()...)
-	args = append(args, b.toolchain.library...)
-	args = append(args, "-Wl,--end-group")
-	program, err := b.link(ctx, path, args)
+	libraries := slices.Concat([]string{"-Wl,--start-group"}, b.platformLibraries(), b.toolchain.library,
+		[]string{"-Wl,--end-group"})
+	l, err := b.linkOnce(ctx, linkJob{
+		label:   fmt.Sprintf("%s slot %d", j.Name, slot),
+		objects: slices.Concat(device, framework),
+		before:  append(script, b.platformScripts()...),
+		after:   libraries,
+		elf:     elf,
+		pack:    func(p *program) (*linked, error) { return packSlot(p, slot) },
+	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: slot %d: %w", j.Name, slot, err)
 	}
+	return l, nil
+}
+
+// packSlot packs the image for a slot.
+func packSlot(program *program, slot int) (l *linked, err error) {
 	in := image.Input{
 		Entry: program.entry, Segments: program.ram, Slot: slot,
 		FlashMode: image.FlashDOUT, FlashSizeFreq: image.Flash1MB40MHz,
@@ -55,7 +65,7 @@ func (b *builder) linkSlot(ctx context.Context, path string, slot int, device, f
 		}
 		in.IROM = s.Data
 	}
-	l := &linked{elf: program.content}
+	l = &linked{}
 	if l.image, err = image.Pack(in); err != nil {
 		return nil, err
 	}
@@ -66,18 +76,28 @@ func (b *builder) linkSlot(ctx context.Context, path string, slot int, device, f
 	return l, nil
 }
 
-// linkBootloader links the bootloader and packs its image; elf is the linked program.
-func (b *builder) linkBootloader(ctx context.Context, path string, boot objects) (packed, elf []byte, err error) {
-	program, err := b.link(ctx, path, slices.Concat([]string{
-		"-T", filepath.Join(b.sources, "bootloader", "bootloader.ld"),
-		"-T", filepath.Join(b.sources, "link", "rom.ld"),
-		"-T", filepath.Join(b.sources, "link", "romlibrary.ld"),
-	}, boot))
+// linkBootloader links the bootloader and packs its image; elf is as for linkSlot.
+func (b *builder) linkBootloader(ctx context.Context, boot objects, elf string) (*linked, error) {
+	l, err := b.linkOnce(ctx, linkJob{
+		label:   "bootloader",
+		objects: boot,
+		before: []string{
+			"-T", filepath.Join(b.sources, "bootloader", "bootloader.ld"),
+			"-T", filepath.Join(b.sources, "link", "rom.ld"),
+			"-T", filepath.Join(b.sources, "link", "romlibrary.ld"),
+		},
+		elf: elf,
+		pack: func(p *program) (l *linked, err error) {
+			l = &linked{}
+			l.image, err = image.PackBootloader(p.entry, p.ram)
+			l.Size = len(l.image)
+			return l, err
+		},
+	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("bootloader: %w", err)
+		return nil, fmt.Errorf("bootloader: %w", err)
 	}
-	packed, err = image.PackBootloader(program.entry, program.ram)
-	return packed, program.content, err
+	return l, nil
 }
 
 // program is what was linked.
@@ -88,12 +108,14 @@ type program struct {
 	sizes      map[string]int // of the sections, in bytes
 }
 
+// linkFlags are the linker's arguments for every program.
+var linkFlags = []string{
+	"-nostdlib", "-static", "-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,--no-warn-rwx-segments",
+}
+
 // link links a program into the ELF file at path, and reads it.
 func (b *builder) link(ctx context.Context, path string, args []string) (*program, error) {
-	args = slices.Concat([]string{
-		"-nostdlib", "-static", "-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,--no-warn-rwx-segments",
-		"-o", path,
-	}, args)
+	args = slices.Concat(linkFlags, []string{"-o", path}, args)
 	said, err := b.toolchain.run(ctx, filepath.Dir(path), "gcc", args...)
 	var failed *toolError
 	if errors.As(err, &failed) && ctx.Err() == nil {

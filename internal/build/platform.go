@@ -19,18 +19,21 @@ var sdkLibraries = []string{
 // sdkFunctions is the vendor's list of the mask ROM's functions.
 const sdkFunctions = "ld/eagle.rom.addr.v6.ld"
 
-// checkSDK returns an error if a folder lacks what the link needs of the SDK.
-func checkSDK(dir string) error {
+// checkSDK returns an error if a folder lacks what the link needs of the SDK, else
+// a text that changes with it.
+func checkSDK(dir string) (identity string, err error) {
 	needed := []string{sdkFunctions}
 	for _, name := range sdkLibraries {
 		needed = append(needed, "lib/"+name)
 	}
 	for _, name := range needed {
-		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
-			return fmt.Errorf("%w: %w", ErrSDK, err)
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil {
+			return "", fmt.Errorf("%w: %w", ErrSDK, err)
 		}
+		identity += fmt.Sprintf("%s %d %d\n", name, info.Size(), info.ModTime().UnixNano())
 	}
-	return nil
+	return identity, nil
 }
 
 // platformSource is the one source that is compiled for this link only.

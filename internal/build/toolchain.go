@@ -26,14 +26,17 @@ type toolchain struct {
 // findToolchain asks the compiler what it is.
 func findToolchain(ctx context.Context) (*toolchain, error) {
 	t := &toolchain{}
-	version, err := exec.CommandContext(ctx, prefix+"g++", "--version").Output()
-	if errors.Is(err, exec.ErrNotFound) {
-		return nil, fmt.Errorf("%w: no %sg++", ErrNoCompiler, prefix)
+	for _, tool := range []string{"g++", "ld"} {
+		version, err := exec.CommandContext(ctx, prefix+tool, "--version").Output()
+		if errors.Is(err, exec.ErrNotFound) {
+			return nil, fmt.Errorf("%w: no %s%s", ErrNoCompiler, prefix, tool)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s%s --version: %w", prefix, tool, err)
+		}
+		line, _, _ := strings.Cut(string(version), "\n")
+		t.identity += line + "\n"
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%sg++ --version: %w", prefix, err)
-	}
-	t.identity, _, _ = strings.Cut(string(version), "\n")
 	for _, name := range []string{"libc.a", "libgcc.a"} {
 		out, err := exec.CommandContext(ctx, prefix+"gcc", "-print-file-name="+name).Output()
 		if err != nil {
@@ -47,7 +50,7 @@ func findToolchain(ctx context.Context) (*toolchain, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.identity += fmt.Sprintf("\n%s %d %d", name, info.Size(), info.ModTime().Unix())
+		t.identity += fmt.Sprintf("%s %d %d\n", name, info.Size(), info.ModTime().Unix())
 		t.library = append(t.library, path)
 	}
 	return t, nil
