@@ -68,6 +68,9 @@ func (d *database) Prune(ctx context.Context, r Retention) (int, error) {
 					SELECT device, at, kind, row_number() OVER (PARTITION BY device ORDER BY at DESC) AS place FROM events
 					WHERE device IN (SELECT device FROM events GROUP BY device HAVING count(*) > $1)
 				) AS numbered WHERE place > $1)`, []any{r.PerDevice}},
+			{`DELETE FROM audit WHERE at < $1`, []any{micros(r.Since)}},
+			{`DELETE FROM audit WHERE refused AND at <= (
+				SELECT at FROM audit WHERE refused ORDER BY at DESC LIMIT 1 OFFSET $1)`, []any{r.Refused}},
 		} {
 			result, err := tx.ExecContext(ctx, step.query, step.args...)
 			if err != nil {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"esper/internal/access"
 	"esper/internal/fleet"
 )
 
@@ -27,8 +28,21 @@ type Store interface {
 	Find(context.Context, Query) ([]Device, error)
 	// History returns events, the oldest first.
 	History(context.Context, HistoryQuery) ([]fleet.Event, error)
-	// Prune removes from the history what retention does not keep, and says how many
-	// events that were.
+	// Tokens returns what is kept of all tokens, sorted by name.
+	Tokens(context.Context) ([]access.Token, error)
+	// AddToken keeps a token, and notes in the audit log who added it. There is one of the
+	// name: [access.ErrExists].
+	AddToken(ctx context.Context, t access.Token, by string) error
+	// RemoveToken removes a token, and notes in the audit log who did. There is none:
+	// [access.ErrNoToken].
+	RemoveToken(ctx context.Context, name, by string) error
+	// UseToken notes when a token was used last, if there is one.
+	UseToken(ctx context.Context, name string, at time.Time) error
+	// Audit adds to the audit log, AuditLog reads it, the oldest first.
+	Audit(context.Context, access.Entry) error
+	AuditLog(context.Context, access.AuditQuery) ([]access.Entry, error)
+	// Prune removes from the history and the audit log what retention does not keep, and
+	// says how many events and entries that were.
 	Prune(context.Context, Retention) (int, error)
 	Close() error
 }
@@ -113,9 +127,11 @@ type Retention struct {
 	Routine time.Time
 	// PerDevice is how many events of one device are kept at most.
 	PerDevice int
+	// Refused is how many entries of the audit log are kept at most that were refused.
+	Refused int
 }
 
 // Keep is the retention that the server has: a year, a week for routine.
 func Keep(now time.Time) Retention {
-	return Retention{Since: now.AddDate(-1, 0, 0), Routine: now.AddDate(0, 0, -7), PerDevice: 10_000}
+	return Retention{Since: now.AddDate(-1, 0, 0), Routine: now.AddDate(0, 0, -7), PerDevice: 10_000, Refused: 100_000}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"esper/internal/access"
 	"esper/internal/fleet"
 	"esper/internal/store"
 )
@@ -57,6 +58,16 @@ func migrates(t *testing.T, newDatabase func(testing.TB) string) {
 			}
 			if got := b.ids(store.Query{Condition: store.Lagging}); got != map[bool]string{true: "00c0de"}[schema >= 3] {
 				t.Errorf("lagging: %q", got)
+			}
+			tokens, err := b.store.Tokens(t.Context())
+			b.must(err)
+			if n := len(tokens); n != map[bool]int{true: 1}[schema >= 4] {
+				t.Errorf("%d tokens", n)
+			}
+			entries, err := b.store.AuditLog(t.Context(), access.AuditQuery{})
+			b.must(err)
+			if n := len(entries); n != map[bool]int{true: 1}[schema >= 4] {
+				t.Errorf("%d entries in the audit log", n)
 			}
 			// And it goes on.
 			b.must(b.store.Apply(t.Context(), []fleet.Change{{

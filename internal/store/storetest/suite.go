@@ -31,6 +31,8 @@ func Suite(t *testing.T, newDatabase func(testing.TB) string) {
 		"each condition is found":               findsConditions,
 		"the history is pruned":                 prunes,
 		"the recorder":                          records,
+		"tokens":                                keepsTokens,
+		"the audit log":                         keepsAudit,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
