@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/alecthomas/kong"
+
+	"esper/internal/site"
 )
 
 // The rules of the terminal output, for every command:
@@ -57,6 +60,8 @@ func (e *invalidError) Unwrap() error { return e.error }
 
 // commands is the command line: one field a command, each in a file of its own.
 type commands struct {
+	Environment environmentFlag `env:"ESPER_ENVIRONMENT" placeholder:"NAME" help:"The site's environment, [environment.NAME] in esper.toml (default: none)."`
+
 	Build    buildCommand    `cmd:"" help:"Build the firmware of a site."`
 	Demo     demoCommand     `cmd:"" help:"Show the whole loop with emulated devices."`
 	Device   deviceCommand   `cmd:"" help:"Show all that is known of a device."`
@@ -80,6 +85,14 @@ type commands struct {
 	Verify   verifyCommand   `cmd:"" help:"Check signed releases."`
 	Version  versionCommand  `cmd:"" help:"Print the version of this program."`
 	Why      whyCommand      `cmd:"" help:"Say which release a device gets, and why."`
+}
+
+// environmentFlag is the site's environment, for every command that opens a site.
+type environmentFlag string
+
+// AfterApply lets the site, and programs that are run, know it.
+func (e environmentFlag) AfterApply() error {
+	return os.Setenv(site.EnvironmentVariable, string(e))
 }
 
 // run executes one command line and returns the exit code.

@@ -78,13 +78,13 @@ func triggerTopic(realm, id string) string {
 }
 
 // dataDir is the folder in a site where esper serve keeps its data.
-const dataDir = "data"
+const dataDir = site.DataDir
 
 // openRepository opens the repository in a folder, or if none is named, that of
 // the site.
 func openRepository(dir string, s *site.Site) (*repository.Repository, error) {
 	if dir == "" {
-		data := filepath.Join(s.Dir, dataDir)
+		data := s.DataPath()
 		if err := makeDataDir(data); err != nil {
 			return nil, err
 		}

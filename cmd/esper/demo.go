@@ -158,7 +158,7 @@ func (d *demo) makeSite(ctx context.Context, dir string) error {
 	if err := shortenTrial(filepath.Join(home, site.ConfigFile)); err != nil {
 		return err
 	}
-	if d.site, err = site.Open(home); err != nil {
+	if d.site, err = site.OpenFor(home, ""); err != nil {
 		return err
 	}
 	if d.key, err = release.LoadPrivateKey(filepath.Join(home, site.KeyName+".key")); err != nil {
@@ -260,7 +260,7 @@ func (d *demo) release(ctx context.Context) (site.Version, error) {
 // boot switches the devices on and waits until all report.
 func (d *demo) boot(ctx context.Context, version site.Version) error {
 	began := time.Now()
-	build := filepath.Join(d.site.Dir, site.BuildDir)
+	build := d.site.BuildPath()
 	id := uint32(0x00c001)
 	for i, deviceType := range demoTypes {
 		content, err := flashContent(build, deviceType)

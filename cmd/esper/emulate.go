@@ -22,7 +22,6 @@ import (
 	"esper/internal/build"
 	"esper/internal/image"
 	"esper/internal/release"
-	"esper/internal/site"
 )
 
 // emulateCommand runs emulated devices.
@@ -166,7 +165,7 @@ func (c *emulateCommand) folder() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return filepath.Join(opened.Dir, site.BuildDir), nil
+	return opened.BuildPath(), nil
 }
 
 // imageTypes are the device types that have an image for slot 0 in a folder.

@@ -38,7 +38,7 @@ func (f *inventoryFlags) open(ctx context.Context) (inventory, error) {
 		if err != nil {
 			return nil, err
 		}
-		where = databaseFile(filepath.Join(opened.Dir, dataDir))
+		where = databaseFile(opened.DataPath())
 	}
 	s, err := store.OpenExisting(ctx, where)
 	switch {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"text/tabwriter"
 
 	"esper/internal/release"
@@ -62,7 +61,7 @@ func (c *publishCommand) Run(s *streams) error {
 	}
 	from := c.From
 	if from == "" {
-		from = filepath.Join(opened.Dir, site.BuildDir)
+		from = opened.BuildPath()
 	}
 	keys, err := trustedKeys(c.Key, opened)
 	if err != nil {

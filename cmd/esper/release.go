@@ -193,7 +193,7 @@ func leaveUnchanged(ctx context.Context, opened *site.Site, o build.Options, rep
 		if err != nil {
 			return nil, nil, err
 		}
-		dir := filepath.Join(opened.Dir, site.BuildDir)
+		dir := opened.BuildPath()
 		if err := errors.Join(os.MkdirAll(dir, 0o777), r.Write(dir)); err != nil {
 			return nil, nil, err
 		}

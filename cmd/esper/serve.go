@@ -78,7 +78,7 @@ func (c *serveCommand) config(log *slog.Logger) (server.Config, error) {
 	case err == nil:
 		log.Info("serving the site", "folder", opened.Dir)
 		if data == "" {
-			data = filepath.Join(opened.Dir, dataDir)
+			data = opened.DataPath()
 		}
 		takeSite(&config, opened.Config)
 	case errors.Is(err, site.ErrNoSite) && data != "":

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"text/tabwriter"
 
 	"esper/internal/release"
@@ -92,7 +91,7 @@ func (c *verifyCommand) where() (dir string, keys []ed25519.PublicKey, err error
 	if c.Dir != "" {
 		dir = c.Dir
 	} else {
-		dir = filepath.Join(opened.Dir, site.BuildDir)
+		dir = opened.BuildPath()
 	}
 	if len(keys) == 0 {
 		keys = opened.Config.Update.Keys

@@ -88,7 +88,7 @@ func Build(ctx context.Context, s *site.Site, o Options) (*Result, error) {
 		version = &v
 	}
 	if o.Dir == "" {
-		o.Dir = filepath.Join(s.Dir, site.BuildDir)
+		o.Dir = s.BuildPath()
 	}
 	b, err := newBuilder(ctx, o)
 	if err != nil {

@@ -49,6 +49,12 @@ const (
 
 // configFile is esper.toml, as it is written.
 type configFile struct {
+	settings
+	Environment map[string]settings `toml:"environment"`
+}
+
+// settings are what each environment can have of its own.
+type settings struct {
 	Realm string `toml:"realm"`
 	WiFi  struct {
 		SSID     string `toml:"ssid"`
@@ -73,8 +79,9 @@ type configFile struct {
 	HomeAssistant *homeAssistantFile `toml:"homeassistant"`
 }
 
-// readConfig reads the configuration of the site in dir.
-func readConfig(dir string) (Config, error) {
+// readConfig reads the configuration of the site in dir, for an environment unless
+// its name is empty.
+func readConfig(dir, environment string) (Config, error) {
 	path := filepath.Join(dir, ConfigFile)
 	f, err := os.Open(path)
 	if err != nil {
@@ -85,7 +92,11 @@ func readConfig(dir string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	file, err := parseConfig(text)
+	whole, err := parseConfig(text)
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: %w", path, err)
+	}
+	file, err := whole.choose(text, environment)
 	if err != nil {
 		return Config{}, fmt.Errorf("%s: %w", path, err)
 	}
@@ -94,7 +105,7 @@ func readConfig(dir string) (Config, error) {
 	}
 	c, err := file.check()
 	if err != nil {
-		return Config{}, fmt.Errorf("%s: %w", path, err)
+		return Config{}, fmt.Errorf("%s: %w", path, whole.without(environment, err))
 	}
 	for _, name := range file.Update.Keys {
 		if !filepath.IsAbs(name) {
@@ -135,12 +146,15 @@ func parseConfig(text []byte) (*configFile, error) {
 		line, column := malformed.Position()
 		return nil, fmt.Errorf("line %d, column %d: %s", line, column, strings.TrimPrefix(malformed.Error(), "toml: "))
 	}
-	return file, err
+	if err != nil {
+		return nil, err
+	}
+	return file, file.checkEnvironments()
 }
 
 // check returns the configuration without its keys, or an error that names the
 // value that is wrong.
-func (f *configFile) check() (Config, error) {
+func (f *settings) check() (Config, error) {
 	var c Config
 	var err error
 	if c.Realm, err = checkRealm(f.Realm); err != nil {
@@ -185,7 +199,7 @@ func (f *configFile) check() (Config, error) {
 }
 
 // checkTrial reads what concerns trial boots.
-func (f *configFile) checkTrial(u *Update) (err error) {
+func (f *settings) checkTrial(u *Update) (err error) {
 	after, timeout := f.Update.ConfirmAfter, f.Update.TrialTimeout
 	if after == "" {
 		after = defaultConfirm

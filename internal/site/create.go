@@ -129,7 +129,7 @@ func Create(dir string, t Template) (err error) {
 	if err := undo.keys(filepath.Join(dir, KeyName)); err != nil {
 		return err
 	}
-	if _, err := Open(dir); err != nil {
+	if _, err := OpenFor(dir, ""); err != nil {
 		return err
 	}
 	s := &Site{Dir: dir}

@@ -14,11 +14,13 @@ import (
 )
 
 // ConfigFile is the name of the site's configuration, DevicesDir of the folder
-// with its device types, and BuildDir of the one where builds put their output.
+// with its device types, BuildDir of the one where builds put their output, and DataDir
+// of the one where a server keeps its data.
 const (
 	ConfigFile = "esper.toml"
 	DevicesDir = "devices"
 	BuildDir   = "build"
+	DataDir    = "data"
 )
 
 // Limits on what a site may hold.
@@ -34,9 +36,10 @@ var ErrNoSite = errors.New("no site")
 
 // Site is a site as its author wrote it.
 type Site struct {
-	Dir    string // absolute
-	Config Config
-	Types  []DeviceType // sorted by name, at least one
+	Dir         string // absolute
+	Environment string // empty: none, what stands at the top of esper.toml
+	Config      Config
+	Types       []DeviceType // sorted by name, at least one
 }
 
 // DeviceType is a folder of sources.
@@ -47,14 +50,19 @@ type DeviceType struct {
 }
 
 // Open reads the site in a folder, or in the nearest of its parents that holds
-// esper.toml. If there is none, the error is an [ErrNoSite].
-func Open(dir string) (*Site, error) {
+// esper.toml. If there is none, the error is an [ErrNoSite]. It is configured for the
+// environment that [EnvironmentVariable] names, if it does.
+func Open(dir string) (*Site, error) { return OpenFor(dir, os.Getenv(EnvironmentVariable)) }
+
+// OpenFor is Open for an environment; if its name is empty, for none. One that does not
+// exist is an [ErrNoEnvironment].
+func OpenFor(dir, environment string) (*Site, error) {
 	root, err := find(dir)
 	if err != nil {
 		return nil, err
 	}
-	s := &Site{Dir: root}
-	if s.Config, err = readConfig(root); err != nil {
+	s := &Site{Dir: root, Environment: environment}
+	if s.Config, err = readConfig(root, environment); err != nil {
 		return nil, err
 	}
 	if s.Types, err = readTypes(filepath.Join(root, DevicesDir)); err != nil {
@@ -72,6 +80,12 @@ func (s *Site) Type(name string) (DeviceType, error) {
 	}
 	return DeviceType{}, fmt.Errorf("no device type %q in %s", name, s.Dir)
 }
+
+// BuildPath is the folder for what is built: each environment has its own.
+func (s *Site) BuildPath() string { return filepath.Join(s.Dir, BuildDir, s.Environment) }
+
+// DataPath is the folder for a server's data: each environment has its own.
+func (s *Site) DataPath() string { return filepath.Join(s.Dir, DataDir, s.Environment) }
 
 // find returns the nearest folder with an esper.toml, from dir upwards.
 func find(dir string) (string, error) {

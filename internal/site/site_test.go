@@ -289,10 +289,17 @@ func TestWrongDeviceTypesAreRefused(t *testing.T) {
 // refused.
 func FuzzParseConfig(f *testing.F) {
 	f.Add([]byte(good))
+	f.Add([]byte(house))
+	f.Add([]byte(strings.ToUpper(house)))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		file, err := parseConfig(text)
 		if err != nil {
 			return
+		}
+		for _, name := range file.environments() {
+			if chosen, err := file.choose(text, name); err == nil {
+				chosen.check()
+			}
 		}
 		c, err := file.check()
 		if err != nil {
