@@ -9,7 +9,6 @@ package broker
 
 import (
 	"bytes"
-	"crypto/subtle"
 	"fmt"
 	"log/slog"
 	"net"
@@ -18,17 +17,6 @@ import (
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
-)
-
-// Limits of the embedded broker.
-const (
-	// MaxPacket is the largest MQTT packet in bytes that it takes; a larger one
-	// ends the connection. The largest that a device sends is its info, under 1 KB.
-	MaxPacket = 64 << 10
-	// MaxConnections is how many connections it holds at once.
-	MaxConnections = 20_000
-	// maxQueue is how many messages wait for one slow client; more are dropped.
-	maxQueue = 1024
 )
 
 // Message is one message from a broker.
@@ -57,8 +45,15 @@ type Client interface {
 
 // Options are the settings of the embedded broker.
 type Options struct {
-	// User and Password are asked of every client, unless both are empty.
+	// Realm is the first part of every topic of the devices, Discovery that of what Home
+	// Assistant is told.
+	Realm, Discovery string
+	// User and Password are the devices'. If both are empty the broker is open: anyone may do
+	// anything, within limits.
 	User, Password string
+	// Token says what the bearer of an API token may do, if there is such a token. It is asked
+	// again while the bearer is connected. Nil: there are no tokens.
+	Token func(name, secret string) (Role, bool)
 	// Log gets warnings and, at debug level, each connection. Nil: slog.Default.
 	Log *slog.Logger
 }
@@ -66,6 +61,7 @@ type Options struct {
 // Broker is a running embedded broker.
 type Broker struct {
 	server        *mqtt.Server
+	gate          *gate
 	listener      net.Listener
 	subscriptions atomic.Int64
 	closed        atomic.Bool
@@ -83,6 +79,7 @@ func Serve(listener net.Listener, o Options) (*Broker, error) {
 	limits.MaximumInflight = maxQueue
 	limits.MaximumMessageExpiryInterval = 0 // 0: retained messages are kept for ever
 	limits.MaximumSessionExpiryInterval = 3600
+	limits.TopicAliasMaximum = 0 // the library checks rights before it looks an alias up
 
 	server := mqtt.New(&mqtt.Options{
 		Capabilities: limits,
@@ -91,19 +88,20 @@ func Serve(listener net.Listener, o Options) (*Broker, error) {
 		// Each time, the statistics stop the whole process for a moment.
 		SysTopicResendInterval: 60,
 	})
-	if err := server.AddHook(&login{user: o.User, password: o.Password}, nil); err != nil {
-		return nil, fmt.Errorf("start MQTT broker: %w", err)
+	gate := newGate(o, server)
+	for _, hook := range []mqtt.Hook{gate, &retained{server: server}} {
+		if err := server.AddHook(hook, nil); err != nil {
+			return nil, fmt.Errorf("start MQTT broker: %w", err)
+		}
 	}
-	if err := server.AddHook(&retained{server: server}, nil); err != nil {
-		return nil, fmt.Errorf("start MQTT broker: %w", err)
-	}
-	if err := server.AddListener(newListener(listener, o.Log)); err != nil {
+	if err := server.AddListener(newListener(listener, gate, o.Log)); err != nil {
 		return nil, fmt.Errorf("start MQTT broker: %w", err)
 	}
 	if err := server.Serve(); err != nil {
 		return nil, fmt.Errorf("start MQTT broker: %w", err)
 	}
-	return &Broker{server: server, listener: listener}, nil
+	go gate.watchTokens()
+	return &Broker{server: server, gate: gate, listener: listener}, nil
 }
 
 // Addr is where the broker listens.
@@ -156,29 +154,40 @@ func (b *Broker) Close() error {
 	if b.closed.Swap(true) {
 		return nil
 	}
+	close(b.gate.done)
 	return b.server.Close()
 }
 
-// login lets clients in that know the user and password, and lets them use every
-// topic.
-type login struct {
-	mqtt.HookBase
-	user, password string
+// Stats are the broker's counts since it started, and what is there now.
+type Stats struct {
+	Connections, Retained, RetainedBytes, Subscriptions int64
+	MessagesIn, MessagesOut, BytesIn, BytesOut          int64
+	Dropped                                             int64            // for clients that read too slowly
+	Slowed                                              int64            // packets that came faster than the client's rate
+	NotRetained                                         int64            // messages that were to be, beyond the limits
+	DeniedPublish, DeniedSubscribe                      int64            // for want of the right to
+	Refused                                             map[string]int64 // logins and connections, by reason
 }
 
-func (*login) ID() string { return "login" }
+// The reasons for which logins and connections are refused.
+var refusals = []string{"password", "client-id", "will", "limit"}
 
-func (*login) Provides(event byte) bool {
-	return event == mqtt.OnConnectAuthenticate || event == mqtt.OnACLCheck
-}
-
-func (l *login) OnConnectAuthenticate(_ *mqtt.Client, p packets.Packet) bool {
-	if l.user == "" && l.password == "" {
-		return true
+// Stats returns the counts.
+func (b *Broker) Stats() Stats {
+	info, g := b.server.Info.Clone(), b.gate
+	s := Stats{
+		Connections: g.connections.Load(), Subscriptions: info.Subscriptions,
+		MessagesIn: info.MessagesReceived, MessagesOut: info.MessagesSent, BytesIn: info.BytesReceived, BytesOut: info.BytesSent,
+		Dropped: info.MessagesDropped + info.InflightDropped, Slowed: g.slowed.Load(), NotRetained: g.tooMuchRetained.Load(),
+		DeniedPublish: g.denied.publish.Load(), DeniedSubscribe: g.denied.subscribe.Load(), Refused: map[string]int64{},
 	}
-	user := subtle.ConstantTimeCompare(p.Connect.Username, []byte(l.user))
-	password := subtle.ConstantTimeCompare(p.Connect.Password, []byte(l.password))
-	return user&password == 1
+	g.keep.mu.Lock()
+	s.Retained, s.RetainedBytes = int64(g.keep.all.topics), int64(g.keep.all.bytes)
+	g.keep.mu.Unlock()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, reason := range refusals {
+		s.Refused[reason] = g.refused[reason]
+	}
+	return s
 }
-
-func (*login) OnACLCheck(*mqtt.Client, string, bool) bool { return true }

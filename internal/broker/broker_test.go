@@ -136,16 +136,11 @@ func TestCloseDoesNotWaitForThoseWhoNeverLoggedIn(t *testing.T) {
 }
 
 func TestWithoutCredentialsEverybodyIsLetIn(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := broker.Serve(l, broker.Options{Log: discard})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	dial(t, &url.URL{Scheme: "mqtt", Host: b.Addr().String()})
+	b := serve(t, broker.Options{})
+	c := dial(t, &url.URL{Scheme: "mqtt", Host: b.Addr().String()})
+	got := subscribe(t, c, "any/where")
+	publish(t, c, "any/where", "x", false)
+	expect(t, got, broker.Message{Topic: "any/where", Payload: []byte("x")})
 }
 
 func TestParseURL(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -16,15 +17,39 @@ import (
 // data race between connections, and takes any number of them before they log in.
 type listener struct {
 	net.Listener
-	log *slog.Logger
+	log  *slog.Logger
+	gate *gate
 
 	mu          sync.Mutex
-	connections map[net.Conn]bool
+	connections map[*connection]bool
 	closed      bool
 }
 
-func newListener(l net.Listener, log *slog.Logger) *listener {
-	return &listener{Listener: l, log: log, connections: map[net.Conn]bool{}}
+func newListener(l net.Listener, gate *gate, log *slog.Logger) *listener {
+	return &listener{Listener: l, gate: gate, log: log, connections: map[*connection]bool{}}
+}
+
+// connection is one that came in. The library holds it as the client's, so by it the client's
+// party is found, however long the library remembers the client.
+type connection struct {
+	net.Conn
+	from   netip.Prefix
+	read   int    // bytes before the login
+	party  *party // nil before the login
+	packet bucket // of the goroutine that reads
+}
+
+// Read reads, but before the login no more than that takes.
+func (c *connection) Read(p []byte) (int, error) {
+	if c.party != nil {
+		return c.Conn.Read(p)
+	}
+	if c.read >= maxLogin {
+		return 0, errors.New("too long a login")
+	}
+	n, err := c.Conn.Read(p[:min(len(p), maxLogin-c.read)])
+	c.read += n
+	return n, err
 }
 
 func (*listener) ID() string              { return "tcp" }
@@ -35,7 +60,7 @@ func (*listener) Init(*slog.Logger) error { return nil }
 // Serve accepts connections until the listener is closed.
 func (l *listener) Serve(establish listeners.EstablishFn) {
 	for {
-		connection, err := l.Accept()
+		accepted, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -44,37 +69,42 @@ func (l *listener) Serve(establish listeners.EstablishFn) {
 			time.Sleep(100 * time.Millisecond)
 			continue
 		}
-		if !l.add(connection) {
-			l.log.Warn("MQTT connection refused: too many", "remote", connection.RemoteAddr(), "limit", MaxConnections)
-			connection.Close()
+		c := &connection{Conn: accepted, from: addressOf(accepted.RemoteAddr())}
+		if limit := l.gate.addresses.enter(c.from); limit != "" {
+			l.gate.refuse("limit", limit, "remote", accepted.RemoteAddr().String())
+			accepted.Close()
 			continue
 		}
-		go l.serve(connection, establish)
+		go l.serve(c, establish)
 	}
 }
 
-// add counts a connection in, if there is room.
-func (l *listener) add(connection net.Conn) bool {
+// add notes a connection, unless the listener is closed.
+func (l *listener) add(c *connection) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || len(l.connections) >= MaxConnections {
-		return false
+	if !l.closed {
+		l.connections[c] = true
 	}
-	l.connections[connection] = true
-	return true
+	return !l.closed
 }
 
-func (l *listener) remove(connection net.Conn) {
+func (l *listener) remove(c *connection) {
+	c.Close()
+	l.gate.left(c)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.connections, connection)
+	delete(l.connections, c)
 }
 
 // serve holds one connection until its end. A panic ends that connection, not
 // the process: what arrives is the client's.
-func (l *listener) serve(connection net.Conn, establish listeners.EstablishFn) {
+func (l *listener) serve(connection *connection, establish listeners.EstablishFn) {
 	defer l.remove(connection)
-	defer connection.Close()
+	if !l.add(connection) {
+		return
+	}
+	connection.SetDeadline(time.Now().Add(loginTime)) // the library sets it anew with the login
 	defer func() {
 		if p := recover(); p != nil {
 			l.log.Error("MQTT connection ended by a panic", "remote", connection.RemoteAddr(), "panic", p)

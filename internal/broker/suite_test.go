@@ -19,15 +19,18 @@ import (
 
 var discard = slog.New(slog.DiscardHandler)
 
-// user and password are those of the brokers in these tests.
-const user, password = "ada", "p@ss:word/1"
+// user and password are those of an operator at the brokers in these tests, and
+// devicePassword is that of the user "devices".
+const user, password, devicePassword = "ada", "p@ss:word/1", "shared"
 
 func TestEmbeddedBroker(t *testing.T) {
 	suite(t, func(t *testing.T) *url.URL { return brokerURL(startEmbedded(t).Addr().String()) })
 }
 
 func TestMosquitto(t *testing.T) {
-	suite(t, func(t *testing.T) *url.URL { return brokerURL(brokertest.Mosquitto(t, user, password)) })
+	suite(t, func(t *testing.T) *url.URL {
+		return brokerURL(brokertest.MosquittoWith(t, "", url.UserPassword(user, password), url.UserPassword("devices", devicePassword)))
+	})
 }
 
 func brokerURL(address string) *url.URL {
@@ -35,11 +38,25 @@ func brokerURL(address string) *url.URL {
 }
 
 func startEmbedded(t *testing.T) *broker.Broker {
+	t.Helper()
+	return serve(t, broker.Options{
+		Realm: "home", Discovery: "homeassistant", User: "devices", Password: devicePassword,
+		Token: func(name, secret string) (broker.Role, bool) {
+			return broker.Operator, name == user && secret == password
+		},
+	})
+}
+
+func serve(t *testing.T, o broker.Options) *broker.Broker {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := broker.Serve(l, broker.Options{User: user, Password: password, Log: discard})
+	if o.Log == nil {
+		o.Log = discard
+	}
+	b, err := broker.Serve(l, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +87,7 @@ func suite(t *testing.T, start func(t *testing.T) *url.URL) {
 		c := dial(t, start(t))
 		got := subscribe(t, c, "home/+/status")
 		publish(t, c, "home/00c0de/update/status", "no", false)
-		publish(t, c, "work/00c0de/status", "no", false)
+		publish(t, c, "homeassistant/00c0de/status", "no", false)
 		publish(t, c, "home/00c0de/status", "yes", false)
 		expect(t, got, broker.Message{Topic: "home/00c0de/status", Payload: []byte("yes")})
 	})
@@ -174,8 +191,8 @@ type device struct {
 
 func connectDevice(t *testing.T, u *url.URL, id string) *device {
 	d := &device{}
-	options := paho.NewClientOptions().AddBroker("tcp://"+u.Host).SetClientID("esper-"+id).
-		SetUsername(user).SetPassword(password).SetProtocolVersion(4).SetAutoReconnect(false).
+	options := paho.NewClientOptions().AddBroker("tcp://"+u.Host).SetClientID(id).
+		SetUsername("devices").SetPassword(devicePassword).SetProtocolVersion(4).SetAutoReconnect(false).
 		SetWill("home/"+id+"/status", "OFFLINE", 0, true).
 		SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) {
 			connection, err := net.Dial("tcp", u.Host)

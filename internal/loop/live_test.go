@@ -29,14 +29,23 @@ import (
 	"esper/internal/site"
 )
 
-// The firmware itself, over real sockets, with each broker and each web server.
+// watcher is who may see all that devices say, and tell them to check.
+const watcher, watcherPassword = "publisher", "token"
+
+// The firmware itself, over real sockets, with each broker and each web server. Each device
+// may use only its own topics.
 func TestTheLoopOverRealSockets(t *testing.T) {
 	embedded := func(t *testing.T, user, password string) string {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := broker.Serve(l, broker.Options{User: user, Password: password, Log: slog.New(slog.DiscardHandler)})
+		b, err := broker.Serve(l, broker.Options{
+			Realm: realm, User: user, Password: password, Log: slog.New(slog.DiscardHandler),
+			Token: func(name, secret string) (broker.Role, bool) {
+				return broker.Publisher, name == watcher && secret == watcherPassword
+			},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +64,12 @@ func TestTheLoopOverRealSockets(t *testing.T) {
 	}{
 		{"embedded broker, our web server", embedded, ours},
 		{"Mosquitto, nginx", func(t *testing.T, user, password string) string {
-			return brokertest.Mosquitto(t, user, password)
+			acl, err := os.ReadFile("../../examples/mosquitto.acl")
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := strings.ReplaceAll(string(acl), "home/", realm+"/")
+			return brokertest.MosquittoWith(t, text, url.UserPassword(user, password), url.UserPassword(watcher, watcherPassword))
 		}, func(t *testing.T, r *repository.Repository) string {
 			return repositorytest.Nginx(t, r.Dir())
 		}},
@@ -66,7 +80,7 @@ func TestTheLoopOverRealSockets(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			const user, password = "device", `pa"ss wörd`
+			const user, password = "devices", `pa"ss wörd`
 			l := &live{t: t, repository: repo, broker: &url.URL{
 				Scheme: "mqtt", User: url.UserPassword(user, password), Host: c.broker(t, user, password),
 			}}
@@ -116,7 +130,9 @@ func (l *live) followFleet() {
 	l.t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	var err error
-	if l.client, err = broker.Dial(l.t.Context(), l.broker, log); err != nil {
+	watch := *l.broker
+	watch.User = url.UserPassword(watcher, watcherPassword)
+	if l.client, err = broker.Dial(l.t.Context(), &watch, log); err != nil {
 		l.t.Fatal(err)
 	}
 	l.t.Cleanup(func() { l.client.Close() })

@@ -32,8 +32,8 @@ type Config struct {
 	Realm         string
 	RepositoryDir string
 	HTTPListen    string // host:port; port 0 takes a free one
-	// MQTTListen is where the embedded broker listens, MQTTUser and MQTTPassword
-	// what it asks of clients unless both are empty.
+	// MQTTListen is where the embedded broker listens, MQTTUser and MQTTPassword are the
+	// devices'; if both are empty it is open to everybody.
 	MQTTListen             string
 	MQTTUser, MQTTPassword string
 	// ExternalMQTT is the broker to use instead of the embedded one, or nil.
@@ -253,7 +253,13 @@ func (s *Server) watchFleet(ctx context.Context) error {
 // that takes: firmware is served meanwhile.
 func (s *Server) broker(ctx context.Context) (broker.Client, error) {
 	if s.mqtt != nil {
-		b, err := broker.Serve(s.mqtt, broker.Options{User: s.config.MQTTUser, Password: s.config.MQTTPassword, Log: s.log})
+		discovery := s.config.HomeAssistant.Prefix
+		if discovery == "" { // it says there that it is online, whoever wants to know
+			discovery = homeassistant.DefaultPrefix
+		}
+		b, err := broker.Serve(s.mqtt, broker.Options{
+			Realm: s.config.Realm, Discovery: discovery, User: s.config.MQTTUser, Password: s.config.MQTTPassword, Log: s.log,
+		})
 		if err != nil {
 			return nil, err
 		}

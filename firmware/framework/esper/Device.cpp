@@ -41,9 +41,8 @@ Device::Device()
       reboot(this),
       trial(this) {
     Text(chipId, sizeof(chipId)).hex(system_get_chip_id(), 6);
-    Text(clientId, sizeof(clientId)).add("esper-").add(chipId);
     topic(Subscription::Scope::ONE, "status", "", statusTopic);
-    mqtt.identify(clientId, statusTopic, OFFLINE);
+    mqtt.identify(chipId, statusTopic, OFFLINE);
 }
 
 void Device::start() {

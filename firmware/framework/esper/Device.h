@@ -48,7 +48,6 @@ class Device : private Wifi::Listener, private Mqtt::Listener {
                char (&out)[MAX_TOPIC]) const;
 
     char chipId[7];
-    char clientId[13];
     char statusTopic[MAX_TOPIC];
     Service* services = nullptr;
     Subscription* subscriptions = nullptr;

@@ -4,6 +4,7 @@ package brokertest
 import (
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,12 @@ import (
 // the user and password. The test is skipped where Mosquitto is not installed.
 func Mosquitto(t testing.TB, user, password string) string {
 	t.Helper()
+	return MosquittoWith(t, "", url.UserPassword(user, password))
+}
+
+// MosquittoWith is Mosquitto with several users, and with an access list if it is not empty.
+func MosquittoWith(t testing.TB, acl string, users ...*url.Userinfo) string {
+	t.Helper()
 	mosquitto, err := exec.LookPath("mosquitto")
 	if err != nil {
 		t.Skip("mosquitto is not installed")
@@ -24,8 +31,17 @@ func Mosquitto(t testing.TB, user, password string) string {
 		os.Chmod(path, 0o755) // Mosquitto becomes another user when we are root
 	}
 	passwords := filepath.Join(dir, "passwords")
-	if output, err := exec.Command("mosquitto_passwd", "-b", "-c", passwords, user, password).CombinedOutput(); err != nil {
-		t.Fatalf("mosquitto_passwd: %v\n%s", err, output)
+	write := func(file, content string) {
+		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(passwords, "")
+	for _, u := range users {
+		password, _ := u.Password()
+		if output, err := exec.Command("mosquitto_passwd", "-b", passwords, u.Username(), password).CombinedOutput(); err != nil {
+			t.Fatalf("mosquitto_passwd: %v\n%s", err, output)
+		}
 	}
 	os.Chmod(passwords, 0o644)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -36,9 +52,12 @@ func Mosquitto(t testing.TB, user, password string) string {
 	l.Close()
 	file := filepath.Join(dir, "mosquitto.conf")
 	configuration := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous false\npassword_file %s\nset_tcp_nodelay true\n", address.Port, passwords)
-	if err := os.WriteFile(file, []byte(configuration), 0o644); err != nil {
-		t.Fatal(err)
+	if acl != "" {
+		list := filepath.Join(dir, "acl")
+		write(list, acl)
+		configuration += "acl_file " + list + "\n"
 	}
+	write(file, configuration)
 	child := exec.Command(mosquitto, "-c", file)
 	if err := child.Start(); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,265 @@
+package broker_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+
+	"esper/internal/broker"
+)
+
+// options are those of a client that does not come back when it is thrown out.
+func options(address, user, secret, id string) *paho.ClientOptions {
+	return paho.NewClientOptions().AddBroker("tcp://" + address).SetClientID(id).SetUsername(user).SetPassword(secret).
+		SetProtocolVersion(4).SetAutoReconnect(false).SetConnectTimeout(10 * time.Second)
+}
+
+func connect(t *testing.T, o *paho.ClientOptions) (paho.Client, error) {
+	t.Helper()
+	c := paho.NewClient(o)
+	t.Cleanup(func() { c.Disconnect(0) })
+	token := c.Connect()
+	token.Wait()
+	return c, token.Error()
+}
+
+func client(t *testing.T, address, user, secret, id string) paho.Client {
+	t.Helper()
+	c, err := connect(t, options(address, user, secret, id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestWhoIsNotLetIn(t *testing.T) {
+	b := startWithAccounts(t)
+	address := b.Addr().String()
+	for name, o := range map[string]*paho.ClientOptions{
+		"a device with a client id that is no chip id": options(address, "devices", devicePassword, "esper-00c0de"),
+		"a device with upper case":                     options(address, "devices", devicePassword, "00C0DE"),
+		"a device called update":                       options(address, "devices", devicePassword, "update"),
+		"a device called #":                            options(address, "devices", devicePassword, "#"),
+		"a device without an id":                       options(address, "devices", devicePassword, ""),
+		"a device that resumes a session":              options(address, "devices", devicePassword, "00c0de").SetCleanSession(false),
+		"a device with a wrong password":               options(address, "devices", password, "00c0de"),
+		"a device without a password":                  options(address, "devices", "", "00c0de"),
+		"nobody":                                       options(address, "", "", "00c0de"),
+		"a token that is unknown":                      options(address, "mallory", password, "x"),
+		"a token as a device":                          options(address, "operator", password, "00c0de"),
+		"a token as the server itself":                 options(address, "operator", password, "inline"),
+		"an endless client id":                         options(address, "operator", password, strings.Repeat("x", 200)),
+		"a will in another device's name": options(address, "devices", devicePassword, "00c0de").
+			SetWill("home/00c0df/status", "OFFLINE", 0, true),
+		"a will that tells all devices to check": options(address, "devices", devicePassword, "00c0de").SetWill("home/update", "check", 0, false),
+		"a will with a wildcard":                 options(address, "devices", devicePassword, "00c0de").SetWill("home/00c0de/#", "x", 0, true),
+		"a will of a viewer":                     options(address, "viewer", password, "x").SetWill("home/update", "check", 0, false),
+	} {
+		if _, err := connect(t, o); err == nil {
+			t.Errorf("%s is let in", name)
+		}
+	}
+	refused := b.Stats().Refused
+	if refused["password"] != 4 || refused["client-id"] != 9 || refused["will"] != 4 {
+		t.Errorf("counted %v", refused)
+	}
+	device, err := connect(t, options(address, "devices", devicePassword, "00c0de").SetWill("home/00c0de/status", "OFFLINE", 0, true))
+	if err != nil || !device.IsConnectionOpen() {
+		t.Errorf("a device is not let in: %v", err)
+	}
+}
+
+// The password is shared, so who has it can pose as another device; but not beside it.
+func TestWhoPosesAsADeviceTakesItsPlace(t *testing.T) {
+	b := startWithAccounts(t)
+	lost := make(chan error, 1)
+	o := options(b.Addr().String(), "devices", devicePassword, "00c0de").SetConnectionLostHandler(func(_ paho.Client, err error) { lost <- err })
+	if _, err := connect(t, o); err != nil {
+		t.Fatal(err)
+	}
+	client(t, b.Addr().String(), "devices", devicePassword, "00c0de")
+	<-lost
+}
+
+func TestADeviceKeepsItsConnectionWhenItsMessageIsDenied(t *testing.T) {
+	b := startWithAccounts(t)
+	got := subscribe(t, b, "#")
+	device := client(t, b.Addr().String(), "devices", devicePassword, "00c0de")
+	for qos := range byte(3) {
+		device.Publish("home/00c0df/status", qos, true, "OFFLINE").Wait()
+	}
+	device.Publish("home/00c0de/status", 1, true, "ONLINE").Wait()
+	expect(t, got, broker.Message{Topic: "home/00c0de/status", Payload: []byte("ONLINE")})
+	if s := b.Stats(); s.DeniedPublish != 3 || s.Retained != 1 {
+		t.Errorf("%d denied and %d retained, want 3 and 1", s.DeniedPublish, s.Retained)
+	}
+}
+
+func TestATokenThatMayNotPublishIsToldSo(t *testing.T) {
+	b := startWithAccounts(t)
+	u := brokerURL(b.Addr().String())
+	u.User = accounts[2]
+	viewer := dial(t, u)
+	subscribe(t, viewer, "home/#") // settles
+	if err := viewer.Publish("home/update", nil, false); err == nil {
+		t.Error("a viewer publishes")
+	}
+}
+
+func TestATokenThatIsRemovedEndsItsConnections(t *testing.T) {
+	var removed atomic.Bool
+	b := serve(t, broker.Options{User: "devices", Password: devicePassword, Realm: "home", Token: func(string, string) (broker.Role, bool) {
+		return broker.Viewer, !removed.Load()
+	}})
+	lost := make(chan error, 1)
+	o := options(b.Addr().String(), "viewer", password, "watch").SetConnectionLostHandler(func(_ paho.Client, err error) { lost <- err })
+	if _, err := connect(t, o); err != nil {
+		t.Fatal(err)
+	}
+	removed.Store(true)
+	select {
+	case <-lost:
+	case <-time.After(10 * time.Second):
+		t.Error("it is still connected after 10 s")
+	}
+	eventually(t, "nobody is connected", func() bool { return b.Stats().Connections == 0 })
+}
+
+func TestADeviceCannotFillTheBroker(t *testing.T) {
+	b := startWithAccounts(t)
+	device := client(t, b.Addr().String(), "devices", devicePassword, "00c0de")
+	for i := range 100 {
+		device.Publish(fmt.Sprint("home/00c0de/", i), 0, true, "x")
+	}
+	device.Publish("home/00c0de/large", 1, true, strings.Repeat("x", 3000)).Wait()
+	if s := b.Stats(); s.Retained != 64 || s.NotRetained != 37 {
+		t.Errorf("%d retained, %d not, want 64 and 37", s.Retained, s.NotRetained)
+	}
+	for i := range 100 { // removes them
+		device.Publish(fmt.Sprint("home/00c0de/", i), 0, true, "")
+	}
+	for i := range 20 {
+		device.Publish(fmt.Sprint("home/00c0de/large/", i), 1, true, strings.Repeat("x", 3000)).Wait()
+	}
+	if s := b.Stats(); s.Retained != 10 || s.RetainedBytes > 32<<10 {
+		t.Errorf("%d with %d bytes are retained, want 10 with 32 KB at most", s.Retained, s.RetainedBytes)
+	}
+	// Nor by its last will, each time another.
+	for i := range 70 {
+		o := options(b.Addr().String(), "devices", devicePassword, "00c0df").SetWill(fmt.Sprint("home/00c0df/", i), "x", 0, true)
+		var connection net.Conn
+		o.SetCustomOpenConnectionFn(dialInto(b.Addr().String(), &connection))
+		if _, err := connect(t, o); err != nil {
+			t.Fatal(err)
+		}
+		connection.Close()
+		eventually(t, "the broker has seen the end", func() bool { return b.Stats().Connections == 1 })
+	}
+	if s := b.Stats(); s.Retained != 10+64 {
+		t.Errorf("%d are retained, want 74", s.Retained)
+	}
+}
+
+func TestWhatNoDeviceDoesEndsItsConnection(t *testing.T) {
+	b := startWithAccounts(t)
+	for name, do := range map[string]func(paho.Client){
+		"a large packet":     func(c paho.Client) { c.Publish("home/00c0de/x", 1, false, make([]byte, 5000)).Wait() },
+		"a long topic":       func(c paho.Client) { c.Publish("home/00c0de/"+strings.Repeat("x", 300), 1, false, "").Wait() },
+		"a deep topic":       func(c paho.Client) { c.Publish("home/00c0de"+strings.Repeat("/x", 16), 1, false, "").Wait() },
+		"a long filter":      func(c paho.Client) { c.Subscribe("home/00c0de/"+strings.Repeat("x", 300), 0, nil).Wait() },
+		"many subscriptions": func(c paho.Client) { hearMany(c, 65) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			lost := make(chan error, 1)
+			o := options(b.Addr().String(), "devices", devicePassword, "00c0de").SetConnectionLostHandler(func(_ paho.Client, err error) { lost <- err })
+			c, err := connect(t, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			go do(c)
+			select {
+			case <-lost:
+			case <-time.After(10 * time.Second):
+				t.Error("it is still connected after 10 s")
+			}
+		})
+	}
+}
+
+func hearMany(c paho.Client, n int) {
+	for i := range n {
+		c.Subscribe(fmt.Sprint("home/00c0de/", i), 0, nil).Wait()
+	}
+}
+
+// A flood from one device is read no faster than its rate; the others do not notice.
+func TestAFloodIsSlowedDown(t *testing.T) {
+	b := startWithAccounts(t)
+	got := subscribe(t, b, "home/00c0df/status")
+	flood := client(t, b.Addr().String(), "devices", devicePassword, "00c0de")
+	began := time.Now()
+	for range 220 {
+		flood.Publish("home/00c0de/x", 0, false, "x")
+	}
+	client(t, b.Addr().String(), "devices", devicePassword, "00c0df").Publish("home/00c0df/status", 0, false, "ONLINE")
+	expect(t, got, broker.Message{Topic: "home/00c0df/status", Payload: []byte("ONLINE")})
+	flood.Publish("home/00c0de/x", 1, false, "x").Wait()
+	if took := time.Since(began); took < 900*time.Millisecond || b.Stats().Slowed == 0 {
+		t.Errorf("221 messages, 200 at once and 20/s, took %v", took)
+	}
+	if !flood.IsConnectionOpen() {
+		t.Error("the connection ended")
+	}
+}
+
+func TestGuessingPasswordsIsSlow(t *testing.T) {
+	b := startWithAccounts(t)
+	began := time.Now()
+	for i := range 12 {
+		connect(t, options(b.Addr().String(), "devices", fmt.Sprint(i), "00c0de"))
+	}
+	if took := time.Since(began); took < 1500*time.Millisecond {
+		t.Errorf("12 failed logins took %v", took)
+	}
+	began = time.Now()
+	client(t, b.Addr().String(), "devices", devicePassword, "00c0de")
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("who knows the password waits %v", took)
+	}
+}
+
+// A login has a few KB; before it nothing is taken.
+func TestAnEndlessLogin(t *testing.T) {
+	b := startWithAccounts(t)
+	c, err := net.Dial("tcp", b.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(8 * time.Second))                                // before the broker's own time is over
+	io.WriteString(c, "\x10\xf0\xff\x03\x00\x04MQTT\x04\x02\x00\x3c\x00\x06abcd") // CONNECT of 65,520 bytes
+	written := 0
+	for err == nil && written < 60_000 {
+		var n int
+		n, err = c.Write(make([]byte, 1000))
+		written += n
+	}
+	if _, err = io.ReadAll(c); err != nil && !strings.Contains(err.Error(), "reset") {
+		t.Errorf("the connection stays open: %v", err)
+	}
+}
+
+func dialInto(address string, into *net.Conn) paho.OpenConnectionFunc {
+	return func(*url.URL, paho.ClientOptions) (net.Conn, error) {
+		c, err := net.Dial("tcp", address)
+		*into = c
+		return c, err
+	}
+}

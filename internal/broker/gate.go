@@ -1,0 +1,314 @@
+package broker
+
+import (
+	"crypto/subtle"
+	"maps"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+)
+
+// recheck is how often it is seen whether the tokens of those who are connected still hold.
+const recheck = 2 * time.Second
+
+// gate stands between clients and the library: it lets them in, and sees to it that they keep to
+// their rights and limits.
+type gate struct {
+	mqtt.HookBase
+	options   Options
+	rights    rights
+	server    *mqtt.Server
+	addresses addresses
+	keep      keep
+	done      chan struct{} // closed in the end
+
+	mu      sync.Mutex
+	bearers map[*connection]*mqtt.Client // of tokens
+	logged  bucket
+	refused map[string]int64 // logins and connections, by reason
+
+	denied                               struct{ publish, subscribe atomic.Int64 }
+	slowed, tooMuchRetained, connections atomic.Int64
+}
+
+func newGate(o Options, server *mqtt.Server) *gate {
+	g := &gate{
+		options: o, rights: rights{realm: o.Realm, discovery: o.Discovery}, server: server, done: make(chan struct{}),
+		bearers: map[*connection]*mqtt.Client{}, refused: map[string]int64{},
+	}
+	g.addresses.known = map[netip.Prefix]*address{}
+	g.keep.sizes, g.keep.owners = map[string]int{}, map[string]amount{}
+	return g
+}
+
+func (*gate) ID() string { return "gate" }
+
+func (*gate) Provides(event byte) bool {
+	switch event {
+	case mqtt.OnConnectAuthenticate, mqtt.OnACLCheck, mqtt.OnPacketRead, mqtt.OnPublish, mqtt.OnWill,
+		mqtt.OnSubscribed, mqtt.OnRetainMessage, mqtt.OnRetainedExpired:
+		return true
+	}
+	return false
+}
+
+// OnConnectAuthenticate lets a client in, or not.
+func (g *gate) OnConnectAuthenticate(client *mqtt.Client, p packets.Packet) bool {
+	c := client.Net.Conn.(*connection)
+	party, reason, why := g.admit(client, p)
+	if reason != "" {
+		g.refuse(reason, why, "remote", c.RemoteAddr().String(), "client", clip(client.ID), "user", clip(string(p.Connect.Username)))
+		if reason == "password" {
+			g.pause(g.addresses.failed(c.from, time.Now()))
+		}
+		return false
+	}
+	c.party = party
+	g.addresses.loggedIn(c.from)
+	g.connections.Add(1)
+	if party.name != "" {
+		g.mu.Lock()
+		g.bearers[c] = client
+		g.mu.Unlock()
+	}
+	return true
+}
+
+// admit says who a client is, or for what reason it is refused: one word for the statistics,
+// and what to tell.
+func (g *gate) admit(client *mqtt.Client, p packets.Packet) (who *party, reason, why string) {
+	who = &party{}
+	user, secret := string(p.Connect.Username), string(p.Connect.Password)
+	id := client.ID
+	o := &g.options
+	switch {
+	case o.User == "" && o.Password == "":
+	case equal(user, o.User) && equal(secret, o.Password):
+		switch {
+		case !isChipID(id):
+			return nil, "client-id", "these are the devices' user and password, and the client id is no chip id; others log in with an API token"
+		case p.ProtocolVersion != 4 || !p.Connect.Clean:
+			return nil, "client-id", "no device logs in like this: with another MQTT than 3.1.1, or to resume a session"
+		}
+		who.device = id
+	default:
+		if o.Token == nil || user == "" || equal(user, o.User) {
+			return nil, "password", "wrong user or password"
+		}
+		role, ok := o.Token(user, secret)
+		if !ok {
+			return nil, "password", "wrong user or password"
+		}
+		who.name, who.secret = user, secret
+		who.role.Store(role)
+	}
+	switch {
+	case len(id) > maxClientID:
+		return nil, "client-id", "the client id is too long"
+	case id == mqtt.InlineClientId, !who.isDevice() && !who.isAnyone() && isChipID(id):
+		return nil, "client-id", "the client id is another's" // whose connection would end
+	case p.Connect.WillFlag && !(fits(p.Connect.WillTopic) && g.rights.publish(who, id, p.Connect.WillTopic)):
+		return nil, "will", "the last will is on a topic that the client may not publish"
+	}
+	return who, "", ""
+}
+
+func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+// clip shortens what a client says of itself, for the log.
+func clip(s string) string { return s[:min(len(s), 40)] }
+
+// refuse counts what is refused, and logs it, unless that happens all the time.
+func (g *gate) refuse(reason, why string, about ...any) {
+	g.mu.Lock()
+	g.refused[reason]++
+	quiet := g.logged.take(rate{0.2, 10}, 1, time.Now()) > 0
+	if quiet {
+		g.logged.used-- // what is not logged does not count
+	}
+	g.mu.Unlock()
+	if !quiet {
+		g.options.Log.Warn("MQTT connection refused: "+why, about...)
+	}
+}
+
+// left counts a connection out.
+func (g *gate) left(c *connection) {
+	if c.party == nil {
+		g.addresses.loggedIn(c.from)
+	} else {
+		g.connections.Add(-1)
+	}
+	g.addresses.leave(c.from)
+	g.mu.Lock()
+	delete(g.bearers, c)
+	g.mu.Unlock()
+}
+
+// watchTokens ends the connections of those whose token is gone, and gives those whose role
+// changed their new rights.
+func (g *gate) watchTokens() {
+	if g.options.Token == nil {
+		return
+	}
+	ticker := time.NewTicker(recheck)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-g.done:
+			return
+		}
+		g.mu.Lock()
+		bearers := maps.Clone(g.bearers)
+		g.mu.Unlock()
+		for c, client := range bearers {
+			if role, ok := g.options.Token(c.party.name, c.party.secret); ok {
+				c.party.role.Store(role)
+				continue
+			}
+			g.options.Log.Info("MQTT connection ended: its token is no longer valid", "remote", c.RemoteAddr(), "token", c.party.name)
+			c.Close()
+			client.Stop(packets.ErrNotAuthorized)
+		}
+	}
+}
+
+// partyOf is who a client is, nil if it is this process.
+func partyOf(client *mqtt.Client) *party {
+	if c, ok := client.Net.Conn.(*connection); ok {
+		return c.party
+	}
+	return nil
+}
+
+// OnACLCheck is asked before a client subscribes, publishes, and is sent a message.
+func (g *gate) OnACLCheck(client *mqtt.Client, topic string, write bool) bool {
+	p := partyOf(client)
+	switch {
+	case p == nil:
+		return client.Net.Inline
+	case !write:
+		return g.rights.read(p, topic)
+	case p.isDevice():
+		return true // OnPublish decides: here a refusal at QoS 1 would end the connection
+	}
+	may := g.rights.publish(p, client.ID, topic)
+	if !may {
+		g.denied.publish.Add(1)
+	}
+	return may
+}
+
+// OnPublish drops what a device may not publish, as if it had been published (MQTT 3.1.1,
+// 3.3.5), and lets what is too much be retained by nobody.
+func (g *gate) OnPublish(client *mqtt.Client, m packets.Packet) (packets.Packet, error) {
+	p := partyOf(client)
+	if p == nil {
+		return m, nil
+	}
+	if p.isDevice() && !g.rights.publish(p, client.ID, m.TopicName) {
+		g.denied.publish.Add(1)
+		return m, packets.CodeSuccessIgnore
+	}
+	m.FixedHeader.Retain = g.mayRetain(m.FixedHeader.Retain, m.TopicName, m.Payload)
+	return m, nil
+}
+
+// OnWill does the same for a last will, whose topic was checked at the login.
+func (g *gate) OnWill(_ *mqtt.Client, w mqtt.Will) (mqtt.Will, error) {
+	w.Retain = g.mayRetain(w.Retain, w.TopicName, w.Payload)
+	return w, nil
+}
+
+// mayRetain says whether a message is retained that should be. An empty one removes another.
+func (g *gate) mayRetain(retain bool, topic string, payload []byte) bool {
+	if !retain || len(payload) == 0 || g.keep.fits(g.rights.owner(topic), topic, len(topic)+len(payload)) {
+		return retain
+	}
+	g.tooMuchRetained.Add(1)
+	return false
+}
+
+// OnRetainMessage is told when a retained message has changed.
+func (g *gate) OnRetainMessage(_ *mqtt.Client, m packets.Packet, _ int64) { g.recount(m.TopicName) }
+
+// OnRetainedExpired is told when one has expired.
+func (g *gate) OnRetainedExpired(topic string) { g.recount(topic) }
+
+func (g *gate) recount(topic string) {
+	g.keep.set(g.rights.owner(topic), topic, func() int {
+		if m, ok := g.server.Topics.Retained.Get(topic); ok {
+			return len(topic) + len(m.Payload)
+		}
+		return 0
+	})
+}
+
+// OnPacketRead holds clients to their rate, and ends the connection of those who send what no
+// device and no tool does.
+func (g *gate) OnPacketRead(client *mqtt.Client, p packets.Packet) (packets.Packet, error) {
+	who := partyOf(client)
+	if who == nil {
+		return p, nil
+	}
+	size, subscriptions, limit := MaxPacket, maxSubscriptions, toolRate
+	if who.isDevice() {
+		size, subscriptions, limit = maxDevicePacket, maxDeviceSubscriptions, deviceRate
+	}
+	c := client.Net.Conn.(*connection)
+	wait := c.packet.take(limit, 1+float64(p.FixedHeader.Remaining)/1024, time.Now())
+	if wait > 0 {
+		g.slowed.Add(1)
+		g.pause(wait)
+	}
+	why := ""
+	switch {
+	case p.FixedHeader.Remaining > size:
+		why = "a packet is too large for a device"
+	case p.FixedHeader.Type == packets.Publish && !fits(p.TopicName):
+		why = "a topic is too long"
+	case p.FixedHeader.Type == packets.Subscribe && client.State.Subscriptions.Len()+len(p.Filters) > subscriptions:
+		why = "too many subscriptions"
+	case p.FixedHeader.Type == packets.Subscribe:
+		for _, f := range p.Filters {
+			if !fits(f.Filter) {
+				why = "a topic filter is too long"
+			}
+		}
+	}
+	if why != "" {
+		g.refuse("limit", why, "remote", c.RemoteAddr().String(), "client", clip(client.ID))
+		return p, packets.ErrRejectPacket
+	}
+	return p, nil
+}
+
+// OnSubscribed counts the subscriptions that were refused.
+func (g *gate) OnSubscribed(_ *mqtt.Client, _ packets.Packet, codes []byte) {
+	for _, code := range codes {
+		if code >= packets.ErrUnspecifiedError.Code {
+			g.denied.subscribe.Add(1)
+		}
+	}
+}
+
+// fits says whether a topic or filter is not too long.
+func fits(topic string) bool {
+	return len(topic) <= maxTopic && strings.Count(topic, "/") < maxLevels
+}
+
+// pause waits, or until the broker ends.
+func (g *gate) pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-g.done:
+	}
+}

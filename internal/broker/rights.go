@@ -1,0 +1,86 @@
+package broker
+
+import (
+	"strings"
+	"sync/atomic"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+)
+
+// Role is what an API token lets its bearer do at the broker.
+type Role string
+
+// The roles. All may read everything.
+const (
+	Viewer    Role = "viewer"    // and publish nothing
+	Publisher Role = "publisher" // and tell the devices to check for updates
+	Operator  Role = "operator"  // and publish below the realm and Home Assistant's prefix
+)
+
+// party is who a client is. There are three kinds: a device; the bearer of an API token;
+// and anyone, at a broker that asks for no password.
+type party struct {
+	device       string // a device's chip id
+	name, secret string // of a token
+	role         atomic.Value
+}
+
+func (p *party) isDevice() bool { return p.device != "" }
+func (p *party) isAnyone() bool { return p.device == "" && p.name == "" }
+
+// rights say who may publish and read what (docs/SPEC.md section 7.5).
+type rights struct {
+	realm, discovery string
+}
+
+// publish says whether a topic may be published by a party whose client id is given.
+func (r rights) publish(p *party, clientID, topic string) bool {
+	switch {
+	case !mqtt.IsValidFilter(topic, true): // which a last will may be
+		return false
+	case p.isAnyone():
+		return true
+	case p.isDevice():
+		return strings.HasPrefix(topic, r.realm+"/"+p.device+"/")
+	case topic == clientID+"/settled" && !strings.Contains(clientID, "/"):
+		return true // Connection.Settle: read by nobody else
+	}
+	switch p.role.Load().(Role) {
+	case Operator:
+		return strings.HasPrefix(topic, r.realm+"/") || strings.HasPrefix(topic, r.discovery+"/")
+	case Publisher:
+		return topic == r.realm+"/update"
+	}
+	return false
+}
+
+// read says whether a topic may be read, or a filter be subscribed to. A device's filter
+// begins with its own topic, so no wildcard in it reaches beyond.
+func (r rights) read(p *party, filter string) bool {
+	if !p.isDevice() {
+		return true
+	}
+	switch filter {
+	case r.realm + "/update", r.realm + "/heartbeat", r.realm + "/reboot":
+		return true
+	}
+	return strings.HasPrefix(filter, r.realm+"/"+p.device+"/")
+}
+
+// owner is the device that a topic belongs to, or empty.
+func (r rights) owner(topic string) string {
+	below, ok := strings.CutPrefix(topic, r.realm+"/")
+	if !ok {
+		return ""
+	}
+	id, _, ok := strings.Cut(below, "/")
+	if !ok || !isChipID(id) {
+		return ""
+	}
+	return id
+}
+
+// isChipID says whether a client id is that of a device: 6 lower-case hex digits.
+func isChipID(id string) bool {
+	return len(id) == 6 && strings.Trim(id, "0123456789abcdef") == ""
+}
