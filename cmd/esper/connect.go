@@ -60,7 +60,7 @@ func brokerURL(m site.MQTT) *url.URL {
 func dialBroker(ctx context.Context, u *url.URL, log *slog.Logger) (*broker.Connection, error) {
 	c, err := broker.Dial(ctx, u, log)
 	if errors.Is(err, broker.ErrNotAuthorised) {
-		return nil, hint(err, "they stand in mqtt.url, esper.toml, or in --mqtt mqtt://user:password@host:port")
+		return nil, hint(err, "those in mqtt.url, esper.toml, are the devices'; 'esper serve' lets others in with an API token: --mqtt mqtt://NAME:TOKEN@host:port")
 	}
 	if err != nil {
 		return nil, hint(err, "is it running? 'esper serve' in the site's folder starts one")

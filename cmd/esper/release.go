@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -33,7 +32,7 @@ type releaseCommand struct {
 	Force      bool     `help:"Publish even if the sequence is not greater than that of the published release."`
 	NoNotify   bool     `help:"Do not tell the devices; they find the release at their next check."`
 	JSON       bool     `name:"json" help:"Print JSON."`
-	brokerFlags
+	tellFlags
 }
 
 // Help is the command's description.
@@ -102,7 +101,7 @@ func (c *releaseCommand) Run(s *streams) error {
 		s.note("nothing has changed, so the devices are not told")
 		return nil
 	}
-	if err := c.notify(ctx, s); err != nil {
+	if err := c.tell(ctx, []string{""}, func(topic, where string) { s.note("told the devices: %s at %s", topic, where) }); err != nil {
 		return fmt.Errorf("published, but the devices could not be told: %w", err)
 	}
 	return nil
@@ -156,24 +155,6 @@ func (c *releaseCommand) version(opened *site.Site) (site.Version, error) {
 			"commit, or give --version and --sequence by hand")
 	}
 	return version, nil
-}
-
-// notify tells all devices to check.
-func (c *releaseCommand) notify(ctx context.Context, s *streams) error {
-	u, realm, err := c.where()
-	if err != nil {
-		return err
-	}
-	client, err := dialBroker(ctx, u, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	if err := client.Publish(triggerTopic(realm, ""), []byte("check"), false); err != nil {
-		return err
-	}
-	s.note("told the devices: %s at %s", triggerTopic(realm, ""), client)
-	return nil
 }
 
 // leaveUnchanged finds the device types that need a release, and those that are left as

@@ -35,8 +35,9 @@ that needs nothing else. It keeps what devices report in a database, for 'esper 
 'find' and 'history', and answers 'esper rollout', 'why' and the like under /api/, to its own
 machine only. It runs until it is interrupted and logs to standard error.
 
-Devices find it by mqtt.url and update.url in esper.toml. The broker asks for the user and
-password in mqtt.url, if there are any. Firmware needs no protection: it is signed.
+Devices find it by mqtt.url and update.url in esper.toml. If mqtt.url has a user and password,
+the broker lets in devices, who know these and may use their own topics only, and whoever has an
+API token, whose name is the user; if not, it is open to all. Firmware needs no protection: it is signed.
 
 --mqtt uses a broker of your own instead. For firmware, any web server that serves the folder
 data/firmware does as well.`
@@ -152,8 +153,8 @@ func warnOpen(log *slog.Logger, s *server.Server, config server.Config) {
 	case !beyond(s.MQTTAddr()):
 	case config.MQTTUser == "":
 		log.Warn("open to the network: everybody can read and command the devices over MQTT; "+
-			"a user and password in mqtt.url, esper.toml, change that", "mqtt", s.MQTTAddr().String())
+			"a user and password in mqtt.url, esper.toml, confine each device to its own topics, and others need an API token", "mqtt", s.MQTTAddr().String())
 	default:
-		log.Warn("open to the network: MQTT asks for the password but does not encrypt it", "mqtt", s.MQTTAddr().String(), "user", config.MQTTUser)
+		log.Warn("open to the network: MQTT asks for passwords but does not encrypt them", "mqtt", s.MQTTAddr().String(), "user", config.MQTTUser)
 	}
 }

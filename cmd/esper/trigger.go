@@ -6,20 +6,27 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+
+	"esper/internal/client"
+	"esper/internal/site"
 )
 
 // triggerCommand tells devices to look for a new release.
 type triggerCommand struct {
 	Device []string `arg:"" optional:"" help:"Chip ids of the devices, such as 00c0de."`
 	All    bool     `help:"Tell all devices of the realm."`
-	brokerFlags
+	tellFlags
 }
 
 // Help is the command's description.
 func (c *triggerCommand) Help() string {
 	return `Tells devices over MQTT to look for a new release now, rather than at their next interval.
 It returns when the broker has acknowledged; whether a device is there to hear it, and what
-it does then, 'esper devices' tells.`
+it does then, 'esper devices' tells.
+
+If mqtt.url in esper.toml has a user and password, these are the devices', which may not tell
+others anything. Then the server is asked to tell them; or, with --mqtt, any broker is told
+directly. At the broker of 'esper serve' that takes an API token: mqtt://NAME:TOKEN@host.`
 }
 
 // Validate checks the command line.
@@ -37,27 +44,67 @@ func (c *triggerCommand) Validate() error {
 
 // Run tells the devices.
 func (c *triggerCommand) Run(s *streams) error {
-	u, realm, err := c.where()
-	if err != nil {
-		return err
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	client, err := dialBroker(ctx, u, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return err
-	}
-	defer client.Close()
 	ids := c.Device
 	if c.All {
 		ids = []string{""}
 	}
-	for _, id := range ids {
-		topic := triggerTopic(realm, id)
-		if err := client.Publish(topic, []byte("check"), false); err != nil {
+	return c.tell(ctx, ids, func(topic, where string) { s.note("published %s at %s", topic, where) })
+}
+
+// tellFlags say by whom devices are told to look for a release.
+type tellFlags struct {
+	serverFlags
+	MQTT  string `name:"mqtt" env:"ESPER_MQTT" placeholder:"URL" help:"The broker, mqtt://user:password@host:port (default: the site's)."`
+	Realm string `placeholder:"REALM" help:"First part of every topic (default: the site's)."`
+}
+
+// tell tells devices to look for a release; an empty id is all of them. After each, done is
+// called with the topic and who published there.
+func (f *tellFlags) tell(ctx context.Context, ids []string, done func(topic, where string)) error {
+	if opened, err := site.Open(f.Site); err == nil && f.MQTT == "" && opened.Config.MQTT.User != "" {
+		err := f.tellByServer(ctx, opened.Config.Realm, ids, done)
+		if unreachable := new(client.UnreachableError); !errors.As(err, &unreachable) {
 			return err
 		}
-		s.note("published %s at %s", topic, client)
+		// Without a server it may be another broker, where that user may do more.
+	}
+	broker := brokerFlags{Site: f.Site, MQTT: f.MQTT, Realm: f.Realm}
+	u, realm, err := broker.where()
+	if err != nil {
+		return err
+	}
+	connection, err := dialBroker(ctx, u, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	for _, id := range ids {
+		if err := connection.Publish(triggerTopic(realm, id), []byte("check"), false); err != nil {
+			return err
+		}
+		done(triggerTopic(realm, id), connection.String())
+	}
+	return nil
+}
+
+// tellByServer lets the server tell them.
+func (f *tellFlags) tellByServer(ctx context.Context, realm string, ids []string, done func(topic, where string)) error {
+	server, err := f.client()
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if id == "" {
+			err = server.CheckAll(ctx)
+		} else {
+			_, err = server.Steer(ctx, id, "check")
+		}
+		if err != nil {
+			return err
+		}
+		done(triggerTopic(realm, id), server.Server.Redacted())
 	}
 	return nil
 }

@@ -27,7 +27,8 @@ type Config struct {
 	Store      store.Store
 	Repository *repository.Repository
 	Conductor  *conductor.Conductor
-	// Tell tells a device to look for a release now, even one that it has refused.
+	// Tell tells a device to look for a release now, even one that it has refused; without
+	// an id, all devices, but not for what they have refused.
 	Tell func(id string) error
 	Log  *slog.Logger
 }

@@ -47,6 +47,13 @@ func (a *api) registerRollouts(on huma.API) {
 
 func (a *api) registerDevices(on huma.API) {
 	const tag = "devices"
+	check := operation("check-all", http.MethodPost, "check", "Tell all devices to look for a release now", tag, http.StatusServiceUnavailable)
+	huma.Register(on, check, func(context.Context, *struct{}) (*struct{}, error) {
+		if err := a.Tell(""); err != nil {
+			return nil, huma.Error503ServiceUnavailable("the devices could not be told: " + err.Error())
+		}
+		return nil, nil
+	})
 	huma.Register(on, operation("why", http.MethodGet, "devices/{id}/why", "What the device would get if it asked now, and why", tag, http.StatusNotFound),
 		func(_ context.Context, q *DeviceID) (*body[conductor.Answer], error) { return a.why(q.ID) })
 	huma.Register(on, operation("pin-device", http.MethodPost, "devices/{id}/pin", "Offer it this release and no other", tag, http.StatusNotFound),

@@ -114,6 +114,7 @@ func TestATokenThatMayNotPublishIsToldSo(t *testing.T) {
 }
 
 func TestATokenThatIsRemovedEndsItsConnections(t *testing.T) {
+	t.Parallel()
 	var removed atomic.Bool
 	b := serve(t, broker.Options{User: "devices", Password: devicePassword, Realm: "home", Token: func(string, string) (broker.Role, bool) {
 		return broker.Viewer, !removed.Load()
@@ -133,6 +134,7 @@ func TestATokenThatIsRemovedEndsItsConnections(t *testing.T) {
 }
 
 func TestADeviceCannotFillTheBroker(t *testing.T) {
+	t.Parallel()
 	b := startWithAccounts(t)
 	device := client(t, b.Addr().String(), "devices", devicePassword, "00c0de")
 	for i := range 100 {
@@ -201,6 +203,7 @@ func hearMany(c paho.Client, n int) {
 
 // A flood from one device is read no faster than its rate; the others do not notice.
 func TestAFloodIsSlowedDown(t *testing.T) {
+	t.Parallel()
 	b := startWithAccounts(t)
 	got := subscribe(t, b, "home/00c0df/status")
 	flood := client(t, b.Addr().String(), "devices", devicePassword, "00c0de")
@@ -220,6 +223,7 @@ func TestAFloodIsSlowedDown(t *testing.T) {
 }
 
 func TestGuessingPasswordsIsSlow(t *testing.T) {
+	t.Parallel()
 	b := startWithAccounts(t)
 	began := time.Now()
 	for i := range 12 {

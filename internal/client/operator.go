@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"net/http"
 
 	"esper/internal/api"
 	"esper/internal/conductor"
@@ -33,6 +34,12 @@ func (c *Client) Why(ctx context.Context, id string) (conductor.Answer, error) {
 // device would get then.
 func (c *Client) Steer(ctx context.Context, id, action string) (conductor.Answer, error) {
 	return post[conductor.Answer](ctx, c, nil, "devices", id, action)
+}
+
+// CheckAll tells all devices to look for a release.
+func (c *Client) CheckAll(ctx context.Context) error {
+	_, err := c.ask(ctx, request{method: http.MethodPost, path: []string{"check"}}, nil)
+	return err
 }
 
 // Pin lets a device be offered this version and no other.

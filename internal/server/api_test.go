@@ -192,19 +192,25 @@ func TestAPIActsOnADevice(t *testing.T) {
 		}
 	}
 	heard := make(chan string, 10)
-	if err := device.Subscribe("home/00c0de/update", func(m broker.Message) { heard <- string(m.Payload) }); err != nil {
-		t.Fatal(err)
+	for _, topic := range []string{"home/00c0de/update", "home/update"} {
+		if err := device.Subscribe(topic, func(m broker.Message) { heard <- m.Topic }); err != nil {
+			t.Fatal(err)
+		}
 	}
-	hears := func(what string) {
+	hears := func(what, where string) {
 		t.Helper()
-		select {
-		case <-heard:
-		case <-time.After(10 * time.Second):
-			t.Fatalf("%s: the device hears nothing", what)
+		for topic := ""; topic != where; {
+			select {
+			case topic = <-heard:
+			case <-time.After(10 * time.Second):
+				t.Fatalf("%s: the device hears nothing at %s", what, where)
+			}
 		}
 	}
 	ask(t, s, "POST", "devices/00c0de/check", "", 200, nil)
-	hears("check")
+	hears("check", "home/00c0de/update")
+	ask(t, s, "POST", "check", "", 204, nil)
+	hears("check all", "home/update")
 
 	ask(t, s, "POST", "devices/00c0de/retry", "", 409, nil)
 	ask(t, s, "POST", "rollouts/socket/everywhere", "", 200, nil)
@@ -217,7 +223,7 @@ func TestAPIActsOnADevice(t *testing.T) {
 	if ask(t, s, "POST", "devices/00c0de/retry", "", 200, &told); told.Release != "v2" || told.Reason != rollout.GenerallyAvailable {
 		t.Errorf("retry: %+v", told)
 	}
-	hears("retry")
+	hears("retry", "home/00c0de/update")
 }
 
 // A device is not told without a broker, and the answer says so. The server knows the device
@@ -309,7 +315,7 @@ func TestOpenAPIDocument(t *testing.T) {
 	ids := map[string]bool{}
 	for path, methods := range document.Paths {
 		for method, o := range methods {
-			if ids[o.OperationID] || o.OperationID == "" || o.Summary == "" || o.Responses["200"] == nil || o.Responses["403"] == nil {
+			if ids[o.OperationID] || o.OperationID == "" || o.Summary == "" || o.Responses["200"] == nil && o.Responses["204"] == nil || o.Responses["403"] == nil {
 				t.Errorf("%s %s: %+v", method, path, o)
 			}
 			ids[o.OperationID] = true

@@ -312,14 +312,18 @@ func (s *Server) routes() http.Handler {
 	return mux
 }
 
-// tell tells one device to look for a release. A device that is told by its own topic also
-// tries again what it has refused.
+// tell tells one device to look for a release, or without an id all of them. A device that is
+// told by its own topic also tries again what it has refused.
 func (s *Server) tell(id string) error {
 	client := s.client.Load()
 	if client == nil || !(*client).Connected() {
 		return errors.New("there is no MQTT broker")
 	}
-	return (*client).Publish(s.config.Realm+"/"+id+"/update", []byte("check"), false)
+	topic := s.config.Realm + "/update"
+	if id != "" {
+		topic = s.config.Realm + "/" + id + "/update"
+	}
+	return (*client).Publish(topic, []byte("check"), false)
 }
 
 // logRequest logs what devices fetch: downloads for everybody, checks, which there
