@@ -41,6 +41,16 @@ func (q Query) where() (*filter, error) {
 			f.and(column + " = " + f.arg(value))
 		}
 	}
+	if len(q.IDs) > 0 {
+		places := make([]string, len(q.IDs))
+		for i, id := range q.IDs {
+			places[i] = f.arg(id)
+		}
+		f.and("d.id IN (" + strings.Join(places, ", ") + ")")
+	}
+	if q.Search != "" {
+		f.and(fmt.Sprintf(searched, f.arg(pattern(q.Search))))
+	}
 	if q.Tag != "" {
 		f.and("d.id IN (SELECT device FROM tags WHERE tag = " + f.arg(q.Tag) + ")")
 	}
@@ -88,10 +98,14 @@ func (d *database) find(ctx context.Context, q Query) ([]Device, error) {
 	if err != nil {
 		return nil, err
 	}
+	page, err := q.page(where)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := d.sql.QueryContext(ctx, `
 		SELECT d.id, d.info, d.status, d.silent, d.update_state, d.update_version, d.update_progress, d.update_error,
 		    d.first_seen, d.seen, d.malformed, d.name, d.group_name
-		FROM devices d`+where.String()+` ORDER BY d.type, d.id`, where.args...)
+		FROM devices d`+where.String()+page, where.args...)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +125,7 @@ func (d *database) find(ctx context.Context, q Query) ([]Device, error) {
 	}
 
 	tags, err := d.sql.QueryContext(ctx, `
-		SELECT device, tag FROM tags WHERE device IN (SELECT d.id FROM devices d`+where.String()+`) ORDER BY tag`, where.args...)
+		SELECT device, tag FROM tags WHERE device IN (SELECT d.id FROM devices d`+where.String()+page+`) ORDER BY tag`, where.args...)
 	if err != nil {
 		return nil, err
 	}

@@ -24,10 +24,16 @@ type Store interface {
 	SetReleases(context.Context, []Release) error
 	// Label changes what people call a device. It is not known: [ErrNoDevice].
 	Label(ctx context.Context, id string, change LabelChange) error
-	// Find returns the devices that a query asks for, sorted by type and then id.
+	// Find returns the devices that a query asks for, sorted by type and then id unless it
+	// says otherwise. Count says how many they are, whatever their limit and offset.
 	Find(context.Context, Query) ([]Device, error)
+	Count(context.Context, Query) (int, error)
+	// Members returns for each device which group and tags it has, and whether it is there.
+	Members(context.Context) ([]Member, error)
 	// History returns events, the oldest first.
 	History(context.Context, HistoryQuery) ([]fleet.Event, error)
+	// Remove removes a device and its history. It is not known: [ErrNoDevice].
+	Remove(ctx context.Context, id string) error
 	// Tokens returns what is kept of all tokens, sorted by name.
 	Tokens(context.Context) ([]access.Token, error)
 	// AddToken keeps a token, and notes in the audit log who added it. There is one of the
@@ -79,12 +85,18 @@ type Release struct {
 // Query says which devices to find: those for which all holds that is not empty.
 type Query struct {
 	ID, Type, Group, Tag string
+	IDs                  []string // one of them
+	Search               string   // part of id, name, group, type, version or a tag, in any case
 	Condition            Condition
 	// OldBoot is the bootloader version below which OldBootloader finds a device.
 	// Zero: the highest that any device reports.
 	OldBoot uint32
 	// Now is the time to look back from; zero: the present.
 	Now time.Time
+	// Sort is their order, and which of them: Limit of them, or with 0 all, behind the first
+	// Offset ones.
+	Sort          Order
+	Limit, Offset int
 }
 
 // Condition is something that a person would want to know of.
