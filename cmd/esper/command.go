@@ -68,6 +68,7 @@ type commands struct {
 	Devices  devicesCommand  `cmd:"" help:"Show what the devices report."`
 	Emulate  emulateCommand  `cmd:"" help:"Run emulated devices."`
 	Find     findCommand     `cmd:"" help:"Find devices: vanished, crash-looping, lagging and so on."`
+	Groups   groupsCommand   `cmd:"" help:"Show groups and tags, and how many devices have them."`
 	History  historyCommand  `cmd:"" help:"Show what happened to devices."`
 	Hold     holdCommand     `cmd:"" help:"Hold a device on what it runs."`
 	Image    imageCommand    `cmd:"" help:"Say what an image, version file or flash dump is."`

@@ -299,7 +299,7 @@ func (d *demo) boot(ctx context.Context, version site.Version) error {
 	}
 	d.step(began, "booted %s; all report, and hold this release in both slots", plural(len(d.devices), "emulated device"))
 	fmt.Fprintln(d.out)
-	return printDevices(d.out, d.server.Fleet().Devices(), time.Now())
+	return printDevices(d.out, reported(d.server.Fleet().Devices()), time.Now())
 }
 
 // wait waits until the condition holds for what the devices have reported.
@@ -376,7 +376,7 @@ func (d *demo) update(ctx context.Context, first site.Version) (site.Version, er
 
 	watching, stop := context.WithCancel(ctx)
 	watched := make(chan error, 1)
-	go func() { watched <- watchFleet(watching, d.streams, d.server.Fleet(), false) }()
+	go func() { watched <- watchDevices(watching, d.streams, broadcast{d.server.Fleet()}, false) }()
 	err = d.wait(ctx, func(map[string]fleet.Device) bool {
 		all := true
 		for _, device := range d.devices {

@@ -7,21 +7,21 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"esper/internal/api"
 	"esper/internal/fleet"
-	"esper/internal/store"
 )
 
 // deviceCommand shows one device.
 type deviceCommand struct {
 	Device string `arg:"" help:"Chip id of the device, such as 00c0de."`
 	JSON   bool   `name:"json" help:"Print JSON."`
-	inventoryFlags
+	serverFlags
 }
 
 // Help is the command's description.
 func (c *deviceCommand) Help() string {
 	return `Shows all that the inventory knows of a device: what it is now, what it ran and when, and how
-its updates went.`
+its updates went. esper serve has to run.`
 }
 
 // Validate checks the command line.
@@ -37,31 +37,30 @@ func checkID(id string) error {
 
 // deviceReport is what is told of one device.
 type deviceReport struct {
-	store.Device
+	api.Device
 	Runs    []fleet.Run    `json:"runs"`
 	Updates []fleet.Update `json:"updates"`
 }
 
 // Run shows the device.
 func (c *deviceCommand) Run(s *streams) error {
+	server, err := c.client()
+	if err != nil {
+		return err
+	}
 	ctx := context.Background()
-	from, err := c.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer from.Close()
-	found, err := from.Find(ctx, store.Query{ID: c.Device})
-	if err == nil && len(found) == 0 {
-		err = hint(fmt.Errorf("device %s: %w", c.Device, store.ErrNoDevice), "'esper find' lists all that there are")
+	device, err := server.Device(ctx, c.Device)
+	if notFound(err) {
+		return hint(err, "'esper devices' lists all that there are")
 	}
 	if err != nil {
 		return err
 	}
-	events, err := from.History(ctx, store.HistoryQuery{Device: c.Device})
+	events, err := server.History(ctx, c.Device, api.HistoryQuery{Limit: maxHistory})
 	if err != nil {
 		return err
 	}
-	report := deviceReport{Device: found[0], Runs: fleet.Runs(events), Updates: fleet.Updates(events)}
+	report := deviceReport{Device: device, Runs: fleet.Runs(events), Updates: fleet.Updates(events)}
 	if c.JSON {
 		return printJSON(s, report)
 	}
@@ -86,6 +85,9 @@ func (r deviceReport) print(s *streams) error {
 		line("network", fmt.Sprintf("%s, %s, %d dBm", i.Network.IP, i.WiFi.SSID, i.WiFi.RSSI))
 	}
 	line("update", updateText(r.Update))
+	if r.Why != nil {
+		line("release", fmt.Sprintf("%s: %s (%s)", orDash(r.Why.Release), r.Why.Explanation, r.Why.Reason))
+	}
 	if err := w.Flush(); err != nil {
 		return err
 	}

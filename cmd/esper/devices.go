@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"esper/internal/api"
 	"esper/internal/broker"
 	"esper/internal/fleet"
 )
@@ -20,28 +21,62 @@ import (
 type devicesCommand struct {
 	Watch bool          `help:"Go on and show every change, until interrupted."`
 	JSON  bool          `name:"json" help:"Print JSON: all devices, or with --watch each change in a line."`
-	Wait  time.Duration `default:"5s" placeholder:"TIME" help:"How long the broker may take to tell what it has kept (default: 5s)."`
-	brokerFlags
+	MQTT  string        `name:"mqtt" placeholder:"URL" help:"Ask this broker, mqtt://user:password@host:port, and not the server."`
+	Realm string        `placeholder:"REALM" help:"With --mqtt: first part of every topic (default: the site's)."`
+	Wait  time.Duration `default:"5s" placeholder:"TIME" help:"With --mqtt: how long the broker may take to tell what it has kept (default: 5s)."`
+	serverFlags
 }
 
 // Help is the command's description.
 func (c *devicesCommand) Help() string {
-	return `Shows what each device reported last. The broker keeps that, so that it is known of devices
-that are off, too.
+	return `Shows what each device reported last, as the server knows it. Where no esper serve runs, but a
+broker and a web server, --mqtt shows what the broker keeps.
 
-SLOT is the running one, SEEN how long ago the device was heard of since the command began.
-With --watch on a terminal the table is kept up to date in its place; elsewhere each change is
+SLOT is the running one, SEEN how long ago the device was heard of; a broker does not tell that,
+so with --mqtt it is since the command began. With --watch on a terminal the table is kept up to date in its place; elsewhere each change is
 printed as a line.`
+}
+
+// Validate checks the command line.
+func (c *devicesCommand) Validate() error {
+	if c.Realm != "" && c.MQTT == "" {
+		return errors.New("--realm goes with --mqtt: the server knows its own")
+	}
+	return nil
 }
 
 // Run shows the devices.
 func (c *devicesCommand) Run(s *streams) error {
-	u, realm, err := c.where()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if c.MQTT != "" {
+		return c.askBroker(ctx, s)
+	}
+	server, err := c.client()
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	if c.Watch {
+		polled, err := poll(ctx, server)
+		if err != nil {
+			return err
+		}
+		return watchDevices(ctx, s, polled, c.JSON)
+	}
+	found, err := server.Devices(ctx, api.DeviceQuery{})
+	if err != nil {
+		return err
+	}
+	return c.print(s, found, "no device has reported to "+server.Server.Redacted())
+}
+
+// askBroker shows what a broker keeps of the devices.
+func (c *devicesCommand) askBroker(ctx context.Context, s *streams) error {
+	where := brokerFlags{Site: c.Site, MQTT: c.MQTT, Realm: c.Realm}
+	u, realm, err := where.where()
+	if err != nil {
+		return err
+	}
 	log := slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	client, err := dialBroker(ctx, u, log)
 	if err != nil {
@@ -59,9 +94,9 @@ func (c *devicesCommand) Run(s *streams) error {
 		s.note("%s did not say that this is all it has kept", client)
 	}
 	if c.Watch {
-		return watchFleet(ctx, s, devices, c.JSON)
+		return watchDevices(ctx, s, broadcast{devices}, c.JSON)
 	}
-	return c.print(s, devices.Devices(), fmt.Sprintf("no device has reported to realm %s at %s", realm, client))
+	return c.print(s, reported(devices.Devices()), fmt.Sprintf("no device has reported to realm %s at %s", realm, client))
 }
 
 // followFleet subscribes to what the devices of a realm report.
@@ -82,12 +117,25 @@ func followFleet(client broker.Client, realm string, log *slog.Logger) (*fleet.F
 	return devices, nil
 }
 
+// broadcast is what a broker tells of devices.
+type broadcast struct{ *fleet.Fleet }
+
+// Devices implements live.
+func (b broadcast) Devices() []api.Device { return reported(b.Fleet.Devices()) }
+
+// reported are devices of which only is known what they report.
+func reported(devices []fleet.Device) []api.Device {
+	all := make([]api.Device, len(devices))
+	for i, d := range devices {
+		all[i].Device.Device = d
+	}
+	return all
+}
+
 // print prints the devices once.
-func (c *devicesCommand) print(s *streams, devices []fleet.Device, none string) error {
+func (c *devicesCommand) print(s *streams, devices []api.Device, none string) error {
 	if c.JSON {
-		e := json.NewEncoder(s.out)
-		e.SetIndent("", "  ")
-		return e.Encode(devices)
+		return printJSON(s, devices)
 	}
 	if len(devices) == 0 {
 		s.note("%s", none)
@@ -97,9 +145,9 @@ func (c *devicesCommand) print(s *streams, devices []fleet.Device, none string) 
 }
 
 // printDevices prints a table of devices.
-func printDevices(out io.Writer, devices []fleet.Device, now time.Time) error {
+func printDevices(out io.Writer, devices []api.Device, now time.Time) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "DEVICE\tTYPE\tVERSION\tSLOT\tSTATUS\tUPDATE\tIP\tRSSI\tUPTIME\tSEEN")
+	fmt.Fprintln(w, "DEVICE\tNAME\tTYPE\tVERSION\tSLOT\tSTATUS\tUPDATE\tIP\tRSSI\tUPTIME\tSEEN")
 	for _, d := range devices {
 		slot, ip, rssi, uptime, seen := "-", "-", "-", "-", "-"
 		if i := d.Info; i != nil {
@@ -111,7 +159,7 @@ func printDevices(out io.Writer, devices []fleet.Device, now time.Time) error {
 		if !d.Seen.IsZero() {
 			seen = shortDuration(now.Sub(d.Seen))
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.ID, orDash(d.Type()), orDash(d.Version()), slot,
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.ID, orDash(d.Name), orDash(d.Type()), orDash(d.Version()), slot,
 			statusText(d), updateText(d.Update), ip, rssi, uptime, seen)
 	}
 	return w.Flush()
@@ -119,11 +167,11 @@ func printDevices(out io.Writer, devices []fleet.Device, now time.Time) error {
 
 // statusText is whether a device is there, and whether only just: in safe mode its
 // features are off.
-func statusText(d fleet.Device) string {
+func statusText(d api.Device) string {
 	if d.Status == fleet.Online && d.Info != nil && d.Info.Boot.Safe {
 		return "SAFE MODE"
 	}
-	return orDash(d.Status)
+	return orDash(d.Presence())
 }
 
 // updateText is an update status in a few words: "downloading 9c0d1e2f 40%".

@@ -15,7 +15,7 @@ func TestSafeModeShowsInTheTable(t *testing.T) {
 	handle := func(topic, payload string) { devices.Handle("home/00c0de/"+topic, []byte(payload), time.Time{}) }
 	table := func() string {
 		var out bytes.Buffer
-		if err := printDevices(&out, devices.Devices(), time.Now()); err != nil {
+		if err := printDevices(&out, reported(devices.Devices()), time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		return out.String()

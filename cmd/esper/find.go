@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"esper/internal/api"
 	"esper/internal/store"
 )
 
@@ -17,7 +18,7 @@ type findCommand struct {
 	Tag       string          `placeholder:"TAG" help:"Only devices with this tag."`
 	Boot      uint32          `placeholder:"VERSION" help:"With old-bootloader: the oldest that is good (default: the newest that any device has)."`
 	JSON      bool            `name:"json" help:"Print JSON."`
-	inventoryFlags
+	serverFlags
 }
 
 // Help is the command's description.
@@ -28,18 +29,18 @@ func (c *findCommand) Help() string {
   crash-looping    three exceptions or watchdog resets within 15 minutes, or in safe mode
   unknown-version  they run what was never published here
   old-bootloader   their bootloader is older than that of others
-  lagging          they would install the release that is published, but run another`
+  lagging          they would install the release that is published, but run another
+
+esper serve has to run.`
 }
 
 // Run finds the devices.
 func (c *findCommand) Run(s *streams) error {
-	ctx := context.Background()
-	from, err := c.open(ctx)
+	server, err := c.client()
 	if err != nil {
 		return err
 	}
-	defer from.Close()
-	devices, err := from.Find(ctx, store.Query{
+	devices, err := server.Devices(context.Background(), api.DeviceQuery{
 		Type: c.Type, Group: c.Group, Tag: c.Tag, Condition: c.Condition, OldBoot: c.Boot,
 	})
 	if err != nil {

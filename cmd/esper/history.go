@@ -6,8 +6,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"esper/internal/api"
 	"esper/internal/fleet"
-	"esper/internal/store"
 )
 
 // historyCommand shows what happened.
@@ -15,21 +15,27 @@ type historyCommand struct {
 	Device  string        `arg:"" optional:"" help:"Chip id of a device (default: all)."`
 	Kind    fleet.Kind    `enum:"presence,type,version,slot,update,restart," default:"" placeholder:"KIND" help:"Only presence, type, version, slot, update or restart."`
 	Since   time.Duration `placeholder:"TIME" help:"Only what is not longer ago, such as 24h."`
-	Limit   int           `default:"1000" placeholder:"N" help:"The newest N (default: 1000); 0: all."`
+	Limit   int           `default:"1000" placeholder:"N" help:"The newest N, at most 100000 (default: 1000)."`
 	Updates bool          `help:"Show each update as a whole: from, to, how long it took, what was wrong."`
 	JSON    bool          `name:"json" help:"Print JSON."`
-	inventoryFlags
+	serverFlags
 }
+
+// maxHistory is how many events the server tells at once.
+const maxHistory = 100_000
 
 // Help is the command's description.
 func (c *historyCommand) Help() string {
 	return `Shows what happened to devices, the oldest first: when they came and went, what they ran,
 how their updates went, when and why they restarted. A time with ~ is when the server learnt
-of it; it had happened before.`
+of it; it had happened before. esper serve has to run.`
 }
 
 // Validate checks the command line.
 func (c *historyCommand) Validate() error {
+	if c.Limit < 1 || c.Limit > maxHistory {
+		return fmt.Errorf("--limit is 1 to %d", maxHistory)
+	}
 	if c.Device != "" {
 		return checkID(c.Device)
 	}
@@ -38,26 +44,24 @@ func (c *historyCommand) Validate() error {
 
 // Run shows the history.
 func (c *historyCommand) Run(s *streams) error {
-	ctx := context.Background()
-	from, err := c.open(ctx)
+	server, err := c.client()
 	if err != nil {
 		return err
 	}
-	defer from.Close()
-	query := store.HistoryQuery{Device: c.Device, Kind: c.Kind, Limit: c.Limit}
+	query := api.HistoryQuery{Kind: c.Kind, Limit: c.Limit}
 	if c.Updates {
-		query.Kind, query.Limit = "", 0 // an update is several events, and the version before
+		query.Kind, query.Limit = "", maxHistory // an update is several events, and the version before
 	}
 	if c.Since != 0 {
 		query.Since = time.Now().Add(-c.Since)
 	}
-	events, err := from.History(ctx, query)
+	events, err := server.History(context.Background(), c.Device, query)
 	if err != nil {
 		return err
 	}
 	if c.Updates {
 		updates := fleet.Updates(events)
-		if n := len(updates); c.Limit > 0 && n > c.Limit {
+		if n := len(updates); n > c.Limit {
 			updates = updates[n-c.Limit:]
 		}
 		if c.JSON {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"esper/internal/store"
+	"esper/internal/api"
 )
 
 // labelCommand names devices.
@@ -14,13 +14,15 @@ type labelCommand struct {
 	Group  *string  `placeholder:"GROUP" help:"The group; empty: none."`
 	Tag    []string `placeholder:"TAG" help:"Tags to add."`
 	Untag  []string `placeholder:"TAG" help:"Tags to remove."`
-	inventoryFlags
+	JSON   bool     `name:"json" help:"Print JSON: the devices as they are now."`
+	serverFlags
 }
 
 // Help is the command's description.
 func (c *labelCommand) Help() string {
 	return `Gives devices a name, a group and tags, in the inventory that esper serve keeps; the devices do
-not know them. A device has at most one group, and tags as many as it takes.`
+not know them. A device has at most one group, and tags as many as it takes. esper serve has
+to run.`
 }
 
 // Validate checks the command line.
@@ -41,20 +43,23 @@ func (c *labelCommand) Validate() error {
 
 // Run names the devices.
 func (c *labelCommand) Run(s *streams) error {
-	ctx := context.Background()
-	to, err := c.open(ctx)
+	server, err := c.client()
 	if err != nil {
 		return err
 	}
-	defer to.Close()
+	var labelled []api.Device
 	for _, id := range c.Device {
-		err := to.Label(ctx, id, store.LabelChange{Name: c.Name, Group: c.Group, Tag: c.Tag, Untag: c.Untag})
-		if errors.Is(err, store.ErrNoDevice) {
+		d, err := server.Label(context.Background(), id, api.LabelChange{Name: c.Name, Group: c.Group, Tag: c.Tag, Untag: c.Untag})
+		if notFound(err) {
 			return hint(err, "a device is known once it has reported")
 		}
 		if err != nil {
 			return err
 		}
+		labelled = append(labelled, d)
+	}
+	if c.JSON {
+		return printJSON(s, labelled)
 	}
 	return nil
 }

@@ -80,6 +80,12 @@ func (f *serverFlags) token() (string, error) {
 	return token, nil
 }
 
+// notFound says whether the server has not got what an error is about.
+func notFound(err error) bool {
+	var problem *client.Problem
+	return errors.As(err, &problem) && problem.Status == http.StatusNotFound
+}
+
 // serverAdvice says what to do about an error of a server, if there is something to say.
 func serverAdvice(err error) string {
 	var unreachable *client.UnreachableError

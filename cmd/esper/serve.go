@@ -31,9 +31,8 @@ type serveCommand struct {
 // Help is the command's description.
 func (c *serveCommand) Help() string {
 	return `Serves the site's releases over HTTP under /firmware/, and runs an MQTT broker, in one process
-that needs nothing else. It keeps what devices report in a database, for 'esper device',
-'find' and 'history', and answers 'esper rollout', 'why' and the like under /api/, to its own
-machine only. It runs until it is interrupted and logs to standard error.
+that needs nothing else. It keeps what devices report in a database, and answers
+'esper devices', 'history', 'rollout' and the like under /api/, to its own machine only. It runs until it is interrupted and logs to standard error.
 
 Devices find it by mqtt.url and update.url in esper.toml. If mqtt.url has a user and password,
 the broker lets in devices, who know these and may use their own topics only, and whoever has an
@@ -110,6 +109,9 @@ func (c *serveCommand) config(log *slog.Logger) (server.Config, error) {
 	}
 	return config, makeDataDir(data)
 }
+
+// databaseFile is the file of the database in the server's data.
+func databaseFile(data string) string { return filepath.Join(data, "esper.db") }
 
 // rolloutFile is where a server keeps how far its roll-outs are.
 func rolloutFile(data string) string { return filepath.Join(data, "rollouts.json") }

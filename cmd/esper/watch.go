@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/term"
 
-	"esper/internal/fleet"
+	"esper/internal/api"
 )
 
 // The least time between two pictures of a live table, and the longest.
@@ -20,9 +20,17 @@ const (
 	maxRefresh = time.Second
 )
 
-// watchFleet shows every change until the context ends: as a table in its place on
+// live is devices as they are now.
+type live interface {
+	// Changed returns a channel that is closed at the next change. To miss none, get the
+	// channel before Devices.
+	Changed() <-chan struct{}
+	Devices() []api.Device
+}
+
+// watchDevices shows every change until the context ends: as a table in its place on
 // a terminal, as lines elsewhere.
-func watchFleet(ctx context.Context, s *streams, devices *fleet.Fleet, asJSON bool) error {
+func watchDevices(ctx context.Context, s *streams, devices live, asJSON bool) error {
 	if f, ok := s.out.(*os.File); ok && !asJSON && term.IsTerminal(int(f.Fd())) {
 		return watchTable(ctx, s.out, devices, func() (width, height int) {
 			width, height, err := term.GetSize(int(f.Fd()))
@@ -36,7 +44,7 @@ func watchFleet(ctx context.Context, s *streams, devices *fleet.Fleet, asJSON bo
 }
 
 // watchTable keeps a table up to date where it stands.
-func watchTable(ctx context.Context, out io.Writer, devices *fleet.Fleet, size func() (width, height int)) error {
+func watchTable(ctx context.Context, out io.Writer, devices live, size func() (width, height int)) error {
 	lines := 0
 	for {
 		changed := devices.Changed()
@@ -97,7 +105,7 @@ func redraw(rows [][]byte, before int) []byte {
 }
 
 // watchLines prints a line for each device first, and then for each that changed.
-func watchLines(ctx context.Context, out io.Writer, devices *fleet.Fleet, asJSON bool) error {
+func watchLines(ctx context.Context, out io.Writer, devices live, asJSON bool) error {
 	shown := map[string]string{}
 	for {
 		changed := devices.Changed()
@@ -127,7 +135,7 @@ func watchLines(ctx context.Context, out io.Writer, devices *fleet.Fleet, asJSON
 
 // changeLine is what is printed of a device when it differs from before. Without
 // JSON it leaves out what changes all the time.
-func changeLine(d fleet.Device, asJSON bool) (string, error) {
+func changeLine(d api.Device, asJSON bool) (string, error) {
 	if asJSON {
 		line, err := json.Marshal(d)
 		return string(line), err

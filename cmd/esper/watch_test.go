@@ -90,7 +90,7 @@ func TestTheLiveTableFollowsTheFleet(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	s := &screen{}
-	err := watchTable(ctx, s, devices, func() (int, int) {
+	err := watchTable(ctx, s, broadcast{devices}, func() (int, int) {
 		switch text := strings.Join(s.rows, "\n"); {
 		case strings.Contains(text, "OFFLINE"):
 			cancel()

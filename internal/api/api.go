@@ -55,7 +55,7 @@ func (a *api) register(mux *http.ServeMux) *huma.OpenAPI {
 	a.registerRollouts(described)
 	a.registerDevices(described)
 	schemas := described.OpenAPI().Components.Schemas.Map()
-	device := schemas["StoreDevice"].Properties
+	device := schemas["Device"].Properties
 	device["info"], device["update"] = orNull(device["info"]), orNull(device["update"])
 	slots := schemas["InfoBootStruct"].Properties["slots"]
 	slots.Items = orNull(slots.Items)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"esper/internal/conductor"
 	"esper/internal/fleet"
 	"esper/internal/store"
 )
@@ -24,6 +25,39 @@ type DeviceQuery struct {
 	Group     string          `query:"group" doc:"only devices of this group"`
 	Tag       string          `query:"tag" doc:"only devices with this tag"`
 	Condition store.Condition `query:"condition" enum:"vanished,crash-looping,unknown-version,old-bootloader,lagging" doc:"only devices like that"`
+	OldBoot   uint32          `query:"old_boot" doc:"with old-bootloader: the oldest that is good; else the newest that any device has"`
+	Search    string          `query:"search" maxLength:"100" doc:"a part of id, name, group, type, version or a tag, in any case"`
+	Sort      store.Order     `query:"sort" enum:"type,-type,id,-id,name,-name,group,-group,version,-version,presence,-presence,seen,-seen" default:"type" doc:"with a - in front, the other way round"`
+	Limit     int             `query:"limit" minimum:"0" maximum:"100000" doc:"at most so many; 0: all"`
+	Offset    int             `query:"offset" minimum:"0" maximum:"100000" doc:"with a limit: without the first so many"`
+}
+
+// Of is the query to the store.
+func (q DeviceQuery) of() store.Query {
+	return store.Query{
+		Type: q.Type, Group: q.Group, Tag: q.Tag, Condition: q.Condition, OldBoot: q.OldBoot,
+		Search: q.Search, Sort: q.Sort, Limit: q.Limit, Offset: q.Offset,
+	}
+}
+
+// devicePage is some of the devices that a query finds.
+type devicePage struct {
+	Total int `header:"X-Total-Count" doc:"how many devices there are like that, whatever the limit"`
+	Body  []Device
+}
+
+// Device is all that is known of a device, and what it would get now.
+type Device struct {
+	store.Device
+	Why *conductor.Answer `json:"why,omitempty"` // nil if roll-outs know nothing of it
+}
+
+// LabelChange is what to change of a device's labels.
+type LabelChange struct {
+	Name  *string  `json:"name,omitempty" doc:"at most 64 bytes; empty: none"`
+	Group *string  `json:"group,omitempty" doc:"a-z, 0-9, - and _; empty: none"`
+	Tag   []string `json:"tag,omitempty" nullable:"false" doc:"tags to add"`
+	Untag []string `json:"untag,omitempty" nullable:"false" doc:"tags to remove"`
 }
 
 // HistoryQuery says which events.
@@ -56,12 +90,15 @@ type Release struct {
 func (a *api) registerInventory(on huma.API) {
 	const tag = "inventory"
 	huma.Register(on, operation("list-devices", http.MethodGet, "devices", "Find devices", tag),
-		func(ctx context.Context, q *DeviceQuery) (*body[[]store.Device], error) {
-			found, err := a.Store.Find(ctx, store.Query{Type: q.Type, Group: q.Group, Tag: q.Tag, Condition: q.Condition})
-			return answer(a, found, err)
+		func(ctx context.Context, q *DeviceQuery) (*devicePage, error) {
+			page, err := a.page(ctx, q.of())
+			if err != nil {
+				return nil, a.problem(err)
+			}
+			return page, nil
 		})
 	huma.Register(on, operation("get-device", http.MethodGet, "devices/{id}", "What is known of a device", tag, http.StatusNotFound),
-		func(ctx context.Context, q *DeviceID) (*body[store.Device], error) {
+		func(ctx context.Context, q *DeviceID) (*body[Device], error) {
 			d, err := a.device(ctx, q.ID)
 			return answer(a, d, err)
 		})
@@ -85,9 +122,22 @@ func (a *api) registerInventory(on huma.API) {
 		func(ctx context.Context, q *struct {
 			DeviceID
 			Body labels
-		}) (*body[store.Device], error) {
+		}) (*body[Device], error) {
 			d, err := a.relabel(ctx, q.ID, q.Body)
 			return answer(a, d, err)
+		})
+	huma.Register(on, operation("change-labels", http.MethodPatch, "devices/{id}/labels", "Change some of a device's name, group and tags", tag, http.StatusNotFound),
+		func(ctx context.Context, q *struct {
+			DeviceID
+			Body LabelChange
+		}) (*body[Device], error) {
+			d, err := a.label(ctx, q.ID, store.LabelChange(q.Body))
+			return answer(a, d, err)
+		})
+	huma.Register(on, operation("list-groups", http.MethodGet, "groups", "The groups and the tags, with how many devices have them", tag),
+		func(ctx context.Context, _ *struct{}) (*body[[]Group], error) {
+			groups, err := a.groups(ctx)
+			return answer(a, groups, err)
 		})
 	huma.Register(on, operation("list-releases", http.MethodGet, "releases", "The releases that are kept", tag),
 		func(context.Context, *struct{}) (*body[[]Release], error) {
@@ -96,18 +146,41 @@ func (a *api) registerInventory(on huma.API) {
 		})
 }
 
-func (a *api) device(ctx context.Context, id string) (store.Device, error) {
-	found, err := a.Store.Find(ctx, store.Query{ID: id})
+// page is the devices that a query finds.
+func (a *api) page(ctx context.Context, q store.Query) (*devicePage, error) {
+	found, err := a.find(ctx, q)
+	page := &devicePage{Total: len(found), Body: found}
+	if err == nil && q.Limit > 0 && (q.Offset > 0 || len(found) == q.Limit) {
+		page.Total, err = a.Store.Count(ctx, q)
+	}
+	return page, err
+}
+
+// find is the devices that a query finds, and what they would get.
+func (a *api) find(ctx context.Context, q store.Query) ([]Device, error) {
+	found, err := a.Store.Find(ctx, q)
+	devices := make([]Device, len(found))
+	for i, d := range found {
+		devices[i].Device = d
+		if why, err := a.Conductor.Why(d.ID); err == nil {
+			devices[i].Why = &why
+		}
+	}
+	return devices, err
+}
+
+func (a *api) device(ctx context.Context, id string) (Device, error) {
+	found, err := a.find(ctx, store.Query{ID: id})
 	if err == nil && len(found) == 0 {
 		err = fmt.Errorf("device %s: %w", id, store.ErrNoDevice)
 	}
 	if err != nil {
-		return store.Device{}, err
+		return Device{}, err
 	}
 	return found[0], nil
 }
 
-func (a *api) relabel(ctx context.Context, id string, to labels) (store.Device, error) {
+func (a *api) relabel(ctx context.Context, id string, to labels) (Device, error) {
 	d, err := a.device(ctx, id)
 	if err != nil {
 		return d, err
@@ -118,8 +191,12 @@ func (a *api) relabel(ctx context.Context, id string, to labels) (store.Device, 
 			change.Untag = append(change.Untag, tag)
 		}
 	}
+	return a.label(ctx, id, change)
+}
+
+func (a *api) label(ctx context.Context, id string, change store.LabelChange) (Device, error) {
 	if err := a.Store.Label(ctx, id, change); err != nil {
-		return d, err
+		return Device{}, err
 	}
 	return a.device(ctx, id)
 }

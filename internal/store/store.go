@@ -64,7 +64,7 @@ var (
 // Device is all that is known of a device now.
 type Device struct {
 	fleet.Device
-	FirstSeen time.Time `json:"first_seen"`
+	FirstSeen time.Time `json:"first_seen,omitzero"`
 	Labels
 }
 
