@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"esper/internal/access"
 	"esper/internal/conductor"
 	"esper/internal/repository"
 	"esper/internal/rollout"
@@ -30,30 +31,33 @@ type Config struct {
 	// Tell tells a device to look for a release now, even one that it has refused; without
 	// an id, all devices, but not for what they have refused.
 	Tell func(id string) error
-	Log  *slog.Logger
+	// Guard lets in who may.
+	Guard *access.Guard
+	Log   *slog.Logger
 }
 
 // api answers requests.
 type api struct{ Config }
 
-// Handler answers everything under [Path]. There is no access control yet, so it answers
-// only who is on the same machine, and no web page but its own; see [guard].
+// Handler answers everything under [Path], to whom the guard lets in.
 func Handler(c Config) http.Handler {
 	mux := http.NewServeMux()
 	a := &api{c}
 	a.register(mux)
 	mux.HandleFunc(Path, func(w http.ResponseWriter, r *http.Request) {
-		refuse(w, http.StatusNotFound, "there is no "+r.Method+" "+r.URL.Path+"; "+Path+"openapi.json lists what there is")
+		access.Problem(w, http.StatusNotFound, "there is no "+r.Method+" "+r.URL.Path+"; "+Path+"openapi.json lists what there is")
 	})
-	return guard(a.logged(mux))
+	return c.Guard.Protect(mux)
 }
 
 // register adds the operations to a multiplexer and to their description, which it returns.
 func (a *api) register(mux *http.ServeMux) *huma.OpenAPI {
 	described := humago.New(mux, description())
+	described.UseMiddleware(checkRole(described))
 	a.registerInventory(described)
 	a.registerRollouts(described)
 	a.registerDevices(described)
+	a.registerAudit(described)
 	schemas := described.OpenAPI().Components.Schemas.Map()
 	device := schemas["Device"].Properties
 	device["info"], device["update"] = orNull(device["info"]), orNull(device["update"])
@@ -71,10 +75,12 @@ func orNull(s *huma.Schema) *huma.Schema {
 func description() huma.Config {
 	c := huma.DefaultConfig("ESPer", "1")
 	c.Info.Description = "The operator's side of an ESPer server. Durations are in nanoseconds, times in RFC 3339. " +
-		"There is no access control yet: the server answers only its own machine."
+		"As long as the server has no tokens it answers its own machine only, which needs none; " +
+		"once it has one, each request needs one whose role allows the operation."
 	c.OpenAPIPath = Path + "openapi"
 	c.DocsPath, c.SchemasPath = "", "" // the page would fetch scripts from elsewhere
 	c.CreateHooks = nil                // no $schema in each answer
+	c.Components.SecuritySchemes = securitySchemes
 	c.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	return c
 }
@@ -90,16 +96,6 @@ func schemaName(t reflect.Type, hint string) string {
 		name = strings.ToUpper(from[:1]) + from[1:] + name
 	}
 	return name
-}
-
-// logged logs what is done, and by whom: all but reading.
-func (a *api) logged(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			a.Log.Info("operator", "method", r.Method, "path", r.URL.Path, "remote", r.RemoteAddr)
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // problem is the answer for an error.
@@ -127,10 +123,11 @@ func answer[T any](a *api, v T, err error) (*body[T], error) {
 	return &body[T]{v}, nil
 }
 
-// operation describes an operation by its id, such as list-devices.
+// operation describes an operation by its id, such as list-devices. Its role is in [roles].
 func operation(id, method, path, summary, tag string, errors ...int) huma.Operation {
 	return huma.Operation{
 		OperationID: id, Method: method, Path: Path + path, Summary: summary, Tags: []string{tag},
-		Errors: append(errors, http.StatusForbidden),
+		Errors:   append(errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests),
+		Security: security(id),
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 // What is sent is what the description says, also of devices of which little is known.
 func TestAnswersAreAsDescribed(t *testing.T) {
-	described := (&api{Config{}}).register(http.NewServeMux())
+	described := (&api{}).register(http.NewServeMux())
 	schemas := described.Components.Schemas
 	informed := store.Device{Device: fleet.Device{ID: "00c0de", Info: &fleet.Info{}, Update: &fleet.UpdateStatus{}, Seen: time.Now()}}
 	informed.Info.Boot.Slots = []*fleet.Slot{nil, {Version: "v1"}}

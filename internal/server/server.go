@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"esper/internal/access"
 	"esper/internal/api"
 	"esper/internal/broker"
 	"esper/internal/conductor"
@@ -57,6 +58,7 @@ type Server struct {
 	repository *repository.Repository
 	inventory  *inventory
 	conductor  *conductor.Conductor
+	guard      *access.Guard
 	http, mqtt net.Listener                  // mqtt is nil with an external broker
 	client     atomic.Pointer[broker.Client] // of the broker, nil until there is one
 }
@@ -72,6 +74,8 @@ func Open(c Config) (*Server, error) {
 	if s.inventory, err = openInventory(c.Database, c.Realm, c.Log); err != nil {
 		return nil, err
 	}
+	stored := s.inventory.store
+	s.guard = access.NewGuard(access.NewKeeper(stored, c.Log), stored.Audit, c.Log)
 	if err := s.open(c); err != nil {
 		s.Close()
 		return nil, err
@@ -306,7 +310,7 @@ func (s *Server) routes() http.Handler {
 	})
 	mux.Handle(FirmwarePath, http.StripPrefix(FirmwarePath[:len(FirmwarePath)-1], firmware))
 	mux.Handle(api.Path, api.Handler(api.Config{
-		Store: s.inventory.store, Repository: s.repository, Conductor: s.conductor, Tell: s.tell, Log: s.log,
+		Store: s.inventory.store, Repository: s.repository, Conductor: s.conductor, Tell: s.tell, Guard: s.guard, Log: s.log,
 	}))
 	mux.HandleFunc("GET /healthz", s.health)
 	return mux
