@@ -63,6 +63,7 @@ type commands struct {
 	Environment environmentFlag `env:"ESPER_ENVIRONMENT" placeholder:"NAME" help:"The site's environment, [environment.NAME] in esper.toml (default: none)."`
 
 	Build    buildCommand    `cmd:"" help:"Build the firmware of a site."`
+	Builds   buildsCommand   `cmd:"" help:"Show what the build server builds, with the logs."`
 	Demo     demoCommand     `cmd:"" help:"Show the whole loop with emulated devices."`
 	Device   deviceCommand   `cmd:"" help:"Show all that is known of a device."`
 	Devices  devicesCommand  `cmd:"" help:"Show what the devices report."`
@@ -85,6 +86,7 @@ type commands struct {
 	Trigger  triggerCommand  `cmd:"" help:"Tell devices to look for a new release."`
 	Verify   verifyCommand   `cmd:"" help:"Check signed releases."`
 	Version  versionCommand  `cmd:"" help:"Print the version of this program."`
+	Watch    watchCommand    `cmd:"" help:"Release each new commit of a git repository."`
 	Why      whyCommand      `cmd:"" help:"Say which release a device gets, and why."`
 }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"text/tabwriter"
 
+	"esper/internal/pipeline"
 	"esper/internal/release"
 	"esper/internal/repository"
 	"esper/internal/site"
@@ -36,16 +37,6 @@ greater than that of the published release: no device would install either. Devi
 told by 'esper trigger', or find out by themselves.
 
 Exit codes: 0 all are published; 3 one does not verify, and nothing is published; 1 it failed.`
-}
-
-// published is what is printed about a release.
-type published struct {
-	Type     string `json:"type"`
-	Version  string `json:"version"`
-	Sequence uint32 `json:"sequence"`
-	Before   string `json:"before"` // version that was published before, or empty
-
-	Unchanged bool `json:"unchanged,omitempty"` // it was left as it is
 }
 
 // Run publishes the releases.
@@ -126,24 +117,11 @@ func readReleases(dir string, types []string, keys []ed25519.PublicKey) ([]*rele
 	return releases, nil
 }
 
-// publishReleases publishes verified releases one after the other, and returns
-// those that are published when it fails.
-func publishReleases(repo *repository.Repository, releases []*release.Release, force bool) ([]published, error) {
-	done := []published{}
-	for _, r := range releases {
-		p := published{Type: r.Type, Version: r.Version, Sequence: r.Sequence}
-		current, err := repo.Current(r.Type)
-		if err == nil {
-			p.Before = current.Version
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return done, err
-		}
-		if err := repo.Publish(r, force); err != nil {
-			return done, publishHint(err)
-		}
-		done = append(done, p)
-	}
-	return done, nil
+// publishReleases publishes verified releases, all checked before the first, and returns those
+// that are published when it fails.
+func publishReleases(repo *repository.Repository, releases []*release.Release, force bool) ([]pipeline.Outcome, error) {
+	done, err := pipeline.Publish(repo, releases, force)
+	return done, publishHint(err)
 }
 
 // publishHint adds what to do about an error of a publication.
@@ -160,7 +138,7 @@ func publishHint(err error) error {
 }
 
 // printPublished prints what was published.
-func printPublished(s *streams, done []published, asJSON bool) error {
+func printPublished(s *streams, done []pipeline.Outcome, asJSON bool) error {
 	if asJSON {
 		e := json.NewEncoder(s.out)
 		e.SetIndent("", "  ")

@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/signal"
@@ -15,8 +14,8 @@ import (
 
 	"esper/internal/build"
 	"esper/internal/image"
+	"esper/internal/pipeline"
 	"esper/internal/release"
-	"esper/internal/repository"
 	"esper/internal/site"
 )
 
@@ -80,24 +79,14 @@ func (c *releaseCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	options := build.Options{Types: c.Type, SDKDir: c.SDK, Version: &version, Log: s.err}
-	var left []published
-	if !c.All {
-		if options.Types, left, err = leaveUnchanged(ctx, opened, options, repo); err != nil {
-			return err
-		}
-	}
-	var releases []*release.Release
-	if len(options.Types) > 0 || c.All {
-		if releases, err = buildAndSign(ctx, opened, keys, options); err != nil {
-			return err
-		}
-	}
-	done, err := publishReleases(repo, releases, c.Force)
-	if err := errors.Join(err, printPublished(s, sorted(left, done), c.JSON)); err != nil || c.NoNotify {
+	done, err := pipeline.Job{
+		Site: opened, Version: version, Keys: keys, Types: c.Type, All: c.All, Force: c.Force, SDKDir: c.SDK, Target: repo, Log: s.err,
+	}.Run(ctx)
+	err = publishHint(buildHint(err))
+	if err := errors.Join(err, printPublished(s, done, c.JSON)); err != nil || c.NoNotify {
 		return err
 	}
-	if len(done) == 0 {
+	if !slices.ContainsFunc(done, func(o pipeline.Outcome) bool { return !o.Unchanged }) {
 		s.note("nothing has changed, so the devices are not told")
 		return nil
 	}
@@ -157,66 +146,9 @@ func (c *releaseCommand) version(opened *site.Site) (site.Version, error) {
 	return version, nil
 }
 
-// leaveUnchanged finds the device types that need a release, and those that are left as
-// they are. Their published releases go into the build folder, which so holds what
-// devices are to run.
-func leaveUnchanged(ctx context.Context, opened *site.Site, o build.Options, repo *repository.Repository) (changed []string, left []published, err error) {
-	changed, err = build.Changed(ctx, opened, o, repo.Current)
-	if err != nil {
-		return nil, nil, buildHint(err)
-	}
-	for _, t := range opened.Types {
-		asked := len(o.Types) == 0 || slices.Contains(o.Types, t.Name)
-		if !asked || slices.Contains(changed, t.Name) {
-			continue
-		}
-		r, err := repo.Current(t.Name)
-		if err != nil {
-			return nil, nil, err
-		}
-		dir := opened.BuildPath()
-		if err := errors.Join(os.MkdirAll(dir, 0o777), r.Write(dir)); err != nil {
-			return nil, nil, err
-		}
-		left = append(left, published{Type: r.Type, Version: r.Version, Sequence: r.Sequence, Before: r.Version, Unchanged: true})
-	}
-	return changed, left, nil
-}
-
-// sorted puts what is printed of releases in the order of the types.
-func sorted(lists ...[]published) []published {
-	all := append([]published{}, slices.Concat(lists...)...) // JSON shows an empty list as such
-	slices.SortFunc(all, func(a, b published) int { return strings.Compare(a.Type, b.Type) })
-	return all
-}
-
 // buildAndSign builds device types of a site into its build folder and signs them
 // there, all or none.
 func buildAndSign(ctx context.Context, opened *site.Site, keys []ed25519.PrivateKey, o build.Options) ([]*release.Release, error) {
-	if o.Log == nil {
-		o.Log = io.Discard
-	}
-	result, err := build.Build(ctx, opened, o)
-	if err != nil {
-		return nil, buildHint(err)
-	}
-	dir := filepath.Dir(result.Bootloader)
-	var releases []*release.Release
-	for _, t := range result.Types {
-		images, err := release.ReadImages(dir, t.Name)
-		if err != nil {
-			return nil, err
-		}
-		r, err := release.Sign(images, keys...)
-		if err != nil {
-			return nil, fmt.Errorf("sign %s: %w", t.Name, err)
-		}
-		releases = append(releases, r)
-	}
-	for _, r := range releases {
-		if err := r.Write(dir); err != nil {
-			return nil, err
-		}
-	}
-	return releases, nil
+	releases, err := pipeline.Sign(ctx, opened, keys, o)
+	return releases, buildHint(err)
 }

@@ -3,29 +3,37 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"esper/internal/broker"
 	"esper/internal/server"
 	"esper/internal/site"
+	"esper/internal/watch"
 )
 
 // serveCommand runs the server.
 type serveCommand struct {
-	Site       string `default:"." placeholder:"DIR" help:"The site (default: the folder you are in, or above it)."`
-	Data       string `placeholder:"DIR" help:"Folder for the server's data; the repository is firmware in it (default: data, in the site)."`
-	HTTP       string `name:"http" placeholder:"HOST:PORT" help:"Where to serve firmware (default: the port in the site's update.url, or 8080)."`
-	MQTTListen string `name:"mqtt-listen" placeholder:"HOST:PORT" help:"Where the embedded broker listens (default: the port in the site's mqtt.url, or 1883)."`
-	MQTT       string `name:"mqtt" env:"ESPER_MQTT" placeholder:"URL" help:"Use this broker, mqtt://user:password@host:port, instead of the embedded one."`
-	Database   string `env:"ESPER_DATABASE" placeholder:"FILE|URL" help:"Where to keep what devices report: a file, or postgres://user:password@host/database (default: esper.db, in the data)."`
-	Realm      string `placeholder:"REALM" help:"First part of every topic (default: the site's, or home)."`
-	Verbose    bool   `short:"v" help:"Log every connection and check too."`
+	Site        string `default:"." placeholder:"DIR" help:"The site (default: the folder you are in, or above it)."`
+	Data        string `placeholder:"DIR" help:"Folder for the server's data; the repository is firmware in it (default: data, in the site)."`
+	HTTP        string `name:"http" placeholder:"HOST:PORT" help:"Where to serve firmware (default: the port in the site's update.url, or 8080)."`
+	MQTTListen  string `name:"mqtt-listen" placeholder:"HOST:PORT" help:"Where the embedded broker listens (default: the port in the site's mqtt.url, or 1883)."`
+	MQTT        string `name:"mqtt" env:"ESPER_MQTT" placeholder:"URL" help:"Use this broker, mqtt://user:password@host:port, instead of the embedded one."`
+	Database    string `env:"ESPER_DATABASE" placeholder:"FILE|URL" help:"Where to keep what devices report: a file, or postgres://user:password@host/database (default: esper.db, in the data)."`
+	Realm       string `placeholder:"REALM" help:"First part of every topic (default: the site's, or home)."`
+	Follow      string `placeholder:"REPOSITORY" group:"Build server:" help:"Release each new commit of a git repository, a folder or a URL."`
+	Push        bool   `group:"Build server:" help:"Release each new commit that is pushed to /git/site.git."`
+	HookSecret  string `env:"ESPER_HOOK_SECRET_FILE" placeholder:"FILE" group:"Build server:" help:"File with the secret of the webhooks that are sent to /hooks/git, which make it look at once."`
+	followFlags `group:"Build server:"`
+	Verbose     bool `short:"v" help:"Log every connection and check too."`
 }
 
 // Help is the command's description.
@@ -53,6 +61,9 @@ func (c *serveCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
+	if c.Follow != "" && c.Push {
+		return hint(errors.New("--follow and --push are two ways to get commits"), "choose one")
+	}
 	running, err := server.Open(config)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return hint(err, "another program listens there, perhaps another 'esper serve'; --http and --mqtt-listen choose other ports")
@@ -63,7 +74,64 @@ func (c *serveCommand) Run(s *streams) error {
 	warnOpen(log, running, config)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if c.Follow != "" || c.Push {
+		if err := c.build(ctx, s, running, log); err != nil {
+			return errors.Join(err, running.Close())
+		}
+	}
 	return running.Run(ctx)
+}
+
+// build makes the server a build server.
+func (c *serveCommand) build(ctx context.Context, s *streams, running *server.Server, log *slog.Logger) error {
+	opened, err := site.Open(c.Site)
+	if err != nil && !errors.Is(err, site.ErrNoSite) {
+		return err
+	}
+	data := c.Data
+	if data == "" {
+		data = opened.DataPath() // or config would have failed
+	}
+	hook, err := c.hookSecret()
+	if err != nil {
+		return err
+	}
+	announce := func(ctx context.Context, _ *site.Site) error { return running.Announce(ctx) }
+	w, err := c.open(ctx, s, c.Follow, data, opened, running.Repository(), announce, log)
+	if err != nil {
+		return err
+	}
+	var push, hooks http.Handler
+	if c.Push {
+		if push, err = w.Push(); err != nil {
+			return err
+		}
+		log.Info("push to", "repository", "http://"+running.HTTPAddr().String()+watch.PushPath+"site.git")
+	}
+	if hook != "" {
+		hooks = w.Hook(hook)
+	}
+	running.Builds(w, push, hooks)
+	return nil
+}
+
+// minHookSecret is the least length of a webhook's secret, in bytes.
+const minHookSecret = 16
+
+// hookSecret reads the secret of the webhooks, empty if there are none.
+func (c *serveCommand) hookSecret() (string, error) {
+	if c.HookSecret == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(c.HookSecret)
+	if err != nil {
+		return "", err
+	}
+	secret := strings.TrimSpace(string(text))
+	if len(secret) < minHookSecret {
+		return "", hint(fmt.Errorf("%s: the secret is shorter than %d characters", c.HookSecret, minHookSecret), "'openssl rand -hex 32' makes one")
+	}
+	return secret, nil
 }
 
 // config returns how the server is set up, from the command line as far as it is

@@ -18,6 +18,7 @@ import (
 	"esper/internal/repository"
 	"esper/internal/rollout"
 	"esper/internal/store"
+	"esper/internal/watch"
 )
 
 // Path is the path that everything here is under.
@@ -33,7 +34,9 @@ type Config struct {
 	Tell func(id string) error
 	// Guard lets in who may.
 	Guard *access.Guard
-	Log   *slog.Logger
+	// Builds is the build server, or nil.
+	Builds *watch.Watcher
+	Log    *slog.Logger
 }
 
 // api answers requests.
@@ -58,6 +61,7 @@ func (a *api) register(mux *http.ServeMux) *huma.OpenAPI {
 	a.registerRollouts(described)
 	a.registerDevices(described)
 	a.registerAudit(described)
+	a.registerBuilds(described)
 	schemas := described.OpenAPI().Components.Schemas.Map()
 	device := schemas["Device"].Properties
 	device["info"], device["update"] = orNull(device["info"]), orNull(device["update"])
@@ -101,11 +105,12 @@ func schemaName(t reflect.Type, hint string) string {
 // problem is the answer for an error.
 func (a *api) problem(err error) error {
 	switch {
-	case errors.Is(err, conductor.ErrNoDevice), errors.Is(err, store.ErrNoDevice), errors.Is(err, conductor.ErrNoType):
+	case errors.Is(err, conductor.ErrNoDevice), errors.Is(err, store.ErrNoDevice), errors.Is(err, conductor.ErrNoType),
+		errors.Is(err, watch.ErrNoBuild):
 		return huma.Error404NotFound(err.Error())
 	case errors.Is(err, rollout.ErrNotNow):
 		return huma.Error409Conflict(err.Error())
-	case errors.Is(err, conductor.ErrNoRelease), errors.Is(err, store.ErrLabel):
+	case errors.Is(err, conductor.ErrNoRelease), errors.Is(err, store.ErrLabel), errors.Is(err, watch.ErrNotFollowed):
 		return huma.Error422UnprocessableEntity(err.Error())
 	}
 	a.Log.Error("a request cannot be answered", "error", err)

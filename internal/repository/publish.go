@@ -42,33 +42,52 @@ func (r *Repository) Publish(rel *release.Release, force bool) error {
 	return nil
 }
 
-func (r *Repository) publish(rel *release.Release, force bool) error {
+// Check returns the error that [Repository.Publish] would refuse the release with as things
+// stand, and changes nothing.
+func (r *Repository) Check(rel *release.Release, force bool) error {
+	if _, _, err := r.check(rel, force); err != nil {
+		return fmt.Errorf("publish %s %s: %w", rel.Type, rel.Version, err)
+	}
+	return nil
+}
+
+// check says whether the release is stored, and whether it is the current one, if it may be
+// published.
+func (r *Repository) check(rel *release.Release, force bool) (stored, current bool, err error) {
 	if err := image.CheckDeviceType(rel.Type); err != nil {
-		return err
+		return false, false, err
 	}
 	if err := checkVersion(rel.Version); err != nil {
-		return err
+		return false, false, err
 	}
+	if stored, err = r.stored(rel); err != nil {
+		return false, false, err
+	}
+	old, err := r.Current(rel.Type)
+	found, err := exists(err)
+	switch {
+	case err != nil:
+		return stored, false, err
+	case found && stored && old.Version == rel.Version:
+		return true, true, nil
+	case found && rel.Sequence != 0 && rel.Sequence <= old.Sequence && !force:
+		return stored, false, fmt.Errorf("%w: %d, published is %s with %d", ErrNotNewer, rel.Sequence, old.Version, old.Sequence)
+	}
+	return stored, false, nil
+}
+
+func (r *Repository) publish(rel *release.Release, force bool) error {
 	unlock, err := r.lock()
 	if err != nil {
 		return err
 	}
 	defer unlock()
-
-	stored, err := r.stored(rel)
+	stored, current, err := r.check(rel, force)
 	if err != nil {
 		return err
 	}
-	current, err := r.Current(rel.Type)
-	found, err := exists(err)
-	if err != nil {
-		return err
-	}
-	if found && stored && current.Version == rel.Version {
+	if current {
 		return r.link(rel.Type) // a crash may have left the first publication without
-	}
-	if found && rel.Sequence != 0 && rel.Sequence <= current.Sequence && !force {
-		return fmt.Errorf("%w: %d, published is %s with %d", ErrNotNewer, rel.Sequence, current.Version, current.Sequence)
 	}
 	if !stored {
 		if err := r.store(rel); err != nil {

@@ -61,6 +61,7 @@ type Server struct {
 	guard      *access.Guard
 	http, mqtt net.Listener                  // mqtt is nil with an external broker
 	client     atomic.Pointer[broker.Client] // of the broker, nil until there is one
+	builds     *builds                       // nil: it builds nothing
 }
 
 // Open gets a server ready: when it returns, the addresses are known and
@@ -163,6 +164,8 @@ func (s *Server) Run(ctx context.Context) error {
 	go func() { watching <- s.watchFleet(ctx) }()
 	conducting := make(chan struct{})
 	go func() { defer close(conducting); s.conduct(ctx) }()
+	building := make(chan struct{})
+	go func() { defer close(building); s.build(ctx) }()
 	var err error
 	select {
 	case err = <-watching:
@@ -181,6 +184,7 @@ func (s *Server) Run(ctx context.Context) error {
 		web.Close()
 	}
 	<-conducting
+	<-building
 	err = errors.Join(err, <-watching)
 	stopStoring() // after the last message
 	<-stored
@@ -310,8 +314,10 @@ func (s *Server) routes() http.Handler {
 	})
 	mux.Handle(FirmwarePath, http.StripPrefix(FirmwarePath[:len(FirmwarePath)-1], firmware))
 	mux.Handle(api.Path, api.Handler(api.Config{
-		Store: s.inventory.store, Repository: s.repository, Conductor: s.conductor, Tell: s.tell, Guard: s.guard, Log: s.log,
+		Store: s.inventory.store, Repository: s.repository, Conductor: s.conductor, Tell: s.tell, Builds: s.watcher(),
+		Guard: s.guard, Log: s.log,
 	}))
+	s.buildRoutes(mux)
 	mux.HandleFunc("GET /healthz", s.health)
 	return mux
 }

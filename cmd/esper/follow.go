@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"esper/internal/build"
+	"esper/internal/pipeline"
+	"esper/internal/repository"
+	"esper/internal/site"
+	"esper/internal/watch"
+)
+
+// followFlags say how a build server builds.
+type followFlags struct {
+	Branch   string        `placeholder:"NAME" help:"Branch to follow (default: the one that the repository's HEAD names when it is first seen; main if it is pushed to)."`
+	Folder   string        `placeholder:"DIR" help:"Folder of the site in the repository (default: the repository is the site)."`
+	Order    string        `enum:"newest,every" default:"newest" help:"What to do with commits that come during a build: skip all but the newest, or build every one in order."`
+	Interval time.Duration `placeholder:"TIME" help:"Time between two looks at the repository (default: 10s for a folder, 1m for a URL)."`
+	All      bool          `help:"Release every device type with each commit, not only those whose firmware changed."`
+	Key      []string      `env:"ESPER_KEY" placeholder:"FILE" sep:"none" help:"Private key to sign with; up to three (default: release.key, in the site)."`
+	SDK      string        `name:"sdk" env:"SDK_DIR" placeholder:"DIR" help:"Link for the chip, with the vendor's NONOS SDK 3.0 in DIR (default: for the emulator)."`
+}
+
+// watchCommand follows a repository.
+type watchCommand struct {
+	Source     string `arg:"" optional:"" help:"The site's git repository: a folder or a URL (default: the site you are in)."`
+	Data       string `placeholder:"DIR" help:"Folder for the builds (default: data, in the site)."`
+	Repository string `placeholder:"DIR" help:"Folder to publish to (default: firmware, in the data)."`
+	followFlags
+	tellFlags
+}
+
+// Help is the command's description.
+func (c *watchCommand) Help() string {
+	return `Follows a branch of a site's git repository until it is interrupted. Each new commit is checked
+out clean, built, signed and published, and the devices are told; a commit that fails publishes
+nothing. Only device types whose firmware changed are released.
+
+'esper builds --data DIR' lists what was built, with the logs. 'esper serve --follow' does the same
+within the server, and 'esper serve --push' offers a repository to push to.`
+}
+
+// Run follows until it is interrupted.
+func (c *watchCommand) Run(s *streams) error {
+	log := slog.New(slog.NewTextHandler(s.err, nil))
+	opened, err := site.Open(c.Site)
+	if err != nil && !errors.Is(err, site.ErrNoSite) {
+		return err
+	}
+	if c.Source == "" {
+		if opened == nil {
+			return hint(err, "name the repository: esper watch URL --data DIR")
+		}
+		c.Source = opened.Dir
+	}
+	data := c.Data
+	if data == "" {
+		if opened == nil {
+			return hint(err, "outside a site, name the folder for the builds: --data DIR")
+		}
+		data = opened.DataPath()
+	}
+	if err := makeDataDir(data); err != nil {
+		return err
+	}
+	if c.Repository == "" {
+		c.Repository = repositoryDir(data)
+	}
+	target, err := repository.Open(c.Repository)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	w, err := c.open(ctx, s, c.Source, data, opened, target, c.announce, log)
+	if err != nil {
+		return err
+	}
+	log.Info("following", "repository", redacted(c.Source), "builds", w.Dir())
+	return w.Run(ctx)
+}
+
+// announce tells the devices of a site to check.
+func (c *watchCommand) announce(ctx context.Context, s *site.Site) error {
+	tell := c.tellFlags
+	tell.Site = s.Dir
+	return tell.tell(ctx, []string{""}, func(string, string) {})
+}
+
+// open gets a build server ready. Opened is the site that the command was called in, or nil.
+func (f *followFlags) open(ctx context.Context, s *streams, source, data string, opened *site.Site, target pipeline.Target,
+	announce func(context.Context, *site.Site) error, log *slog.Logger) (*watch.Watcher, error) {
+	keys := f.Key
+	if len(keys) == 0 {
+		if opened == nil {
+			return nil, hint(errors.New("no private key to sign with"), "--key FILE names it; 'esper keygen' makes one")
+		}
+		keys = []string{filepath.Join(opened.Dir, site.KeyName+".key")}
+	}
+	for _, key := range keys { // better now than at the first commit
+		if _, err := os.Stat(key); err != nil {
+			return nil, hint(fmt.Errorf("no private key to sign with: %w", err), "--key FILE names it; 'esper keygen' makes one")
+		}
+	}
+	source, folder, interval := locate(source)
+	if f.Folder != "" {
+		folder = f.Folder
+	}
+	if f.Interval > 0 {
+		interval = f.Interval
+	}
+	if filepath.IsAbs(folder) || !filepath.IsLocal(filepath.Join(".", folder)) {
+		return nil, fmt.Errorf("--folder %s should be a folder in the repository", folder)
+	}
+	w, err := watch.Open(ctx, watch.Config{
+		Data: data, Source: source, Branch: f.Branch, Folder: folder, Every: f.Order == "every", Interval: interval, Log: log,
+		Make: func(ctx context.Context, m watch.Making) ([]pipeline.Outcome, error) {
+			return f.make(ctx, s, m, keys, target, announce)
+		},
+	})
+	if errors.Is(err, watch.ErrLocked) {
+		err = hint(err, "is 'esper watch' or 'esper serve' running already? --data names another folder")
+	}
+	return w, err
+}
+
+// locate returns where to fetch a source from, the site's folder in it, and how often to look.
+func locate(source string) (where, folder string, interval time.Duration) {
+	if source == "" {
+		return "", "", 10 * time.Second // it is pushed to, perhaps as a folder
+	}
+	info, err := os.Stat(source)
+	if err != nil || !info.IsDir() {
+		return source, "", time.Minute
+	}
+	where, folder, interval = source, "", 10*time.Second
+	if abs, err := filepath.Abs(source); err == nil {
+		where = abs
+	}
+	git := exec.Command("git", "rev-parse", "--show-toplevel", "--show-prefix")
+	git.Dir = where
+	if out, err := git.Output(); err == nil { // not in a bare repository
+		if top, prefix, found := strings.Cut(strings.TrimSuffix(string(out), "\n"), "\n"); found {
+			where, folder = top, filepath.FromSlash(strings.TrimSuffix(prefix, "/"))
+		}
+	}
+	return where, folder, interval
+}
+
+// make makes and announces the releases of a commit.
+func (f *followFlags) make(ctx context.Context, s *streams, m watch.Making, keyFiles []string, target pipeline.Target,
+	announce func(context.Context, *site.Site) error) ([]pipeline.Outcome, error) {
+	opened, err := site.Open(m.Dir)
+	if err != nil {
+		return nil, err
+	}
+	m.Log.Hide(opened.Config.WiFi.Password.Reveal(), opened.Config.MQTT.Password.Reveal())
+	keys, err := (&releaseCommand{Key: keyFiles}).signingKeys(s, opened)
+	if err != nil {
+		return nil, err
+	}
+	m.Log.Hide(keyTexts(keys)...)
+	outcomes, err := pipeline.Job{
+		Site: opened, Version: m.Version, Keys: keys, All: f.All, SDKDir: f.SDK, Target: target, Log: m.Log,
+	}.Run(ctx)
+	var compile *build.CompileError
+	if err != nil && !errors.As(err, &compile) {
+		err = buildHint(publishHint(err))
+	}
+	released := false
+	for _, o := range outcomes {
+		released = released || o.Version == m.Version.Name
+	}
+	if !released || err != nil {
+		return outcomes, err
+	}
+	if err := announce(ctx, opened); err != nil {
+		fmt.Fprintf(m.Log, "warning: published, but the devices could not be told; they find it at their next check: %v\n", err)
+	} else {
+		fmt.Fprintln(m.Log, "told the devices")
+	}
+	return outcomes, ctx.Err()
+}
+
+// keyTexts are private keys as somebody could write them.
+func keyTexts(keys []ed25519.PrivateKey) []string {
+	var texts []string
+	for _, key := range keys {
+		texts = append(texts, base64.StdEncoding.EncodeToString(key.Seed()), fmt.Sprintf("%x", key.Seed()))
+	}
+	return texts
+}
+
+// redacted is a repository's URL without its password.
+func redacted(source string) string {
+	if scheme, rest, found := strings.Cut(source, "://"); found {
+		if _, host, found := strings.Cut(rest, "@"); found {
+			return scheme + "://" + host
+		}
+	}
+	return source
+}
