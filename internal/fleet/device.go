@@ -105,6 +105,9 @@ type Info struct {
 		RSSI    int    `json:"rssi"` // dBm
 		Channel int    `json:"channel"`
 	} `json:"wifi"`
+	// Features are name and kind of what it can do; nil in safe mode, which has none.
+	Features map[string]string `json:"features,omitempty"`
+
 	Heap   uint32 `json:"heap"`   // free bytes
 	Uptime uint64 `json:"uptime"` // seconds
 }
@@ -160,6 +163,9 @@ func (i *Info) check(id string) string {
 		if s != nil && !isVersion(s.Version) {
 			return "a slot's version is not a version"
 		}
+	}
+	if reason := checkFeatures(i.Features); reason != "" {
+		return reason
 	}
 	for _, text := range []string{
 		i.FlashID, i.Version.SDK, i.Boot.Reset, i.Network.MAC, i.Network.IP, i.Network.Mask, i.Network.Gateway, i.WiFi.BSSID,

@@ -4,8 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"maps"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"esper/internal/broker"
@@ -17,8 +16,7 @@ const DefaultPrefix = "homeassistant"
 
 // Options are what a site says about Home Assistant.
 type Options struct {
-	Prefix   string   // of the discovery topics; empty: Home Assistant is told nothing
-	Switches []string // the names of the features that can be switched
+	Prefix string // of the discovery topics; empty: Home Assistant is told nothing
 }
 
 // Config is how a bridge is set up.
@@ -47,30 +45,25 @@ type Bridge struct {
 	config Config
 	poked  chan struct{}
 
-	mu       sync.Mutex
-	features map[string]features         // by device
-	gone     map[string]map[feature]bool // of devices: features that were announced once
-	again    bool                        // everything is to be published anew
+	again atomic.Bool // everything is to be published anew
 
-	// Of Run alone: what was published.
+	// Of Run alone, by device: what was published, and the features that were announced at
+	// any time.
 	announced map[string]described
 	stated    map[string]string
+	features  map[string]features
 }
 
 // New returns a bridge.
 func New(c Config) *Bridge {
 	return &Bridge{
 		config: c, poked: make(chan struct{}, 1),
-		features: map[string]features{}, gone: map[string]map[feature]bool{},
-		announced: map[string]described{}, stated: map[string]string{},
+		announced: map[string]described{}, stated: map[string]string{}, features: map[string]features{},
 	}
 }
 
 // Run tells Home Assistant about the fleet until the context ends.
 func (b *Bridge) Run(ctx context.Context, client broker.Client) error {
-	if err := client.Subscribe(b.config.Realm+"/+/+", b.handle); err != nil {
-		return err
-	}
 	if err := client.Subscribe(b.config.Prefix+"/status", b.birth); err != nil {
 		return err
 	}
@@ -112,75 +105,21 @@ func (b *Bridge) birth(m broker.Message) {
 
 // restart lets everything be published anew.
 func (b *Bridge) restart() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.again = true
-	b.poke()
-}
-
-func (b *Bridge) poke() {
+	b.again.Store(true)
 	select {
 	case b.poked <- struct{}{}:
 	default:
 	}
 }
 
-// handle takes in what may be the state of a feature. An empty one removes the feature.
-func (b *Bridge) handle(m broker.Message) {
-	id, name, ok := parseTopic(b.config.Realm, m.Topic)
-	if !ok {
-		return
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	of := b.features[id]
-	before, known := of[name]
-	if len(m.Payload) == 0 {
-		if known {
-			delete(of, name)
-			b.leave(id, feature{name, before})
-		}
-		return
-	}
-	now, ok := platform(name, string(m.Payload), before, b.config.Switches)
-	switch {
-	case !ok || now == before:
-		return
-	case !known && (len(of) == maxFeatures || of == nil && len(b.features) == maxDevices):
-		return
-	case of == nil:
-		of = features{}
-		b.features[id] = of
-	case known:
-		b.leave(id, feature{name, before})
-	}
-	of[name] = now
-	delete(b.gone[id], feature{name, now})
-	b.poke()
-}
-
-// leave notes that a device has a feature no more.
-func (b *Bridge) leave(id string, f feature) {
-	if b.gone[id] == nil {
-		b.gone[id] = map[feature]bool{}
-	}
-	if len(b.gone[id]) < maxFeatures {
-		b.gone[id][f] = true
-	}
-	b.poke()
-}
-
 // publish publishes what has changed.
 func (b *Bridge) publish(client broker.Client) {
-	b.mu.Lock()
-	if b.again {
-		b.again = false
+	if b.again.Swap(false) {
 		for id := range b.announced { // still to be removed, if it is forgotten
 			b.announced[id] = described{}
 		}
 		clear(b.stated)
 	}
-	b.mu.Unlock()
 	known := map[string]bool{}
 	for _, d := range b.config.Fleet.Devices() {
 		known[d.ID] = true
@@ -197,10 +136,7 @@ func (b *Bridge) publish(client broker.Client) {
 		if b.send(client, b.configTopic(id), nil) && b.send(client, b.stateTopic(id), nil) {
 			delete(b.announced, id)
 			delete(b.stated, id)
-			b.mu.Lock()
 			delete(b.features, id)
-			delete(b.gone, id)
-			b.mu.Unlock()
 		}
 	}
 }
@@ -215,20 +151,21 @@ func (b *Bridge) stateTopic(id string) string {
 
 // announce publishes the configuration of a device if it has changed.
 func (b *Bridge) announce(client broker.Client, d fleet.Device) {
-	b.mu.Lock()
-	has, gone := maps.Clone(b.features[d.ID]), maps.Clone(b.gone[d.ID])
-	b.mu.Unlock()
+	has := featuresOf(d)
+	if d.Info.Features == nil {
+		has = b.features[d.ID] // in safe mode they are gone only for a while
+	}
 	now := described{id: d.ID, deviceType: d.Type(), version: d.Version(), name: b.config.Name(d.ID), features: has.key()}
 	if b.announced[d.ID] == now {
 		return
 	}
-	text, err := config(b.config.Realm, now, has, gone)
+	text, err := config(b.config.Realm, now, has, b.features[d.ID])
 	if err != nil {
 		b.config.Log.Error("Home Assistant is not told of a device", "device", d.ID, "error", err)
 		return
 	}
 	if b.send(client, b.configTopic(d.ID), text) {
-		b.announced[d.ID] = now
+		b.announced[d.ID], b.features[d.ID] = now, has
 	}
 }
 

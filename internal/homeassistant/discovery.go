@@ -72,16 +72,9 @@ type described struct {
 	features                string // the device's features, as features.key returns them
 }
 
-// The platforms of features.
-const (
-	switchable   = "switch"
-	binarySensor = "binary_sensor"
-	sensor       = "sensor"
-)
-
-// config returns the configuration of a device. Gone are features, with the platforms that
-// they had, that Home Assistant is to remove.
-func config(realm string, d described, has features, gone map[feature]bool) ([]byte, error) {
+// config returns the configuration of a device. What it had before and has no more, Home
+// Assistant is to remove.
+func config(realm string, d described, has, had features) ([]byte, error) {
 	object := objectID(realm, d.id)
 	topic := realm + "/" + d.id
 	status := []availability{{topic + "/status", fleet.Online, fleet.Offline}}
@@ -95,11 +88,11 @@ func config(realm string, d described, has features, gone map[feature]bool) ([]b
 			StateTopic: topic + "/" + availableTopic, CommandTopic: topic + "/update", PayloadInstall: "install",
 		},
 		"connectivity": { // the one that is there when the device is not
-			Platform: binarySensor, Name: "Connectivity", DeviceClass: "connectivity", Category: "diagnostic",
+			Platform: fleet.BinarySensor, Name: "Connectivity", DeviceClass: "connectivity", Category: "diagnostic",
 			StateTopic: topic + "/status", PayloadOn: fleet.Online, PayloadOff: fleet.Offline,
 		},
 		"signal": {
-			Platform: sensor, Name: "Signal strength", DeviceClass: "signal_strength", Category: "diagnostic",
+			Platform: fleet.Sensor, Name: "Signal strength", DeviceClass: "signal_strength", Category: "diagnostic",
 			StateClass: "measurement", Unit: "dBm", Availability: status,
 			StateTopic: topic + "/info", ValueTemplate: "{{ value_json.wifi.rssi }}",
 		},
@@ -111,12 +104,12 @@ func config(realm string, d described, has features, gone map[feature]bool) ([]b
 	for name, platform := range has {
 		c := component{Platform: platform, Name: name, Availability: status, StateTopic: topic + "/" + name}
 		switch platform {
-		case switchable:
+		case fleet.Switch:
 			c.CommandTopic = topic + "/" + name + "/set"
 			c.PayloadOn, c.PayloadOff = "1", "0"
-		case binarySensor:
+		case fleet.BinarySensor:
 			c.PayloadOn, c.PayloadOff = "1", "0"
-		case sensor:
+		case fleet.Sensor:
 			c.StateClass = "measurement"
 		}
 		all[feature{name, platform}.component()] = c
@@ -125,8 +118,10 @@ func config(realm string, d described, has features, gone map[feature]bool) ([]b
 		c.UniqueID = object + "_" + key
 		all[key] = c
 	}
-	for f := range gone {
-		all[f.component()] = component{Platform: f.platform}
+	for name, platform := range had {
+		if has[name] != platform {
+			all[feature{name, platform}.component()] = component{Platform: platform}
+		}
 	}
 	return json.Marshal(payload{
 		Device: device{

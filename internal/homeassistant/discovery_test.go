@@ -19,9 +19,9 @@ func read(t *testing.T, text []byte) map[string]any {
 	return all
 }
 
-func components(t *testing.T, has features, gone map[feature]bool) map[string]any {
+func components(t *testing.T, has, had features) map[string]any {
 	t.Helper()
-	text, err := config("home", described{id: "00c0de", deviceType: "socket", version: "8a1b2c3d"}, has, gone)
+	text, err := config("home", described{id: "00c0de", deviceType: "socket", version: "8a1b2c3d"}, has, had)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,8 +51,8 @@ func TestComponents(t *testing.T) {
 	status := []any{map[string]any{
 		"topic": "home/00c0de/status", "payload_available": "ONLINE", "payload_not_available": "OFFLINE",
 	}}
-	got := components(t, features{"relay": switchable, "button": binarySensor, "brightness": sensor},
-		map[feature]bool{{"brightness", binarySensor}: true})
+	got := components(t, features{"relay": fleet.Switch, "button": fleet.BinarySensor, "brightness": fleet.Sensor},
+		features{"relay": fleet.Switch, "brightness": fleet.BinarySensor})
 	for key, want := range map[string]map[string]any{
 		"update": {
 			"p": "update", "unique_id": "esper_home_00c0de_update", "name": "Firmware", "device_class": "firmware",
@@ -108,42 +108,6 @@ func TestDevicesOfDifferentRealmsAreDifferent(t *testing.T) {
 			return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", c)
 		}) {
 			t.Errorf("%s: Home Assistant does not allow %s", realm, id)
-		}
-	}
-}
-
-func TestWhatAFeatureIs(t *testing.T) {
-	switches := []string{"relay"}
-	for _, c := range []struct{ name, value, before, want string }{
-		{"relay", "1", "", switchable},
-		{"relay", "0", switchable, switchable},
-		{"button", "0", "", binarySensor},
-		{"button", "2", binarySensor, sensor},
-		{"brightness", "0", sensor, sensor},
-		{"brightness", "-12.5", "", sensor},
-		{"brightness", "NaN", sensor, ""},
-		{"brightness", "0x10", sensor, ""},
-		{"brightness", "1e5", "", ""},
-		{"brightness", "--1", "", ""},
-		{"brightness", "{{ states }}", "", ""},
-		{"brightness", strings.Repeat("1", 100), "", ""},
-	} {
-		if got, _ := platform(c.name, c.value, c.before, switches); got != c.want {
-			t.Errorf("%s %q after %q: %q, want %q", c.name, c.value, c.before, got, c.want)
-		}
-	}
-}
-
-func TestOnlyPlainNamesAreFeatures(t *testing.T) {
-	for topic, want := range map[string]bool{
-		"home/00c0de/relay": true, "home/00c0de/relay_2-b": true,
-		"home/00c0de/status": false, "home/00c0de/info": false, "home/00c0de/update": false, "home/00c0de/reboot": false,
-		"home/00c0de/": false, "home/00c0de/{{ 7*7 }}": false, "home/00c0de/a\"b": false, "home/00c0de/~": false,
-		"home/00c0de/a/set": false, "home/00c0de/ä": false, "home/00C0DE/relay": false, "other/00c0de/relay": false,
-		"home/00c0de/" + strings.Repeat("a", 33): false,
-	} {
-		if _, _, ok := parseTopic("home", topic); ok != want {
-			t.Errorf("%q: %v, want %v", topic, ok, want)
 		}
 	}
 }

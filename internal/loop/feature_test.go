@@ -25,6 +25,9 @@ func TestAButtonIsReportedAndSwitchesTheRelay(t *testing.T) {
 	if w.state(d, "button") != "0" || w.state(d, "relay") != "0" || d.Pin(12) {
 		t.Fatalf("begins with button %q, relay %q", w.state(d, "button"), w.state(d, "relay"))
 	}
+	if info := w.device(d).Info; info.Features["relay"] != fleet.Switch || info.Features["button"] != fleet.BinarySensor || len(info.Features) != 2 {
+		t.Errorf("says to have the features %v", info.Features)
+	}
 	press := func(wanted string) {
 		t.Helper()
 		for range 3 { // it bounces

@@ -12,7 +12,7 @@ func TestHomeAssistantIsToldOnlyIfTheSiteSaysSo(t *testing.T) {
 	for text, want := range map[string]homeassistant.Options{
 		"":                  {},
 		"[homeassistant]\n": {Prefix: "homeassistant"},
-		"[homeassistant]\ndiscovery_prefix = \"ha/test\"\nswitches = [\"relay\"]\n": {Prefix: "ha/test", Switches: []string{"relay"}},
+		"[homeassistant]\ndiscovery_prefix = \"ha/test\"\n": {Prefix: "ha/test"},
 	} {
 		s, err := Open(newSite(t, good+"\n"+text))
 		if err != nil {
@@ -28,8 +28,6 @@ func TestWrongOptionsForHomeAssistantAreRefused(t *testing.T) {
 	for text, want := range map[string]string{
 		"discovery_prefix = \"\"":  "homeassistant.discovery_prefix",
 		"discovery_prefix = \"#\"": "homeassistant.discovery_prefix",
-		"switches = [\"info\"]":    "homeassistant.switches",
-		"switches = [\"a/b\"]":     "homeassistant.switches",
 	} {
 		if _, err := Open(newSite(t, good+"\n[homeassistant]\n"+text+"\n")); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want an error about %s", text, err, want)

@@ -58,6 +58,12 @@ void Device::restart() {
     restartTimer.once(RESTART_DELAY);
 }
 
+void Device::describe(Json& features) const {
+    for (const Service* service = services; service != nullptr; service = service->next) {
+        service->describe(features);
+    }
+}
+
 bool Device::publish(const char* name, const char* payload, size_t length) {
     char buffer[MAX_TOPIC];
     return topic(Subscription::Scope::ONE, name, "", buffer) &&

@@ -23,6 +23,9 @@ class Device : private Wifi::Listener, private Mqtt::Listener {
     // Restarts in a moment, so that what is queued for the broker still goes out.
     void restart();
 
+    // Adds its features, each a name and what it is.
+    void describe(Json& features) const;
+
     // Publishes under <realm>/<id>/, retained. False: the message is lost.
     bool publish(const char* name, const char* payload, size_t length);
 

@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 class Device;
+class Json;
 
 // A part of a device that wants to hear of its connections. Services live as long as the
 // device.
@@ -12,6 +13,9 @@ class Service {
     virtual void onBrokerUp() {}
     virtual void onBrokerDown() {}
     virtual void onConfirmed() {}  // the firmware's trial is over
+
+    // Adds what it is to the features in the device's info.
+    virtual void describe(Json&) const {}
 
   protected:
     explicit Service(Device* device);

@@ -24,7 +24,9 @@ template <const char* const name, uint16_t gpio, bool closesToGround = true>
 class Button : public Feature<name> {
   public:
     explicit Button(Device* device, Action action = {})
-        : Feature<name>(device), action(action), timer(bind<Button, &Button::poll>, this) {
+        : Feature<name>(device, "binary_sensor"),
+          action(action),
+          timer(bind<Button, &Button::poll>, this) {
         Gpio<gpio>::input();
         timer.repeat(INTERVAL);
     }

@@ -3,14 +3,15 @@
 #include <string.h>
 
 #include "../Device.h"
+#include "../Json.h"
 #include "../Text.h"
 
 // Something a device can do or measure, under <realm>/<id>/<name>. Its state is published
-// when it changes and when the broker is back.
+// when it changes and when the broker is back. What it is, its kind, the device's info tells.
 template <const char* const name>
 class Feature : public Service {
   protected:
-    explicit Feature(Device* device) : Service(device) {}
+    Feature(Device* device, const char* kind) : Service(device), kind(kind) {}
 
     virtual void publishState() = 0;
 
@@ -25,4 +26,7 @@ class Feature : public Service {
 
   private:
     void onBrokerUp() override { publishState(); }
+    void describe(Json& features) const override { features.string(name, kind); }
+
+    const char* const kind;
 };

@@ -12,7 +12,7 @@ template <const char* const name, uint16_t gpio, bool invert = false, uint16_t d
 class OnOffFeature : public Feature<name> {
   public:
     explicit OnOffFeature(Device* device, bool initial = false)
-        : Feature<name>(device),
+        : Feature<name>(device, "switch"),
           state(initial),
           commands(device, Subscription::Scope::ONE, name, "set",
                    receive<OnOffFeature, &OnOffFeature::onCommand>, this) {

@@ -12,7 +12,7 @@ class Sensor : public Feature<name> {
 
   public:
     explicit Sensor(Device* device)
-        : Feature<name>(device), timer(bind<Sensor, &Sensor::measure>, this) {
+        : Feature<name>(device, "sensor"), timer(bind<Sensor, &Sensor::measure>, this) {
         timer.repeat(seconds * 1000);
     }
 

@@ -12,7 +12,7 @@
 #include "../SafeMode.h"
 
 static constexpr uint32_t INTERVAL = 60000;  // ms
-static constexpr size_t MAX_INFO = 1024;     // bytes
+static constexpr size_t MAX_INFO = 1536;     // bytes
 
 static const char* resetReason() {
     switch (system_get_rst_info()->reason) {
@@ -50,15 +50,23 @@ void Info::publish() {
     if (buffer == nullptr) {
         return;
     }
-    Json json(buffer, MAX_INFO);
-    write(json);
-    if (json.fits()) {
-        device->publish("info", json.text(), json.length());
+    // With more features than there is room for, all else is still said.
+    if (!publish(buffer, true)) {
+        publish(buffer, false);
     }
     vPortFree(buffer, "", 0);
 }
 
-void Info::write(Json& json) const {
+bool Info::publish(char* buffer, bool features) const {
+    Json json(buffer, MAX_INFO);
+    write(json, features);
+    if (json.fits()) {
+        device->publish("info", json.text(), json.length());
+    }
+    return json.fits();
+}
+
+void Info::write(Json& json, bool features) const {
     json.object();
     json.string("device", configuration.device);
     json.string("chip_id", device->id());
@@ -111,6 +119,13 @@ void Info::write(Json& json) const {
     json.number("rssi", int32_t{wifi_station_get_rssi()});
     json.number("channel", uint32_t{wifi_get_channel()});
     json.endObject();
+
+    // In safe mode there are none, and what the firmware has is not known.
+    if (features && !SafeMode::active()) {
+        json.object("features");
+        device->describe(json);
+        json.endObject();
+    }
 
     json.number("heap", system_get_free_heap_size());
     json.number("uptime", Clock::seconds());

@@ -15,7 +15,8 @@ class Info : public Service {
     void onBrokerDown() override;
     void onConfirmed() override { publish(); }
     void publish();
-    void write(Json& json) const;
+    bool publish(char* buffer, bool features) const;  // false: there is no room
+    void write(Json& json, bool features) const;
 
     Timer timer;
 };
