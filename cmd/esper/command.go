@@ -62,6 +62,7 @@ func (e *invalidError) Unwrap() error { return e.error }
 type commands struct {
 	Environment environmentFlag `env:"ESPER_ENVIRONMENT" placeholder:"NAME" help:"The site's environment, [environment.NAME] in esper.toml (default: none)."`
 
+	Audit    auditCommand    `cmd:"" help:"Show who did what."`
 	Build    buildCommand    `cmd:"" help:"Build the firmware of a site."`
 	Builds   buildsCommand   `cmd:"" help:"Show what the build server builds, with the logs."`
 	Demo     demoCommand     `cmd:"" help:"Show the whole loop with emulated devices."`
@@ -83,6 +84,7 @@ type commands struct {
 	Retry    retryCommand    `cmd:"" help:"Let a device try again what it failed with."`
 	Rollout  rolloutCommand  `cmd:"" help:"Show roll-outs, and pause, resume, abort, approve or end them."`
 	Serve    serveCommand    `cmd:"" help:"Serve firmware and MQTT."`
+	Token    tokenCommand    `cmd:"" help:"Make, show and remove tokens, which let people and programs use the server."`
 	Trigger  triggerCommand  `cmd:"" help:"Tell devices to look for a new release."`
 	Verify   verifyCommand   `cmd:"" help:"Check signed releases."`
 	Version  versionCommand  `cmd:"" help:"Print the version of this program."`

@@ -97,7 +97,11 @@ func serverAdvice(err error) string {
 	case errors.As(err, &foreign):
 		return "an older 'esper serve' has no API; --server names another server"
 	case errors.As(err, &problem) && problem.Status == http.StatusUnauthorized:
-		return "name a file with your token: --token-file FILE; 'esper token' on the server makes one"
+		return "show a token: in a file, --token-file FILE, or in ESPER_TOKEN; 'esper token add' on the server makes one"
+	case errors.As(err, &problem) && problem.Status == http.StatusForbidden && strings.Contains(problem.Detail, "role"):
+		return "'esper token add NAME --role ROLE' on the server makes a token with another role"
+	case errors.As(err, &problem) && problem.Status == http.StatusForbidden && strings.Contains(problem.Detail, "TLS"):
+		return "ask https://…, for which 'esper serve' has --https; or a tunnel, ssh -L"
 	}
 	return ""
 }

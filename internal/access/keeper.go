@@ -32,6 +32,8 @@ const (
 	// rereadAfter is how old what it knows may be: when a new token is good, and a
 	// removed one no more.
 	rereadAfter = time.Second
+	// rereadUnknown is the same when a token is not known, which may have been made just now.
+	rereadUnknown = 100 * time.Millisecond
 	// readTimeout is how long the database may take.
 	readTimeout = 5 * time.Second
 	// usedEvery is how precisely it is noted when a token was used.
@@ -61,7 +63,7 @@ func NewKeeper(from Storage, log *slog.Logger) *Keeper {
 func (k *Keeper) Any() (bool, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.refresh()
+	k.refresh(rereadAfter)
 	return k.any, k.err
 }
 
@@ -76,11 +78,15 @@ func (k *Keeper) Identify(token string) (Identity, error) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.refresh()
+	k.refresh(rereadAfter)
+	t, known := k.tokens[hash]
+	if !known {
+		k.refresh(rereadUnknown)
+		t, known = k.tokens[hash]
+	}
 	if k.err != nil {
 		return Identity{}, k.err
 	}
-	t, known := k.tokens[hash]
 	switch now := k.now(); {
 	case !known:
 		return Identity{}, ErrUnknown
@@ -106,9 +112,9 @@ func (k *Keeper) Check(name, token string) (Identity, error) {
 
 // refresh reads the tokens if what is known is too old, and remembers failures as long, too.
 // While a database does not answer, nobody is let in.
-func (k *Keeper) refresh() {
+func (k *Keeper) refresh(after time.Duration) {
 	now := k.now()
-	if !k.read.IsZero() && now.Sub(k.read).Abs() < rereadAfter {
+	if !k.read.IsZero() && now.Sub(k.read).Abs() < after {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)

@@ -74,7 +74,7 @@ func TestTokensComeAndGoWithinASecond(t *testing.T) {
 		t.Fatalf("%v, %v", any, err)
 	}
 	from.set(nil, ada)
-	*at = at.Add(time.Second)
+	*at = at.Add(rereadUnknown)
 	if _, err := k.Identify(text); err != nil {
 		t.Errorf("a new one: %v", err)
 	}
