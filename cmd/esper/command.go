@@ -77,6 +77,7 @@ type commands struct {
 	Init     initCommand     `cmd:"" help:"Make a site."`
 	Keygen   keygenCommand   `cmd:"" help:"Make a signing key pair."`
 	Label    labelCommand    `cmd:"" help:"Name devices, group and tag them."`
+	New      newCommand      `cmd:"" help:"Make a device type."`
 	Pin      pinCommand      `cmd:"" help:"Pin a device to a release."`
 	Publish  publishCommand  `cmd:"" help:"Publish signed releases."`
 	Release  releaseCommand  `cmd:"" help:"Build, sign, publish and announce, in one."`

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/google/renameio/v2"
@@ -53,6 +54,8 @@ type TypeResult struct {
 	Version  string
 	Sequence uint32
 	Images   [image.Slots]ImageResult
+
+	Bootloader string // path of the bootloader's image for the type's flash mode
 }
 
 // ImageResult is the image for one slot. Sizes are in bytes.
@@ -108,6 +111,10 @@ func Build(ctx context.Context, s *site.Site, o Options) (*Result, error) {
 		Bootloader:    filepath.Join(o.Dir, BootloaderFile),
 		BootloaderELF: filepath.Join(o.Dir, bootloaderELF),
 	}
+	result.Types = make([]TypeResult, len(types))
+	for i, t := range types {
+		result.Types[i] = TypeResult{Name: t.Name, Version: version.Name, Sequence: version.Sequence}
+	}
 	links, linking := errgroup.WithContext(ctx)
 	links.SetLimit(b.jobs)
 	links.Go(func() error {
@@ -117,12 +124,13 @@ func Build(ctx context.Context, s *site.Site, o Options) (*Result, error) {
 		}
 		linked.Path, linked.ELF = result.Bootloader, result.BootloaderELF
 		files.add(linked)
+		for i, t := range types {
+			result.Types[i].Bootloader = files.addBootloader(o.Dir, linked.image, t.FlashMode)
+		}
 		return nil
 	})
-	result.Types = make([]TypeResult, len(types))
 	for i, j := range jobs {
 		r := &result.Types[i]
-		*r = TypeResult{Name: j.Name, Version: version.Name, Sequence: version.Sequence}
 		for slot := range image.Slots {
 			links.Go(func() error {
 				base := filepath.Join(o.Dir, j.Name)
@@ -279,6 +287,26 @@ func (o *outputs) add(l *linked) {
 	if l.elf != nil {
 		o.files[l.ELF] = l.elf
 	}
+}
+
+// addBootloader adds the bootloader for a flash mode: the mask ROM takes the mode from
+// the header of the image at address 0. It returns the file's path.
+func (o *outputs) addBootloader(dir string, content []byte, mode uint8) string {
+	if mode == content[2] {
+		return filepath.Join(dir, BootloaderFile)
+	}
+	for name, m := range site.FlashModes {
+		if m == mode {
+			content = slices.Clone(content)
+			content[2] = mode
+			path := filepath.Join(dir, "bootloader-"+name+".bin")
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			o.files[path] = content
+			return path
+		}
+	}
+	panic("no such flash mode") // site.Open has checked it
 }
 
 // write writes the files that are not there as they should be.

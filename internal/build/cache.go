@@ -140,7 +140,7 @@ func prune(cache string) error {
 	if info, err := os.Stat(mark); err == nil && now.Sub(info.ModTime()) < pruneEvery {
 		return nil
 	}
-	for _, pattern := range []string{"objects/*", "linked/*", "sources-*", "new-*", "link-*", "compile-*"} {
+	for _, pattern := range []string{"objects/*", "linked/*", "sources-*", "constants-*", "new-*", "link-*", "compile-*"} {
 		paths, err := filepath.Glob(filepath.Join(cache, pattern))
 		if err != nil {
 			return err

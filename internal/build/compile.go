@@ -45,6 +45,13 @@ type unit struct {
 	headers string // hash of the headers in dir, if it is not one of the firmware's
 	label   string // what messages call it
 	flags   []string
+	include []folder // where its headers are looked for, before the framework's
+}
+
+// folder is a folder of headers.
+type folder struct {
+	path string
+	name string // stands for the path in objects
 }
 
 // bootloaderObjects compiles the bootloader.
@@ -85,19 +92,55 @@ func (b *builder) deviceObjects(out *objects, c site.Config, t job) func() error
 		if err != nil {
 			return err
 		}
-		var units []unit
-		for _, name := range t.Sources {
-			content, err := os.ReadFile(filepath.Join(t.Dir, name))
+		var include []folder
+		if len(t.Constants) > 0 {
+			text := constantsHeader(t.Constants)
+			dir, err := b.constantsDir(text)
 			if err != nil {
 				return err
 			}
-			units = append(units, unit{dir: t.Dir, name: name, content: content, headers: headers,
-				label: t.Name + "/" + name, flags: permissive})
+			include = append(include, folder{dir, "constants"})
+			headers += hash(text)
+		}
+		var libraries []unit
+		for _, library := range t.Libraries {
+			own := folder{library.Dir, site.LibraryDir + "/" + library.Name}
+			all := folder{filepath.Dir(library.Dir), site.LibraryDir}
+			libraryHeaders, err := hashHeaders(all.path)
+			if err != nil {
+				return err
+			}
+			units, err := siteUnits(library.Dir, own.name, library.Sources, libraryHeaders, []folder{own, all})
+			if err != nil {
+				return err
+			}
+			libraries = append(libraries, units...)
+			include = append(include, own)
+			headers += libraryHeaders
+		}
+		units, err := siteUnits(t.Dir, t.Name, t.Sources, headers, include)
+		if err != nil {
+			return err
 		}
 		units = append(units, unit{name: "configuration.cpp", content: configuration(c, t.Name, t.version),
 			label: t.Name + "/configuration.cpp", flags: strict})
-		return b.compileAll(out, units)
+		return b.compileAll(out, append(units, libraries...))
 	}
+}
+
+// siteUnits returns sources that the site's author wrote; label is what messages call
+// their folder.
+func siteUnits(dir, label string, sources []string, headers string, include []folder) ([]unit, error) {
+	var units []unit
+	for _, name := range sources {
+		content, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return nil, err
+		}
+		units = append(units, unit{dir: dir, name: name, content: content, headers: headers,
+			label: label + "/" + name, flags: permissive, include: include})
+	}
+	return units, nil
 }
 
 // firmwareUnits returns the sources in one of the firmware's folders.
@@ -160,8 +203,12 @@ func (b *builder) compile(u unit) (string, error) {
 		tool, flags = "gcc", nil
 	}
 	flags = append(flags, u.flags...)
+	var include []string
+	for _, folder := range u.include {
+		include = append(include, folder.name)
+	}
 	hash := sha256.New()
-	fmt.Fprintf(hash, "%q %s %q %s %s %q %d\n%s", b.toolchain.identity, tool, flags, b.headers, u.headers,
+	fmt.Fprintf(hash, "%q %s %q %q %s %s %q %d\n%s", b.toolchain.identity, tool, flags, include, b.headers, u.headers,
 		u.name, len(u.content), u.content)
 	object := filepath.Join(b.cache, "objects", hex.EncodeToString(hash.Sum(nil))+".o")
 	if found(object) {
@@ -200,6 +247,9 @@ func (b *builder) compileAnew(u unit, tool string, flags []string, object string
 	}
 	b.note("compile %s", u.label)
 	made := filepath.Join(temp, "object.o")
+	for _, folder := range u.include {
+		flags = append(flags, "-I"+folder.path, "-ffile-prefix-map="+folder.path+"="+folder.name)
+	}
 	args := slices.Concat(flags, []string{
 		"-I" + filepath.Join(b.sources, "framework"), "-I" + filepath.Join(b.sources, "sdk"), "-I" + b.monocypher,
 		"-ffile-prefix-map=" + b.sources + "=firmware", "-ffile-prefix-map=" + b.monocypher + "=monocypher",

@@ -39,7 +39,8 @@ func (b *builder) linkSlot(ctx context.Context, j job, slot int, device, framewo
 		before:  append(script, b.platformScripts()...),
 		after:   libraries,
 		elf:     elf,
-		pack:    func(p *program) (*linked, error) { return packSlot(p, slot) },
+		pack:    func(p *program) (*linked, error) { return packSlot(p, slot, j.FlashMode) },
+		header:  fmt.Sprint("flash mode ", j.FlashMode),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: slot %d: %w", j.Name, slot, err)
@@ -48,10 +49,10 @@ func (b *builder) linkSlot(ctx context.Context, j job, slot int, device, framewo
 }
 
 // packSlot packs the image for a slot.
-func packSlot(program *program, slot int) (l *linked, err error) {
+func packSlot(program *program, slot int, flashMode uint8) (l *linked, err error) {
 	in := image.Input{
 		Entry: program.entry, Segments: program.ram, Slot: slot,
-		FlashMode: image.FlashDOUT, FlashSizeFreq: image.Flash1MB40MHz,
+		FlashMode: flashMode, FlashSizeFreq: image.Flash1MB40MHz,
 	}
 	for _, s := range program.ram {
 		// The bootloader loads it, and lies above it.

@@ -18,6 +18,7 @@ type linkJob struct {
 	before, after []string // the linker's arguments around the objects
 	elf           string   // where the ELF file will be; empty: nobody wants it
 	pack          func(*program) (*linked, error)
+	header        string // what of the image is not in the program
 }
 
 // The files of a program in the cache. The ELF file is large and wanted in one place
@@ -108,7 +109,7 @@ func (b *builder) linkedBefore(name, elf string) *linked {
 // do not count.
 func (b *builder) linkHash(j linkJob) string {
 	hash := sha256.New()
-	fmt.Fprintf(hash, "%q %q %q", b.toolchain.identity, b.sdkIdentity, filepath.Base(b.sources))
+	fmt.Fprintf(hash, "%q %q %q %q", b.toolchain.identity, b.sdkIdentity, filepath.Base(b.sources), j.header)
 	for _, arg := range slices.Concat(linkFlags, j.before, j.objects, j.after) {
 		fmt.Fprintf(hash, " %q", filepath.Base(arg))
 	}

@@ -128,28 +128,34 @@ func readConfig(dir, environment string) (Config, error) {
 // parseConfig reads the text of an esper.toml. Unknown keys are errors. The
 // messages tell the line, never what stands in it: that may be a password.
 func parseConfig(text []byte) (*configFile, error) {
+	file := &configFile{}
+	if err := decodeStrictly(text, file); err != nil {
+		return nil, err
+	}
+	return file, file.checkEnvironments()
+}
+
+// decodeStrictly reads TOML of a limited size. Unknown keys are errors. The messages
+// tell the line, never what stands in it.
+func decodeStrictly(text []byte, file any) error {
 	if len(text) > maxConfigFile {
-		return nil, fmt.Errorf("larger than %d bytes", maxConfigFile)
+		return fmt.Errorf("larger than %d bytes", maxConfigFile)
 	}
 	if !utf8.Valid(text) {
-		return nil, errors.New("not UTF-8 text")
+		return errors.New("not UTF-8 text")
 	}
-	file := &configFile{}
 	err := toml.NewDecoder(strings.NewReader(string(text))).DisallowUnknownFields().Decode(file)
 	var unknown *toml.StrictMissingError
 	if errors.As(err, &unknown) && len(unknown.Errors) > 0 {
 		line, _ := unknown.Errors[0].Position()
-		return nil, fmt.Errorf("line %d: unknown key %s", line, strings.Join(unknown.Errors[0].Key(), "."))
+		return fmt.Errorf("line %d: unknown key %s", line, strings.Join(unknown.Errors[0].Key(), "."))
 	}
 	var malformed *toml.DecodeError
 	if errors.As(err, &malformed) {
 		line, column := malformed.Position()
-		return nil, fmt.Errorf("line %d, column %d: %s", line, column, strings.TrimPrefix(malformed.Error(), "toml: "))
+		return fmt.Errorf("line %d, column %d: %s", line, column, strings.TrimPrefix(malformed.Error(), "toml: "))
 	}
-	if err != nil {
-		return nil, err
-	}
-	return file, file.checkEnvironments()
+	return err
 }
 
 // check returns the configuration without its keys, or an error that names the

@@ -47,6 +47,10 @@ type DeviceType struct {
 	Name    string
 	Dir     string   // absolute
 	Sources []string // names of the .cpp and .c files in Dir, sorted, at least one
+
+	FlashMode uint8      // for the images' header: image.FlashDOUT unless device.toml says another
+	Constants []Constant // sorted by name
+	Libraries []Library  // in the order of device.toml
 }
 
 // Open reads the site in a folder, or in the nearest of its parents that holds
@@ -65,7 +69,7 @@ func OpenFor(dir, environment string) (*Site, error) {
 	if s.Config, err = readConfig(root, environment); err != nil {
 		return nil, err
 	}
-	if s.Types, err = readTypes(filepath.Join(root, DevicesDir)); err != nil {
+	if s.Types, err = readTypes(root); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -110,9 +114,10 @@ func find(dir string) (string, error) {
 	}
 }
 
-// readTypes reads the folder of device types. Files beside them, and names with
-// a dot in front, are none of its business.
-func readTypes(dir string) ([]DeviceType, error) {
+// readTypes reads the device types of the site in root. Files beside them, and names
+// with a dot in front, are none of its business.
+func readTypes(root string) ([]DeviceType, error) {
+	dir := filepath.Join(root, DevicesDir)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -134,7 +139,14 @@ func readTypes(dir string) ([]DeviceType, error) {
 		if err != nil {
 			return nil, err
 		}
-		types = append(types, DeviceType{entry.Name(), path, sources})
+		if len(sources) == 0 {
+			return nil, fmt.Errorf("%s: a device type without a .cpp or .c file", path)
+		}
+		t := DeviceType{Name: entry.Name(), Dir: path, Sources: sources}
+		if err := t.readDeviceFile(filepath.Join(root, LibraryDir)); err != nil {
+			return nil, err
+		}
+		types = append(types, t)
 	}
 	if len(types) == 0 {
 		return nil, fmt.Errorf("%s: no device types: each is a folder with .cpp or .c files", dir)
@@ -145,7 +157,7 @@ func readTypes(dir string) ([]DeviceType, error) {
 	return types, nil
 }
 
-// readSources returns the names of the sources in a device type's folder.
+// readSources returns the names of the sources in a folder.
 func readSources(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -169,9 +181,6 @@ func readSources(dir string) ([]string, error) {
 				filepath.Join(dir, name), info.Size(), maxSourceFile)
 		}
 		sources = append(sources, name)
-	}
-	if len(sources) == 0 {
-		return nil, fmt.Errorf("%s: a device type without a .cpp or .c file", dir)
 	}
 	if len(sources) > maxSources {
 		return nil, fmt.Errorf("%s: %d sources, but at most %d are allowed", dir, len(sources), maxSources)

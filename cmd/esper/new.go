@@ -1,0 +1,55 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+
+	"esper/firmware"
+	"esper/internal/site"
+)
+
+// newCommand makes parts of a site.
+type newCommand struct {
+	DeviceType newDeviceTypeCommand `cmd:"" help:"Make a device type."`
+}
+
+// newDeviceTypeCommand makes a device type.
+type newDeviceTypeCommand struct {
+	Name string `arg:"" help:"Its name: 1 to 31 of a-z, 0-9 and -, the first a letter."`
+	From string `placeholder:"TYPE" help:"Shipped device type to start from: socket, button or sensor (default: one without features)."`
+	Site string `default:"." placeholder:"DIR" help:"The site (default: the folder you are in, or above it)."`
+}
+
+// Help is the command's description.
+func (c *newDeviceTypeCommand) Help() string {
+	return `Makes the folder devices/NAME with a source to start from. Nothing is overwritten. It becomes
+part of the site when it is committed.
+
+The folder can hold further sources and a device.toml with the flash mode, constants and the
+libraries of that type: docs/device-types.md.`
+}
+
+// Run makes the device type.
+func (c *newDeviceTypeCommand) Run(s *streams) error {
+	devices, err := fs.Sub(firmware.Files, site.DevicesDir)
+	if err != nil {
+		return err
+	}
+	paths, err := site.AddType(c.Site, c.Name, devices, c.From)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return hint(err, "new overwrites nothing; choose another name")
+	case errors.Is(err, site.ErrNoSite):
+		return hint(err, "'esper init' makes a site")
+	case err != nil:
+		return err
+	}
+	for _, path := range paths {
+		s.note("made %s", path)
+	}
+	s.note("next:")
+	s.note("  edit it, then try it: esper build --type %s", c.Name)
+	s.note("  git add . && git commit -m 'Device type %s'", c.Name)
+	s.note("  esper release")
+	return nil
+}

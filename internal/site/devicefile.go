@@ -1,0 +1,143 @@
+package site
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"esper/internal/image"
+)
+
+// DeviceFile is the name of a device type's own configuration, which it need not have,
+// and LibraryDir of the folder with the site's libraries.
+const (
+	DeviceFile = "device.toml"
+	LibraryDir = "lib"
+)
+
+// Limits on what a device type may say of itself.
+const (
+	maxLibraries = 32
+	maxConstants = 64
+	maxText      = 256 // bytes of a constant
+)
+
+// FlashModes are the names of the modes in which a chip reads its flash.
+var FlashModes = map[string]uint8{
+	"qio": image.FlashQIO, "qout": image.FlashQOUT, "dio": image.FlashDIO, "dout": image.FlashDOUT,
+}
+
+// Constant is a value that the sources of a device type can use.
+type Constant struct {
+	Name  string
+	Value any // an int64 from -2^31 to 2^32-1, a bool or a string
+}
+
+// Library is a folder of sources that device types share.
+type Library struct {
+	Name    string
+	Dir     string   // absolute
+	Sources []string // names of the .cpp and .c files in Dir, sorted; none: headers only
+}
+
+// deviceFile is device.toml, as it is written.
+type deviceFile struct {
+	FlashMode string         `toml:"flash_mode"`
+	Libraries []string       `toml:"libraries"`
+	Constants map[string]any `toml:"constants"`
+}
+
+var (
+	constantName = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,47}$`)
+	libraryName  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,30}$`)
+)
+
+// readDeviceFile completes a device type by its own configuration, if it has one.
+// libraries is the folder of the site's.
+func (t *DeviceType) readDeviceFile(libraries string) error {
+	t.FlashMode = image.FlashDOUT
+	path := filepath.Join(t.Dir, DeviceFile)
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxConfigFile+1))
+	if err != nil {
+		return err
+	}
+	file := deviceFile{}
+	if err := decodeStrictly(text, &file); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if err := file.check(t); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	for _, name := range file.Libraries {
+		library := Library{Name: name, Dir: filepath.Join(libraries, name)}
+		if library.Sources, err = readSources(library.Dir); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s: libraries: there is no folder %s", path, library.Dir)
+		} else if err != nil {
+			return fmt.Errorf("%s: libraries: %w", path, err)
+		}
+		t.Libraries = append(t.Libraries, library)
+	}
+	return nil
+}
+
+// check sets what the file says by itself.
+func (f *deviceFile) check(t *DeviceType) error {
+	if f.FlashMode != "" {
+		mode, ok := FlashModes[f.FlashMode]
+		if !ok {
+			return fmt.Errorf("flash_mode: %.40q is none of qio, qout, dio and dout", f.FlashMode)
+		}
+		t.FlashMode = mode
+	}
+	if len(f.Libraries) > maxLibraries {
+		return fmt.Errorf("libraries: %d, but at most %d are allowed", len(f.Libraries), maxLibraries)
+	}
+	for i, name := range f.Libraries {
+		if !libraryName.MatchString(name) {
+			return fmt.Errorf("libraries: %.40q: a name is 1 to 31 letters, digits, - and _, and begins with a letter", name)
+		}
+		if slices.Contains(f.Libraries[:i], name) {
+			return fmt.Errorf("libraries: %s is there twice", name)
+		}
+	}
+	if len(f.Constants) > maxConstants {
+		return fmt.Errorf("constants: %d, but at most %d are allowed", len(f.Constants), maxConstants)
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Constants)) {
+		if !constantName.MatchString(name) {
+			return fmt.Errorf("constants: %.60q: a name is 1 to 48 of A-Z, 0-9 and _, and begins with a letter", name)
+		}
+		value := f.Constants[name]
+		switch v := value.(type) {
+		case bool:
+		case int64:
+			if v < math.MinInt32 || v > math.MaxUint32 {
+				return fmt.Errorf("constants.%s: %d is not between -2147483648 and 4294967295", name, v)
+			}
+		case string:
+			if len(v) > maxText || strings.ContainsRune(v, 0) {
+				return fmt.Errorf("constants.%s: more than %d bytes, or with a byte 0", name, maxText)
+			}
+		default:
+			return fmt.Errorf("constants.%s: neither an integer, nor true or false, nor a string", name)
+		}
+		t.Constants = append(t.Constants, Constant{name, value})
+	}
+	return nil
+}
