@@ -11,6 +11,12 @@ type Conn struct {
 	ID  int
 }
 
+// Host is where the device has connected to, and Port at which port.
+func (c Conn) Host() *Host { return c.Net.conns[c.ID].host }
+
+// Port is the host's.
+func (c Conn) Port() uint16 { return c.Net.conns[c.ID].port }
+
 // Send sends data to the device.
 func (c Conn) Send(data []byte) {
 	if k := c.Net.conns[c.ID]; k != nil && !k.hostGone {

@@ -18,6 +18,9 @@ import (
 type Memory struct {
 	Latency   time.Duration // one way
 	Bandwidth int           // bits a second, each device, each way
+	// Unknown, if set, is asked for a host by a name or address that none has, and
+	// may add one. A Clone has it, too.
+	Unknown func(name string) *Host
 
 	now      time.Duration
 	seq      int // orders what happens at the same time
@@ -80,8 +83,14 @@ func (m *Memory) Host(name string) *Host {
 			return h
 		}
 	}
+	if m.Unknown != nil {
+		return m.Unknown(name)
+	}
 	return nil
 }
+
+// AnyPort is where a peer listens that takes all ports at which no other does.
+const AnyPort = 0
 
 // Listen puts a peer at a port that was free.
 func (h *Host) Listen(number uint16, p Peer) { h.ports = append(h.ports, port{number, p}) }
@@ -98,12 +107,16 @@ func (h *Host) Replace(number uint16, p Peer) {
 
 // Peer is what listens at a port; nil if nothing does.
 func (h *Host) Peer(number uint16) Peer {
+	var any Peer
 	for _, p := range h.ports {
 		if p.number == number {
 			return p.peer
 		}
+		if p.number == AnyPort {
+			any = p.peer
+		}
 	}
-	return nil
+	return any
 }
 
 // Now is the time up to which everything has happened.

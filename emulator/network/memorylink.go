@@ -82,16 +82,11 @@ func (l *MemoryLink) Connect(now time.Duration, id int, ip [4]byte, port uint16)
 	l.Reset(now, id)
 	m.nextConn++
 	c := &conn{number: m.nextConn, link: l.index, id: id, port: port}
-	for _, h := range m.hosts {
-		if h.IP == ip {
-			c.host = h
-		}
+	if c.host = m.Host(netip.AddrFrom4(ip).String()); c.host == nil { // nobody answers there
+		c.host = &Host{IP: ip, Silent: true}
 	}
 	m.conns[c.number] = c
 	l.ids[id] = c.number
-	if c.host == nil { // nobody answers there
-		c.host = &Host{IP: ip, Silent: true}
-	}
 	m.carry(m.airtime(&l.upFree, now, 0)+m.Latency, c.number, up, func(m *Memory, c *conn) { c.arrive(m) })
 }
 

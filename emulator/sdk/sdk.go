@@ -84,7 +84,8 @@ const (
 
 // The gates that are not functions of the SDK.
 const (
-	gateReturn = esp8266.GateBase // callbacks return here
+	gateReturn = esp8266.GateBase                    // callbacks return here
+	gateStart  = esp8266.GateBase + esp8266.GateSize // sdk_start
 )
 
 // The SDK's stack: its top, and the lowest address that it may reach.

@@ -1,0 +1,48 @@
+package preflight
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"fmt"
+
+	"esper/internal/release"
+)
+
+// keys says what is wrong with the keys of a release whose twin is tried in its place: the
+// twin has keys of its own.
+func (s Subject) keys(trusted []ed25519.PublicKey) string {
+	if s.Twin == nil || len(trusted) == 0 {
+		return ""
+	}
+	signers := signersOf(s.Release, trusted)
+	switch {
+	case len(signers) == 0:
+		return "none of the site's keys signed it, so devices that run it could not be updated"
+	case !carries(s.Release, signers):
+		return "its images do not carry the key that signed it, so devices that run it could not be updated"
+	case s.Published != nil && !carries(s.Published, signers):
+		return fmt.Sprintf("devices that run %s refuse it: that release does not carry any of the keys that signed this one", s.Published.Version)
+	}
+	return ""
+}
+
+// signersOf are the keys that signed both images.
+func signersOf(r *release.Release, keys []ed25519.PublicKey) []ed25519.PublicKey {
+	var signers []ed25519.PublicKey
+	for _, key := range keys {
+		if r.Verify([]ed25519.PublicKey{key}) == nil {
+			signers = append(signers, key)
+		}
+	}
+	return signers
+}
+
+// carries says whether both images hold one of the keys, which lie in them as they are.
+func carries(r *release.Release, keys []ed25519.PublicKey) bool {
+	for _, key := range keys {
+		if bytes.Contains(r.Images[0], key) && bytes.Contains(r.Images[1], key) {
+			return true
+		}
+	}
+	return false
+}

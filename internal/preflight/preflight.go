@@ -1,0 +1,229 @@
+// Package preflight tries a release in the emulator before it is published.
+//
+// Each device type is tried in up to four cases, in virtual time: its image for
+// slot 0 and for slot 1, each on a new device; and the update from the release that is
+// published now, out of slot 0 and out of slot 1. In each the new firmware must reach
+// the broker, say that it is what it should be, stay healthy, look for updates where the
+// site says, and bring the other slot to its own release, by which it downloads and verifies
+// as it will the next release; and an update must be confirmed.
+//
+// The emulator's network knows every host: whatever broker and web server a firmware
+// looks for, it finds ours. So the published release may look elsewhere than
+// the new one.
+package preflight
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"esper/emulator/sdk"
+	"esper/internal/image"
+	"esper/internal/release"
+	"esper/internal/site"
+)
+
+// Options say what to try. [ForSite] fills them in.
+type Options struct {
+	Config     site.Config // what the firmware should have been built with
+	Bootloader []byte
+	Subjects   []Subject
+	LogDir     string // where <type>.log goes, all that the type's devices sent on their serial lines; empty: nowhere
+	Jobs       int    // cases at a time; 0: as many as there are cores
+}
+
+// Subject is a release to be tried.
+type Subject struct {
+	Release   *release.Release
+	Published *release.Release // what devices run now; nil: nothing, or the same
+	ELF       []string         // the new release's programs, to name functions in crashes
+	// Twin, for a release that is linked for the chip, is the same linked for the
+	// emulator, which is tried in its place; nil: the release itself can be tried.
+	Twin *Twin
+}
+
+// Twin is a release that stands in for another. Its keys are its own.
+type Twin struct {
+	Release *release.Release
+	Before  *release.Release // the same firmware under an older sequence; nil: it cannot be updated
+}
+
+// Report is what was tried.
+type Report struct {
+	Cases    []Case   `json:"cases"`    // by type, in the order of the package's description
+	Warnings []string `json:"warnings"` // what is no reason to refuse, but should be known
+}
+
+// Case is one of the cases.
+type Case struct {
+	Type    string  `json:"type"`
+	Version string  `json:"version"`
+	Name    string  `json:"name"`    // "slot 1", "update to slot 1"
+	From    string  `json:"from"`    // the version that it was updated from, or empty
+	Seconds float64 `json:"seconds"` // of the device's own time
+	Reason  string  `json:"reason"`  // why it failed, or empty
+
+	serial   string
+	warnings []string
+}
+
+// Failure says why a release is refused. One of a type stands for all.
+type Failure struct {
+	Case
+	LogFile string // with all of it, or empty
+	Serial  string // the last lines of the device's serial line
+}
+
+func (f *Failure) Error() string {
+	text := fmt.Sprintf("%s %s is refused: %s: %s", f.Type, f.Version, f.about(), f.Reason)
+	if f.LogFile != "" {
+		text += "; its serial log is " + f.LogFile
+	}
+	return text
+}
+
+// about is a case in words.
+func (c Case) about() string {
+	if c.From != "" {
+		return fmt.Sprintf("%s from %s", c.Name, c.From)
+	}
+	return c.Name
+}
+
+// lastLines is how many lines of the serial line a Failure has.
+const lastLines = 20
+
+// Check tries releases. The error joins a [Failure] for each device type that failed, or
+// is another if it could not be tried or the context ended. What was tried is
+// reported in any case.
+func Check(ctx context.Context, o Options) (*Report, error) {
+	var trials []trial
+	for _, s := range o.Subjects {
+		trials = append(trials, s.trials(o)...)
+	}
+	r := &Report{Cases: make([]Case, len(trials)), Warnings: []string{}}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(cmp.Or(o.Jobs, runtime.NumCPU()))
+	for i, t := range trials {
+		group.Go(func() (err error) {
+			r.Cases[i], err = t.run(ctx)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return r, err
+	}
+	for _, s := range o.Subjects {
+		if s.Twin == nil && s.Published != nil && !sdk.Runs(s.Published.Images[0]) {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("%s %s: the update from %s was not tried: that is linked for the chip, this for the emulator",
+				s.Release.Type, s.Release.Version, s.Published.Version))
+		}
+	}
+	for _, c := range r.Cases {
+		for _, w := range c.warnings {
+			if w = fmt.Sprintf("%s %s: %s", c.Type, c.Version, w); !slices.Contains(r.Warnings, w) {
+				r.Warnings = append(r.Warnings, w)
+			}
+		}
+	}
+	return r, r.judge(o)
+}
+
+// judge writes the logs and returns the failures.
+func (r *Report) judge(o Options) error {
+	var failures []error
+	for _, s := range o.Subjects {
+		var failed *Failure
+		var log string
+		if reason := s.keys(o.Config.Update.Keys); reason != "" {
+			failed = &Failure{Case: Case{Type: s.Release.Type, Version: s.Release.Version, Name: "its keys", Reason: reason}}
+		}
+		for _, c := range r.Cases {
+			if c.Type != s.Release.Type {
+				continue
+			}
+			log += fmt.Sprintf("==== %s %s, %s: %s\n%s\n", c.Type, c.Version, c.about(), cmp.Or(c.Reason, "good"), c.serial)
+			if c.Reason != "" && failed == nil {
+				failed = &Failure{Case: c, Serial: tail(c.serial)}
+			}
+		}
+		if o.LogDir != "" && log != "" {
+			path := filepath.Join(o.LogDir, s.Release.Type+".log")
+			if err := writeLog(path, log); err != nil {
+				return err
+			}
+			if failed != nil && failed.Serial != "" {
+				failed.LogFile = path
+			}
+		}
+		if failed != nil {
+			failures = append(failures, failed)
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// trial is a case to be tried.
+type trial struct {
+	Options
+	subject Subject
+	release *release.Release
+	before  *release.Release // that it is updated from; nil: it is flashed
+	slot    int              // that it begins in
+}
+
+// trials are the cases of a release.
+func (s Subject) trials(o Options) []trial {
+	t := trial{Options: o, subject: s, release: s.Release, before: s.Published}
+	if s.Twin != nil {
+		t.release, t.before = s.Twin.Release, s.Twin.Before
+	} else if t.before != nil && !sdk.Runs(t.before.Images[0]) {
+		t.before = nil
+	}
+	befores := []*release.Release{nil}
+	if t.before != nil {
+		befores = append(befores, t.before)
+	}
+	var all []trial
+	for _, t.before = range befores {
+		for t.slot = range image.Slots {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// patience is how long a case may take by the wall clock. A firmware that is never idle is the
+// only one that takes minutes.
+const patience = 3 * time.Minute
+
+// run tries the case.
+func (t trial) run(ctx context.Context) (Case, error) {
+	c := Case{Type: t.release.Type, Version: t.release.Version, Name: fmt.Sprintf("slot %d", t.slot)}
+	if t.before != nil {
+		c.Name = fmt.Sprintf("update to slot %d", 1-t.slot)
+		c.From = t.before.Version
+	}
+	w, err := newWorld(ctx, t)
+	if err != nil {
+		return c, fmt.Errorf("%s %s: %s: %w", c.Type, c.Version, c.Name, err)
+	}
+	if t.before == nil {
+		w.flashed()
+	} else {
+		w.updated()
+	}
+	c.Reason, c.serial = clean(w.problem, t.Config), clean(w.log.kept.String(), t.Config)
+	for _, text := range w.warnings {
+		c.warnings = append(c.warnings, clean(text, t.Config))
+	}
+	c.Seconds = w.Now().Seconds()
+	return c, context.Cause(ctx)
+}

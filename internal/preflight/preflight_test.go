@@ -1,0 +1,237 @@
+package preflight
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"esper/firmware"
+	"esper/internal/build"
+	"esper/internal/release"
+	"esper/internal/site"
+)
+
+const password = "correct horse"
+
+// workshop builds firmware of one site, each variant once.
+type workshop struct {
+	site       *site.Site
+	key        ed25519.PrivateKey
+	bootloader []byte
+	mu         sync.Mutex
+	good       [2]*release.Release // v1 and v2
+}
+
+var (
+	once sync.Once
+	made *workshop
+	dir  string
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+func theWorkshop(t testing.TB) *workshop {
+	t.Helper()
+	once.Do(func() {
+		var err error
+		if dir, err = os.MkdirTemp("", "preflight-*"); err != nil {
+			t.Fatal(err)
+		}
+		devices, err := fs.Sub(firmware.Files, "devices")
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = site.Create(dir, site.Template{
+			Realm: "home", SSID: "net", MQTT: "mqtt://broker:1883", UpdateURL: "http://10.0.0.7:8080/firmware",
+			Devices: devices, Types: []string{"socket"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := &workshop{key: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))}
+		if w.site, err = site.Open(dir); err != nil {
+			t.Fatal(err)
+		}
+		w.site.Config.Update.Keys = []ed25519.PublicKey{w.key.Public().(ed25519.PublicKey)}
+		w.site.Config.WiFi.Password = password
+		w.good[0] = w.release(t, "v1", 1, variant{})
+		w.good[1] = w.release(t, "v2", 2, variant{})
+		made = w
+	})
+	if made == nil {
+		t.Fatal("nothing could be built")
+	}
+	return made
+}
+
+// variant is how a firmware differs from what the site says.
+type variant struct {
+	source string             // added to the device type's
+	config func(*site.Config) // what changes
+	key    ed25519.PrivateKey // that signs; nil: the site's
+}
+
+// release builds and signs.
+func (w *workshop) release(t testing.TB, version string, sequence uint32, v variant) *release.Release {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	path := filepath.Join(w.site.Dir, site.DevicesDir, "socket", "socket.cpp")
+	source, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.WriteFile(path, source, 0o644)
+	if err := os.WriteFile(path, []byte(string(source)+v.source), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	changed := *w.site
+	if v.config != nil {
+		v.config(&changed.Config)
+	}
+	var log bytes.Buffer
+	result, err := build.Build(context.Background(), &changed, build.Options{Version: &site.Version{Name: version, Sequence: sequence}, Log: &log})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, log.String())
+	}
+	images, err := release.ReadImages(filepath.Dir(result.Bootloader), "socket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.bootloader, err = os.ReadFile(result.Bootloader); err != nil {
+		t.Fatal(err)
+	}
+	key := v.key
+	if key == nil {
+		key = w.key
+	}
+	r, err := release.Sign(images, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (w *workshop) options(subjects ...Subject) Options {
+	return Options{Config: w.site.Config, Bootloader: w.bootloader, Subjects: subjects}
+}
+
+func TestAGoodReleasePasses(t *testing.T) {
+	t.Parallel()
+	w := theWorkshop(t)
+	begin := time.Now()
+	r, err := Check(t.Context(), w.options(Subject{Release: w.good[1], Published: w.good[0]}))
+	t.Log(time.Since(begin))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, c := range r.Cases {
+		names = append(names, c.about())
+		t.Log(c.about(), c.Seconds)
+	}
+	if got := strings.Join(names, ", "); got != "slot 0, slot 1, update to slot 1 from v1, update to slot 0 from v1" {
+		t.Errorf("the cases are: %s", got)
+	}
+	if len(r.Warnings) > 0 {
+		t.Errorf("warnings: %q", r.Warnings)
+	}
+}
+
+// in is code that runs some time after each start.
+func in(seconds, code string) string {
+	return `
+#include <esper/Timer.h>
+static Timer later([](void*) { ` + code + ` }, nullptr);
+static struct Start { Start() { later.once(` + seconds + `000); } } start;
+`
+}
+
+// again is code that runs again and again.
+func again(milliseconds, code string) string {
+	return `
+#include <esper/Timer.h>
+static Timer often([](void*) { ` + code + ` }, nullptr);
+static struct Start { Start() { often.repeat(` + milliseconds + `); } } start;
+`
+}
+
+// A release that is not what it should be is refused, and it is said why.
+func TestABadReleaseIsRefused(t *testing.T) {
+	stranger := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, ed25519.SeedSize))
+	for name, bad := range map[string]struct {
+		variant
+		about, reason string // what the message says
+	}{
+		"crashes at its start": {variant{source: "\nstatic struct Crash { Crash() { asm volatile(\"ill\"); } } crash;\n"},
+			"slot 0", `^it crashed: exception 0 \(IllegalInstructionCause\) at 0x402[0-9a-f]{5}.*, 0\.\d s after its start$`},
+		"crashes after 10 s": {variant{source: in("10", `*reinterpret_cast<volatile int*>(4) = 1;`)},
+			"slot 0", `^it crashed: exception 29 \(StoreProhibitedCause\) .*, 10\.\d s after its start$`},
+		"hangs": {variant{source: in("5", `for (;;) asm volatile("");`)},
+			"slot 0", `^it hung, and the software watchdog reset it at 0x40.*, 8\.\d s after`},
+		"restarts by itself": {variant{source: "#include <user_interface.h>\n" + in("20", `system_restart();`)},
+			"slot 0", `^it restarted by itself, 20\.\d s after`},
+		"does not join the network": {variant{source: "#include <user_interface.h>\n" + again("100", `wifi_station_disconnect();`)},
+			"slot 0", `^it did not join the network, or looked for nothing there within 1m0s$`},
+		"loses its connections for ever": {variant{source: "#include <user_interface.h>\n" + `
+#include <esper/Timer.h>
+static Timer off([](void*) { wifi_station_disconnect(); }, nullptr);
+` + in("60", `off.repeat(100);`)},
+			"slot 0", `^it is no longer connected to the broker 5m0s after its start$`},
+		"loses the network again and again": {variant{source: "#include <user_interface.h>\n" + again("8000", `wifi_station_disconnect();`)},
+			"slot 0", `^it does not stay connected to the broker for 30s, as an update needs it`},
+		"has another realm": {variant{config: func(c *site.Config) { c.Realm = "elsewhere" }},
+			"slot 0", `^it reports itself in realm "elsewhere", not in "home"$`},
+		"looks for updates at another path": {variant{config: func(c *site.Config) { c.Update.Path = "/other" }},
+			"slot 0", `^it looks for updates at /other/socket.version, but they are served at /firmware/socket.version$`},
+		"has no update service": {variant{config: func(c *site.Config) { c.Update.URL, c.Update.Host = "", "" }},
+			"slot 0", `^it did not look for updates within 1m0s`},
+		"is signed by a stranger": {variant{key: stranger},
+			"slot 0", `^it refuses its own release: none of the keys that it trusts signed it`},
+		"trusts only a stranger": {variant{config: func(c *site.Config) { c.Update.Keys = []ed25519.PublicKey{stranger.Public().(ed25519.PublicKey)} }},
+			"slot 0", `^it refuses its own release`},
+		"is signed by a new key that it trusts": {variant{key: stranger, config: func(c *site.Config) { c.Update.Keys = []ed25519.PublicKey{stranger.Public().(ed25519.PublicKey)} }},
+			"update to slot 1 from v1", `^devices that run v1 refuse it: none of the keys that they trust signed it$`},
+		"leaves no memory for an update": {variant{source: "#include <esper/Service.h>\n" + in("1", `while (pvPortMalloc(512, "", 0, false) != nullptr) {}`)},
+			"slot 0", `^it `},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := theWorkshop(t)
+			r := w.release(t, "v3", 3, bad.variant)
+			t.Parallel()
+			o := w.options(Subject{Release: r, Published: w.good[0]})
+			o.LogDir = t.TempDir()
+			_, err := Check(t.Context(), o)
+			var f *Failure
+			if !errors.As(err, &f) {
+				t.Fatalf("not refused: %v", err)
+			}
+			if f.about() != bad.about || !regexp.MustCompile(bad.reason).MatchString(f.Reason) {
+				t.Errorf("%s: %s", f.about(), f.Reason)
+			}
+			log, err := os.ReadFile(f.LogFile)
+			if err != nil || !strings.Contains(f.Error(), f.LogFile) {
+				t.Errorf("%v; the message is %q", err, f)
+			}
+			for _, line := range strings.Split(f.Serial, "\n") {
+				if !strings.Contains(string(log), line) {
+					t.Errorf("not in the log: %q", line)
+				}
+			}
+			t.Logf("%v\n%s", err, f.Serial)
+		})
+	}
+}
