@@ -20,7 +20,7 @@ import (
 //   - An error is one line "esper: error: what happened, to what", then, if there
 //     is something to do, "esper: hint: what to do next".
 //   - Exit codes: 0 done; 1 it failed; 2 the command line was wrong; 3 what was
-//     checked is not right (verify, image, demo).
+//     checked is not right (verify, image, demo, preflight).
 
 // Exit codes.
 const (
@@ -62,35 +62,36 @@ func (e *invalidError) Unwrap() error { return e.error }
 type commands struct {
 	Environment environmentFlag `env:"ESPER_ENVIRONMENT" placeholder:"NAME" help:"The site's environment, [environment.NAME] in esper.toml (default: none)."`
 
-	Audit    auditCommand    `cmd:"" help:"Show who did what."`
-	Build    buildCommand    `cmd:"" help:"Build the firmware of a site."`
-	Builds   buildsCommand   `cmd:"" help:"Show what the build server builds, with the logs."`
-	Demo     demoCommand     `cmd:"" help:"Show the whole loop with emulated devices."`
-	Device   deviceCommand   `cmd:"" help:"Show all that is known of a device."`
-	Devices  devicesCommand  `cmd:"" help:"Show what the devices report."`
-	Emulate  emulateCommand  `cmd:"" help:"Run emulated devices."`
-	Find     findCommand     `cmd:"" help:"Find devices: vanished, crash-looping, lagging and so on."`
-	Groups   groupsCommand   `cmd:"" help:"Show groups and tags, and how many devices have them."`
-	History  historyCommand  `cmd:"" help:"Show what happened to devices."`
-	Hold     holdCommand     `cmd:"" help:"Hold a device on what it runs."`
-	Image    imageCommand    `cmd:"" help:"Say what an image, version file or flash dump is."`
-	Init     initCommand     `cmd:"" help:"Make a site."`
-	Keygen   keygenCommand   `cmd:"" help:"Make a signing key pair."`
-	Label    labelCommand    `cmd:"" help:"Name devices, group and tag them."`
-	New      newCommand      `cmd:"" help:"Make a device type."`
-	Pin      pinCommand      `cmd:"" help:"Pin a device to a release."`
-	Publish  publishCommand  `cmd:"" help:"Publish signed releases."`
-	Release  releaseCommand  `cmd:"" help:"Build, sign, publish and announce, in one."`
-	Releases releasesCommand `cmd:"" help:"Show the releases that the server keeps."`
-	Retry    retryCommand    `cmd:"" help:"Let a device try again what it failed with."`
-	Rollout  rolloutCommand  `cmd:"" help:"Show roll-outs, and pause, resume, abort, approve or end them."`
-	Serve    serveCommand    `cmd:"" help:"Serve firmware and MQTT."`
-	Token    tokenCommand    `cmd:"" help:"Make, show and remove tokens, which let people and programs use the server."`
-	Trigger  triggerCommand  `cmd:"" help:"Tell devices to look for a new release."`
-	Verify   verifyCommand   `cmd:"" help:"Check signed releases."`
-	Version  versionCommand  `cmd:"" help:"Print the version of this program."`
-	Watch    watchCommand    `cmd:"" help:"Release each new commit of a git repository."`
-	Why      whyCommand      `cmd:"" help:"Say which release a device gets, and why."`
+	Audit     auditCommand     `cmd:"" help:"Show who did what."`
+	Build     buildCommand     `cmd:"" help:"Build the firmware of a site."`
+	Builds    buildsCommand    `cmd:"" help:"Show what the build server builds, with the logs."`
+	Demo      demoCommand      `cmd:"" help:"Show the whole loop with emulated devices."`
+	Device    deviceCommand    `cmd:"" help:"Show all that is known of a device."`
+	Devices   devicesCommand   `cmd:"" help:"Show what the devices report."`
+	Emulate   emulateCommand   `cmd:"" help:"Run emulated devices."`
+	Find      findCommand      `cmd:"" help:"Find devices: vanished, crash-looping, lagging and so on."`
+	Groups    groupsCommand    `cmd:"" help:"Show groups and tags, and how many devices have them."`
+	History   historyCommand   `cmd:"" help:"Show what happened to devices."`
+	Hold      holdCommand      `cmd:"" help:"Hold a device on what it runs."`
+	Image     imageCommand     `cmd:"" help:"Say what an image, version file or flash dump is."`
+	Init      initCommand      `cmd:"" help:"Make a site."`
+	Keygen    keygenCommand    `cmd:"" help:"Make a signing key pair."`
+	Label     labelCommand     `cmd:"" help:"Name devices, group and tag them."`
+	New       newCommand       `cmd:"" help:"Make a device type."`
+	Pin       pinCommand       `cmd:"" help:"Pin a device to a release."`
+	Preflight preflightCommand `cmd:"" help:"Try the firmware of a site in the emulator."`
+	Publish   publishCommand   `cmd:"" help:"Publish signed releases."`
+	Release   releaseCommand   `cmd:"" help:"Build, sign, publish and announce, in one."`
+	Releases  releasesCommand  `cmd:"" help:"Show the releases that the server keeps."`
+	Retry     retryCommand     `cmd:"" help:"Let a device try again what it failed with."`
+	Rollout   rolloutCommand   `cmd:"" help:"Show roll-outs, and pause, resume, abort, approve or end them."`
+	Serve     serveCommand     `cmd:"" help:"Serve firmware and MQTT."`
+	Token     tokenCommand     `cmd:"" help:"Make, show and remove tokens, which let people and programs use the server."`
+	Trigger   triggerCommand   `cmd:"" help:"Tell devices to look for a new release."`
+	Verify    verifyCommand    `cmd:"" help:"Check signed releases."`
+	Version   versionCommand   `cmd:"" help:"Print the version of this program."`
+	Watch     watchCommand     `cmd:"" help:"Release each new commit of a git repository."`
+	Why       whyCommand       `cmd:"" help:"Say which release a device gets, and why."`
 }
 
 // environmentFlag is the site's environment, for every command that opens a site.

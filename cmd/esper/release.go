@@ -21,16 +21,17 @@ import (
 
 // releaseCommand does everything from a commit to the announcement.
 type releaseCommand struct {
-	Type       []string `placeholder:"TYPE" help:"Device type to release; may be repeated (default: all)."`
-	Key        []string `env:"ESPER_KEY" placeholder:"FILE" sep:"none" help:"Private key to sign with; up to three, to reach devices that trust only one of them (default: release.key, in the site)."`
-	SDK        string   `name:"sdk" env:"SDK_DIR" placeholder:"DIR" help:"Link for the chip, with the vendor's NONOS SDK 3.0 in DIR (default: for the emulator)."`
-	Repository string   `placeholder:"DIR" help:"Folder to publish to (default: data/firmware, in the site, which 'esper serve' serves)."`
-	Version    string   `placeholder:"NAME" help:"Version by hand, together with --sequence (default: from git)."`
-	Sequence   uint32   `placeholder:"N" help:"Sequence by hand, together with --version (default: from git)."`
-	All        bool     `help:"Release device types whose firmware has not changed, too."`
-	Force      bool     `help:"Publish even if the sequence is not greater than that of the published release."`
-	NoNotify   bool     `help:"Do not tell the devices; they find the release at their next check."`
-	JSON       bool     `name:"json" help:"Print JSON."`
+	Type        []string `placeholder:"TYPE" help:"Device type to release; may be repeated (default: all)."`
+	Key         []string `env:"ESPER_KEY" placeholder:"FILE" sep:"none" help:"Private key to sign with; up to three, to reach devices that trust only one of them (default: release.key, in the site)."`
+	SDK         string   `name:"sdk" env:"SDK_DIR" placeholder:"DIR" help:"Link for the chip, with the vendor's NONOS SDK 3.0 in DIR (default: for the emulator)."`
+	Repository  string   `placeholder:"DIR" help:"Folder to publish to (default: data/firmware, in the site, which 'esper serve' serves)."`
+	Version     string   `placeholder:"NAME" help:"Version by hand, together with --sequence (default: from git)."`
+	Sequence    uint32   `placeholder:"N" help:"Sequence by hand, together with --version (default: from git)."`
+	All         bool     `help:"Release device types whose firmware has not changed, too."`
+	Force       bool     `help:"Publish even if the sequence is not greater than that of the published release."`
+	NoPreflight bool     `help:"Publish without trying the release in the emulator first."`
+	NoNotify    bool     `help:"Do not tell the devices; they find the release at their next check."`
+	JSON        bool     `name:"json" help:"Print JSON."`
 	tellFlags
 }
 
@@ -45,10 +46,12 @@ others. They are built with the version of their published release and must not 
 it in a single byte. A change of esper.toml, of the compiler or of ESPer itself can change
 them all. --all releases every type.
 
-Nothing is published unless every device type has been built and signed.
+Nothing is published unless every device type has been built and signed, and tried in the
+emulator: started from each slot, and updated from the release that is published now ('esper
+preflight'). A release that fails is refused, with what the device sent on its serial line.
 
-Exit codes: 0 done; 1 it failed. If only the devices could not be told, the releases are
-published all the same.`
+Exit codes: 0 done; 3 a release failed in the emulator; 1 it failed otherwise. If only the
+devices could not be told, the releases are published all the same.`
 }
 
 // Validate checks the command line.
@@ -80,9 +83,9 @@ func (c *releaseCommand) Run(s *streams) error {
 		return err
 	}
 	done, err := pipeline.Job{
-		Site: opened, Version: version, Keys: keys, Types: c.Type, All: c.All, Force: c.Force, SDKDir: c.SDK, Target: repo, Log: s.err,
+		Site: opened, Version: version, Keys: keys, Types: c.Type, All: c.All, Force: c.Force, Untried: c.NoPreflight, SDKDir: c.SDK, Target: repo, Log: s.err,
 	}.Run(ctx)
-	err = publishHint(buildHint(err))
+	err = preflightHint(publishHint(buildHint(err)))
 	if err := errors.Join(err, printPublished(s, done, c.JSON)); err != nil || c.NoNotify {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"esper/internal/build"
+	"esper/internal/preflight"
 	"esper/internal/release"
 	"esper/internal/repository"
 	"esper/internal/site"
@@ -40,10 +41,8 @@ type Job struct {
 	Force   bool                 // publish even what is not newer
 	SDKDir  string               // the vendor's SDK, to link for the chip; empty: for the emulator
 	Target  Target
-	// Preflight tries a release before it is published; published is the one that devices
-	// have, or nil. Nil: nothing is tried.
-	Preflight func(ctx context.Context, s *site.Site, r, published *release.Release, log io.Writer) error
-	Log       io.Writer // what is being done; nil: nobody hears it
+	Untried bool      // publish without trying the releases in the emulator
+	Log     io.Writer // what is being done; nil: nobody hears it
 }
 
 // Outcome is what came of a device type.
@@ -130,19 +129,15 @@ func (j Job) check(ctx context.Context, releases []*release.Release) error {
 			return &RefusedError{err}
 		}
 	}
-	if j.Preflight == nil {
+	if j.Untried {
+		fmt.Fprintln(j.Log, "warning: no preflight: nobody knows whether what is published now runs at all")
 		return nil
 	}
-	for _, r := range releases {
-		published, err := j.Target.Current(r.Type)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		if err := j.Preflight(ctx, j.Site, r, published, j.Log); err != nil {
-			return &RefusedError{fmt.Errorf("%s: %w", r.Type, err)}
-		}
+	err := preflight.Try(ctx, j.Site, j.Site.BuildPath(), j.Target, releases, j.Log)
+	if len(preflight.Failures(err)) > 0 {
+		return &RefusedError{err}
 	}
-	return nil
+	return err
 }
 
 // Sign builds device types of a site into its build folder and signs them there, all or none.

@@ -82,11 +82,24 @@ type Failure struct {
 }
 
 func (f *Failure) Error() string {
-	text := fmt.Sprintf("%s %s is refused: %s: %s", f.Type, f.Version, f.about(), f.Reason)
-	if f.LogFile != "" {
-		text += "; its serial log is " + f.LogFile
+	return fmt.Sprintf("%s %s is refused: %s: %s", f.Type, f.Version, f.about(), f.Reason)
+}
+
+// Failures are the releases that an error, or one that it wraps, refuses; none if it is of
+// another kind.
+func Failures(err error) []*Failure {
+	var all []*Failure
+	switch e := err.(type) {
+	case *Failure:
+		return []*Failure{e}
+	case interface{ Unwrap() []error }:
+		for _, each := range e.Unwrap() {
+			all = append(all, Failures(each)...)
+		}
+	case interface{ Unwrap() error }:
+		return Failures(e.Unwrap())
 	}
-	return text
+	return all
 }
 
 // about is a case in words.
@@ -97,8 +110,8 @@ func (c Case) about() string {
 	return c.Name
 }
 
-// lastLines is how many lines of the serial line a Failure has.
-const lastLines = 20
+// lastLines is how many lines of the serial line a Failure has at most.
+const lastLines = 100
 
 // Check tries releases. The error joins a [Failure] for each device type that failed, or
 // is another if it could not be tried or the context ended. What was tried is
@@ -142,7 +155,7 @@ func (r *Report) judge(o Options) error {
 	for _, s := range o.Subjects {
 		var failed *Failure
 		var log string
-		if reason := s.keys(o.Config.Update.Keys); reason != "" {
+		if reason := s.keys(o.Config.Update); reason != "" {
 			failed = &Failure{Case: Case{Type: s.Release.Type, Version: s.Release.Version, Name: "its keys", Reason: reason}}
 		}
 		for _, c := range r.Cases {

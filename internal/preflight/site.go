@@ -6,25 +6,64 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"esper/emulator/sdk"
 	"esper/internal/build"
 	"esper/internal/image"
 	"esper/internal/release"
-	"esper/internal/repository"
 	"esper/internal/site"
 )
 
 // Dir is the folder for the logs, in the build folder.
 const Dir = "preflight"
 
+// Published finds what devices run now: a repository.
+type Published interface {
+	// Current is the release of a device type that devices find; none: an fs.ErrNotExist.
+	Current(deviceType string) (*release.Release, error)
+}
+
+// Try tries releases as [ForSite] and [Check] do, and says in the log how it went, a
+// line for each fact, and what devices that failed sent on their serial lines.
+func Try(ctx context.Context, s *site.Site, dir string, from Published, releases []*release.Release, log io.Writer) error {
+	began := time.Now()
+	o, err := ForSite(ctx, s, dir, from, releases)
+	if err != nil || len(o.Subjects) == 0 {
+		return err
+	}
+	var types []string
+	for _, subject := range o.Subjects {
+		types = append(types, subject.Release.Type)
+		if subject.Twin != nil {
+			fmt.Fprintf(log, "preflight: %s is linked for the chip; the emulator's link of the same sources is tried\n", subject.Release.Type)
+		}
+	}
+	r, err := Check(ctx, o)
+	for _, w := range r.Warnings {
+		fmt.Fprintf(log, "warning: %s\n", w)
+	}
+	for _, f := range Failures(err) {
+		fmt.Fprintf(log, "preflight: %v\n", f)
+		for line := range strings.Lines(f.Serial) {
+			fmt.Fprintf(log, "  %s\n", strings.TrimSuffix(line, "\n"))
+		}
+	}
+	if err == nil {
+		fmt.Fprintf(log, "preflight: all %d cases of %s are good, in %.1f s\n", len(r.Cases), strings.Join(types, ", "), time.Since(began).Seconds())
+	}
+	return err
+}
+
 // ForSite says what is to be tried of releases that were built from a site into its folder
 // dir and signed: each that is not the published release already. Of a release that is linked for the
 // chip, the emulator's link of the same sources is built for it.
-func ForSite(ctx context.Context, s *site.Site, dir string, repo *repository.Repository, releases []*release.Release) (Options, error) {
+func ForSite(ctx context.Context, s *site.Site, dir string, from Published, releases []*release.Release) (Options, error) {
 	o := Options{Config: s.Config, LogDir: filepath.Join(dir, Dir)}
 	var err error
 	if o.Bootloader, err = os.ReadFile(filepath.Join(dir, build.BootloaderFile)); err != nil {
@@ -32,7 +71,7 @@ func ForSite(ctx context.Context, s *site.Site, dir string, repo *repository.Rep
 	}
 	for _, r := range releases {
 		subject := Subject{Release: r}
-		current, err := repo.Current(r.Type)
+		current, err := from.Current(r.Type)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
