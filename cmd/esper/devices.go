@@ -57,11 +57,11 @@ func (c *devicesCommand) Run(s *streams) error {
 		return err
 	}
 	if c.Watch {
-		polled, err := poll(ctx, server)
+		devices, err := server.Follow(ctx, func(err error) { s.note("%v; connecting again", err) })
 		if err != nil {
 			return err
 		}
-		return watchDevices(ctx, s, polled, c.JSON)
+		return watchDevices(ctx, s, devices, c.JSON)
 	}
 	found, err := server.Devices(ctx, api.DeviceQuery{})
 	if err != nil {

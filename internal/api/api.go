@@ -36,6 +36,7 @@ type Config struct {
 	Guard *access.Guard
 	// Builds is the build server, or nil.
 	Builds *watch.Watcher
+	Live   *Live // tells who follows
 	Log    *slog.Logger
 }
 
@@ -62,6 +63,7 @@ func (a *api) register(mux *http.ServeMux) *huma.OpenAPI {
 	a.registerDevices(described)
 	a.registerAudit(described)
 	a.registerBuilds(described)
+	a.registerEvents(described)
 	schemas := described.OpenAPI().Components.Schemas.Map()
 	device := schemas["Device"].Properties
 	device["info"], device["update"] = orNull(device["info"]), orNull(device["update"])

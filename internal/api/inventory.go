@@ -148,7 +148,7 @@ func (a *api) registerInventory(on huma.API) {
 
 // page is the devices that a query finds.
 func (a *api) page(ctx context.Context, q store.Query) (*devicePage, error) {
-	found, err := a.find(ctx, q)
+	found, err := find(ctx, a.Store, a.Conductor, q)
 	page := &devicePage{Total: len(found), Body: found}
 	if err == nil && q.Limit > 0 && (q.Offset > 0 || len(found) == q.Limit) {
 		page.Total, err = a.Store.Count(ctx, q)
@@ -157,12 +157,12 @@ func (a *api) page(ctx context.Context, q store.Query) (*devicePage, error) {
 }
 
 // find is the devices that a query finds, and what they would get.
-func (a *api) find(ctx context.Context, q store.Query) ([]Device, error) {
-	found, err := a.Store.Find(ctx, q)
+func find(ctx context.Context, in store.Store, by *conductor.Conductor, q store.Query) ([]Device, error) {
+	found, err := in.Find(ctx, q)
 	devices := make([]Device, len(found))
 	for i, d := range found {
 		devices[i].Device = d
-		if why, err := a.Conductor.Why(d.ID); err == nil {
+		if why, err := by.Why(d.ID); err == nil {
 			devices[i].Why = &why
 		}
 	}
@@ -170,7 +170,7 @@ func (a *api) find(ctx context.Context, q store.Query) ([]Device, error) {
 }
 
 func (a *api) device(ctx context.Context, id string) (Device, error) {
-	found, err := a.find(ctx, store.Query{ID: id})
+	found, err := find(ctx, a.Store, a.Conductor, store.Query{ID: id})
 	if err == nil && len(found) == 0 {
 		err = fmt.Errorf("device %s: %w", id, store.ErrNoDevice)
 	}
@@ -198,6 +198,7 @@ func (a *api) label(ctx context.Context, id string, change store.LabelChange) (D
 	if err := a.Store.Label(ctx, id, change); err != nil {
 		return Device{}, err
 	}
+	a.Live.Changed(id)
 	return a.device(ctx, id)
 }
 

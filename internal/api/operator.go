@@ -90,6 +90,7 @@ func (a *api) act(id string, do func(id string) error) (*body[conductor.Answer],
 		}
 		return nil, a.problem(err)
 	}
+	a.Live.Changed(id)
 	return a.why(id)
 }
 

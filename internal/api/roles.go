@@ -20,6 +20,7 @@ var roles = map[string]access.Role{
 	"list-rollouts":      access.Viewer,
 	"why":                access.Viewer,
 	"list-groups":        access.Viewer,
+	"follow":             access.Viewer,
 	"list-builds":        access.Viewer,
 	"build":              access.Viewer,
 	"build-log":          access.Viewer,

@@ -59,6 +59,7 @@ type Server struct {
 	inventory  *inventory
 	conductor  *conductor.Conductor
 	guard      *access.Guard
+	live       *api.Live
 	http, mqtt net.Listener                  // mqtt is nil with an external broker
 	client     atomic.Pointer[broker.Client] // of the broker, nil until there is one
 	builds     *builds                       // nil: it builds nothing
@@ -96,6 +97,8 @@ func (s *Server) open(c Config) (err error) {
 	if err != nil {
 		return err
 	}
+	s.live = api.NewLive(s.apiConfig())
+	s.inventory.recorder.Stored = s.live.Changed
 	if s.http, err = net.Listen("tcp", c.HTTPListen); err != nil {
 		return fmt.Errorf("serve firmware: %w", err)
 	}
@@ -160,6 +163,8 @@ func (s *Server) Run(ctx context.Context) error {
 	stored := make(chan struct{})
 	go func() { s.inventory.run(storing, s.repository, s.connected); close(stored) }()
 
+	telling := make(chan struct{})
+	go func() { defer close(telling); s.live.Run(ctx) }()
 	watching := make(chan error, 1)
 	go func() { watching <- s.watchFleet(ctx) }()
 	conducting := make(chan struct{})
@@ -185,6 +190,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	<-conducting
 	<-building
+	<-telling
 	err = errors.Join(err, <-watching)
 	stopStoring() // after the last message
 	<-stored
@@ -313,13 +319,18 @@ func (s *Server) routes() http.Handler {
 		s.logRequest(q)
 	})
 	mux.Handle(FirmwarePath, http.StripPrefix(FirmwarePath[:len(FirmwarePath)-1], firmware))
-	mux.Handle(api.Path, api.Handler(api.Config{
-		Store: s.inventory.store, Repository: s.repository, Conductor: s.conductor, Tell: s.tell, Builds: s.watcher(),
-		Guard: s.guard, Log: s.log,
-	}))
+	mux.Handle(api.Path, api.Handler(s.apiConfig()))
 	s.buildRoutes(mux)
 	mux.HandleFunc("GET /healthz", s.health)
 	return mux
+}
+
+// apiConfig is what the API works on.
+func (s *Server) apiConfig() api.Config {
+	return api.Config{
+		Store: s.inventory.store, Repository: s.repository, Conductor: s.conductor, Tell: s.tell, Builds: s.watcher(),
+		Guard: s.guard, Live: s.live, Log: s.log,
+	}
 }
 
 // tell tells one device to look for a release, or without an id all of them. A device that is

@@ -34,6 +34,10 @@ type Recorder struct {
 	wake  chan struct{}
 	flush chan chan struct{}
 
+	// Stored is called with the devices of each batch that has been stored. It must not
+	// wait. It is set before Run.
+	Stored func(ids ...string)
+
 	mu      sync.Mutex
 	waiting map[string]*fleet.Change // by device
 	events  int                      // of all that wait
@@ -43,7 +47,7 @@ type Recorder struct {
 // NewRecorder returns a recorder, which stores while Run runs.
 func NewRecorder(s Store, log *slog.Logger) *Recorder {
 	return &Recorder{
-		store: s, log: log, wake: make(chan struct{}, 1), flush: make(chan chan struct{}), waiting: map[string]*fleet.Change{},
+		store: s, log: log, wake: make(chan struct{}, 1), flush: make(chan chan struct{}), Stored: func(...string) {}, waiting: map[string]*fleet.Change{},
 	}
 }
 
@@ -156,6 +160,7 @@ func (r *Recorder) storeAll(ctx context.Context) bool {
 		}
 		for _, c := range batch {
 			delete(all, c.Device.ID)
+			r.Stored(c.Device.ID)
 		}
 	}
 	return true
