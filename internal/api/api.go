@@ -60,6 +60,7 @@ func (a *api) register(mux *http.ServeMux) *huma.OpenAPI {
 	described.UseMiddleware(checkRole(described))
 	a.registerInventory(described)
 	a.registerRollouts(described)
+	a.registerRolloutHistory(described)
 	a.registerDevices(described)
 	a.registerAudit(described)
 	a.registerBuilds(described)

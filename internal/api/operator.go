@@ -24,7 +24,7 @@ func (a *api) registerRollouts(on huma.API) {
 		})
 	for _, action := range []struct {
 		name, summary string
-		do            func(string) error
+		do            func(deviceType, by string) error
 	}{
 		{"pause", "Begin nothing new; devices that took the release go on", a.Conductor.Pause},
 		{"resume", "End a pause", a.Conductor.Resume},
@@ -34,8 +34,8 @@ func (a *api) registerRollouts(on huma.API) {
 	} {
 		huma.Register(on, operation(action.name+"-rollout", http.MethodPost, "rollouts/{type}/"+action.name, action.summary, tag,
 			http.StatusNotFound, http.StatusConflict),
-			func(_ context.Context, q *DeviceType) (*body[rollout.State], error) {
-				if err := action.do(q.Type); err != nil {
+			func(ctx context.Context, q *DeviceType) (*body[rollout.State], error) {
+				if err := action.do(q.Type, person(ctx)); err != nil {
 					return nil, a.problem(err)
 				}
 				all := a.Conductor.Rollouts()
@@ -44,6 +44,9 @@ func (a *api) registerRollouts(on huma.API) {
 			})
 	}
 }
+
+// person is who asks, as far as that is known.
+func person(context.Context) string { return "" }
 
 func (a *api) registerDevices(on huma.API) {
 	const tag = "devices"

@@ -4,7 +4,7 @@
 package conductor
 
 import (
-	"fmt"
+	"context"
 	"log/slog"
 	"reflect"
 	"slices"
@@ -49,30 +49,44 @@ type Conductor struct {
 	mu      sync.Mutex
 	states  map[string]rollout.State // by device type
 	devices map[string]*member
-	dirty   struct{ states, devices map[string]bool } // what is to be saved
+	dirty   struct{ states, devices, targets map[string]bool } // what is to be saved
+	events  []rollout.Event                                    // that are to be saved, too
+	last    time.Time                                          // of the last event
 }
+
+// How much waits to be saved at most, and how many targets are saved at once.
+const (
+	maxEvents = 200_000
+	maxMeant  = 5_000
+)
 
 // member is a device, and what is needed to read its reports.
 type member struct {
 	rollout.Device
 	update *fleet.UpdateStatus // the last that was read
+	target rollout.Target
 	boots
 }
 
 // Open goes on where the storage says that the last conductor was.
 func Open(c Config) (*Conductor, error) {
-	saved, err := c.Storage.Load()
+	saved, err := c.Storage.LoadRollouts(context.Background())
 	if err != nil {
-		return nil, fmt.Errorf("load the roll-outs: %w", err)
+		return nil, err
 	}
 	k := &Conductor{config: c, states: map[string]rollout.State{}, devices: map[string]*member{}}
-	k.dirty.states, k.dirty.devices = map[string]bool{}, map[string]bool{}
+	k.dirty.states, k.dirty.devices, k.dirty.targets = map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, s := range saved.States { // the plan may have changed meanwhile
 		k.states[s.Type], _ = rollout.Start(s, s.Type, s.Release, c.Plan(s.Type), c.Now())
 	}
 	for _, d := range saved.Devices {
 		d.Asked = c.Now() // nobody could ask meanwhile: who was waited for still is
 		k.devices[d.ID] = &member{Device: d}
+	}
+	for _, t := range saved.Targets {
+		if m, ok := k.devices[t.Device]; ok {
+			m.target = t
+		}
 	}
 	return k, nil
 }
@@ -84,6 +98,13 @@ func (k *Conductor) Tick() error {
 	if err != nil {
 		return err
 	}
+	if err := k.advance(types); err != nil {
+		return err
+	}
+	return k.saveTargets()
+}
+
+func (k *Conductor) advance(types []string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.config.Now()
@@ -102,7 +123,46 @@ func (k *Conductor) Tick() error {
 			k.config.Log.Error("releases that are needed may go", "type", deviceType, "error", err)
 		}
 	}
+	for _, m := range k.devices {
+		k.mean(m, now)
+	}
 	return k.save()
+}
+
+// mean notes which release a device is meant to run.
+func (k *Conductor) mean(m *member, now time.Time) {
+	meant := rollout.Meant(k.states[m.Type], m.Device, m.target.Release, now)
+	if meant != m.target.Release {
+		m.target = rollout.Target{Device: m.ID, Release: meant, Since: now}
+		k.dirty.targets[m.ID] = true
+	}
+}
+
+// saveTargets saves some of the targets that have changed. A new release changes those of
+// all devices: that is spread over time, and nobody who asks has to wait for it.
+func (k *Conductor) saveTargets() error {
+	var changed rollout.Snapshot
+	k.mu.Lock()
+	for id := range k.dirty.targets {
+		if len(changed.Targets) == maxMeant {
+			break
+		}
+		changed.Targets = append(changed.Targets, k.devices[id].target)
+		delete(k.dirty.targets, id)
+	}
+	k.mu.Unlock()
+	if len(changed.Targets) == 0 {
+		return nil
+	}
+	err := k.config.Storage.SaveRollouts(context.Background(), changed)
+	if err != nil {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		for _, t := range changed.Targets {
+			k.dirty.targets[t.Device] = true
+		}
+	}
+	return err
 }
 
 // state is that of a device type, after a look at what is published.
@@ -130,12 +190,29 @@ func (k *Conductor) set(s rollout.State, events []rollout.Event) {
 		k.dirty.states[s.Type] = true
 	}
 	for _, e := range events {
-		k.config.Log.Info("roll-out: "+string(e.Kind), "type", e.Type, "release", e.Release, "stage", e.Stage,
-			"device", e.Device, "failure", string(e.Failure))
+		e = k.note(e)
+		level := slog.LevelInfo
+		if e.Kind == rollout.DeviceOffered {
+			level = slog.LevelDebug
+		}
+		k.config.Log.Log(context.Background(), level, "roll-out: "+string(e.Kind), "type", e.Type, "release", e.Release, "stage", e.Stage,
+			"device", e.Device, "failure", string(e.Failure), "by", e.By)
 		if k.config.Happened != nil {
 			k.config.Happened(e)
 		}
 	}
+}
+
+// note keeps an event until it is saved. No two events have the same time, as that is stored.
+func (k *Conductor) note(e rollout.Event) rollout.Event {
+	if e.At = e.At.Truncate(time.Microsecond); !e.At.After(k.last) {
+		e.At = k.last.Add(time.Microsecond)
+	}
+	k.last = e.At
+	if len(k.events) < maxEvents {
+		k.events = append(k.events, e)
+	}
+	return e
 }
 
 // put notes a device, if it is one that is kept. That it has asked is not worth saving.
@@ -153,21 +230,22 @@ func (k *Conductor) put(d rollout.Device) {
 
 // save saves what has changed.
 func (k *Conductor) save() error {
-	if len(k.dirty.states)+len(k.dirty.devices) == 0 {
+	if len(k.dirty.states)+len(k.dirty.devices)+len(k.events) == 0 {
 		return nil
 	}
-	var changed Snapshot
+	changed := rollout.Snapshot{Events: k.events}
 	for deviceType := range k.dirty.states {
 		changed.States = append(changed.States, k.states[deviceType])
 	}
 	for id := range k.dirty.devices {
 		changed.Devices = append(changed.Devices, k.devices[id].Device)
 	}
-	if err := k.config.Storage.Save(changed); err != nil {
-		return fmt.Errorf("save the roll-outs: %w", err)
+	if err := k.config.Storage.SaveRollouts(context.Background(), changed); err != nil {
+		return err
 	}
 	clear(k.dirty.states)
 	clear(k.dirty.devices)
+	k.events = nil
 	return nil
 }
 

@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 	"esper/internal/repository"
 	"esper/internal/repository/repositorytest"
 	"esper/internal/rollout"
+	"esper/internal/store"
 )
 
 // canaryFirst is a plan: device 000001, then all.
@@ -29,18 +28,22 @@ type site struct {
 	t          testing.TB
 	repository *repository.Repository
 	conductor  *conductor.Conductor
-	file       string
+	storage    store.Store
 	plan       rollout.Plan
 	now        time.Time
 	handler    http.Handler
 }
 
 func newSite(t testing.TB, plan rollout.Plan) *site {
-	s := &site{t: t, file: filepath.Join(t.TempDir(), "rollouts.json"), plan: plan, now: time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)}
+	s := &site{t: t, plan: plan, now: time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)}
 	var err error
 	if s.repository, err = repository.Open(t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
+	if s.storage, err = store.Open(t.Context(), store.InMemory); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.storage.Close() })
 	s.open()
 	return s
 }
@@ -56,7 +59,7 @@ func (s *site) open() {
 			}
 			return "", nil
 		},
-		Storage: conductor.NewFile(s.file), Now: func() time.Time { return s.now }, Log: slog.New(slog.DiscardHandler),
+		Storage: s.storage, Now: func() time.Time { return s.now }, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -208,7 +211,7 @@ func TestNothingIsForgottenWhenTheServerIsKilled(t *testing.T) {
 	if all := s.conductor.Rollouts(); len(all) != 1 || all[0].AtRisk != 1 {
 		t.Errorf("%+v", all)
 	}
-	if err := s.conductor.Abort("socket"); err != nil {
+	if err := s.conductor.Abort("socket", "ada"); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.conductor.Hold("000002", true); err != nil {
@@ -237,7 +240,7 @@ func TestARestartOfTheServerDoesNotPassForSilence(t *testing.T) {
 // The disk is full: better nobody is told than somebody of whom nobody knows.
 func TestWhatCannotBeSavedIsNotOffered(t *testing.T) {
 	s := both(t)
-	if err := os.RemoveAll(filepath.Dir(s.file)); err != nil {
+	if err := s.storage.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.get("000001", "v1"); got != "v1" {
@@ -255,7 +258,7 @@ func TestAPinnedReleaseStaysInTheRepository(t *testing.T) {
 	}
 	for i := range 10 {
 		s.publish(fmt.Sprint("w", i), uint32(3+i))
-		if err := s.conductor.Everywhere("socket"); err != nil {
+		if err := s.conductor.Everywhere("socket", "ada"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -264,7 +267,7 @@ func TestAPinnedReleaseStaysInTheRepository(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.expect("000002", "v1", "w9", rollout.GenerallyAvailable)
-	for _, err := range []error{s.conductor.Hold("00000f", true), s.conductor.Pause("lamp"), s.conductor.Retry("000002")} {
+	for _, err := range []error{s.conductor.Hold("00000f", true), s.conductor.Pause("lamp", "ada"), s.conductor.Retry("000002")} {
 		if err == nil {
 			t.Error("no error for what there is not")
 		}

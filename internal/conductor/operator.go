@@ -30,16 +30,23 @@ func (k *Conductor) Rollouts() []rollout.State {
 }
 
 // Pause, Resume, Abort, Approve and Everywhere do to the roll-out of a device type what the
-// functions of these names in package rollout do.
+// functions of these names in package rollout do. By is who wants it, for the history; empty:
+// that is not known.
 
-func (k *Conductor) Pause(deviceType string) error  { return k.act(deviceType, plain(rollout.Pause)) }
-func (k *Conductor) Resume(deviceType string) error { return k.act(deviceType, plain(rollout.Resume)) }
-func (k *Conductor) Abort(deviceType string) error  { return k.act(deviceType, plain(rollout.Abort)) }
-func (k *Conductor) Approve(deviceType string) error {
-	return k.act(deviceType, rollout.Approve)
+func (k *Conductor) Pause(deviceType, by string) error {
+	return k.act(deviceType, by, rollout.RolloutPaused, plain(rollout.Pause))
 }
-func (k *Conductor) Everywhere(deviceType string) error {
-	return k.act(deviceType, rollout.Everywhere)
+func (k *Conductor) Resume(deviceType, by string) error {
+	return k.act(deviceType, by, rollout.RolloutResumed, plain(rollout.Resume))
+}
+func (k *Conductor) Abort(deviceType, by string) error {
+	return k.act(deviceType, by, rollout.RolloutAborted, plain(rollout.Abort))
+}
+func (k *Conductor) Approve(deviceType, by string) error {
+	return k.act(deviceType, by, rollout.StageApproved, rollout.Approve)
+}
+func (k *Conductor) Everywhere(deviceType, by string) error {
+	return k.act(deviceType, by, rollout.SentEverywhere, rollout.Everywhere)
 }
 
 type action func(rollout.State, time.Time) (rollout.State, []rollout.Event, error)
@@ -52,7 +59,7 @@ func plain(f func(rollout.State) (rollout.State, error)) action {
 }
 
 // act does something to the roll-out of a type, and has it saved when it returns.
-func (k *Conductor) act(deviceType string, do action) error {
+func (k *Conductor) act(deviceType, by string, kind rollout.Kind, do action) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.config.Now()
@@ -60,11 +67,13 @@ func (k *Conductor) act(deviceType string, do action) error {
 	if s.Release.Version == "" {
 		return fmt.Errorf("%s: %w", deviceType, ErrNoType)
 	}
+	done := s.Event(kind, now)
+	done.By = by
 	s, events, err := do(s, now)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", deviceType, s.Release.Version, err)
 	}
-	k.set(s, events)
+	k.set(s, append([]rollout.Event{done}, events...))
 	return k.save()
 }
 

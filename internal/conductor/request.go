@@ -27,10 +27,18 @@ func (k *Conductor) Choose(q repository.Request) string {
 	if told.Release != "" && !k.config.Releases.Has(q.Type, told.Release) {
 		told.Release = "" // pinned to what is gone, or running what is no longer kept
 	}
+	_, kept := k.devices[d.ID]
+	first := kept && told.Release == s.Release.Version && (d.Last.Release != told.Release || d.Last.Number != s.Number)
 	after, d := rollout.Offer(s, d, told, now)
 	counts := after.Status == rollout.Running && after.AtRisk != s.AtRisk
 	k.put(d)
-	k.set(after, nil)
+	var events []rollout.Event
+	if first && after.AtRisk != s.AtRisk {
+		e := s.Event(rollout.DeviceOffered, now)
+		e.Device = d.ID
+		events = append(events, e)
+	}
+	k.set(after, events)
 	if !counts {
 		return told.Release // saved at the next tick
 	}

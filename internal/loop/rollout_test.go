@@ -3,7 +3,6 @@ package loop
 import (
 	"log/slog"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,11 +13,18 @@ import (
 	"esper/internal/conductor"
 	"esper/internal/fleet"
 	"esper/internal/rollout"
+	"esper/internal/store"
 )
 
-// conduct lets a plan decide which release the devices get.
-func (w *world) conduct(plan rollout.Plan, canary string) *conductor.Conductor {
+// conduct lets a plan decide which release the devices get, and keeps the roll-outs in a
+// database.
+func (w *world) conduct(plan rollout.Plan, canary string) (*conductor.Conductor, store.Store) {
 	w.t.Helper()
+	kept, err := store.Open(w.t.Context(), store.InMemory)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { kept.Close() })
 	c, err := conductor.Open(conductor.Config{
 		Releases: w.repository,
 		Plan:     func(string) rollout.Plan { return plan },
@@ -28,7 +34,7 @@ func (w *world) conduct(plan rollout.Plan, canary string) *conductor.Conductor {
 			}
 			return "", nil
 		},
-		Storage: conductor.NewFile(filepath.Join(w.t.TempDir(), "rollouts.json")),
+		Storage: kept,
 		Now:     func() time.Time { return time.Unix(0, int64(w.Now())).UTC() },
 		Log:     slog.New(slog.DiscardHandler),
 	})
@@ -45,7 +51,7 @@ func (w *world) conduct(plan rollout.Plan, canary string) *conductor.Conductor {
 			}
 		}
 	}
-	return c
+	return c, kept
 }
 
 // conductUntil lets everything work until the condition holds, with a tick of the conductor every few seconds.
@@ -67,7 +73,7 @@ func TestACanaryProtectsTheFleet(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	const watch = 10 * time.Minute
-	c := w.conduct(rollout.Plan{
+	c, kept := w.conduct(rollout.Plan{
 		Stages: []rollout.Stage{
 			{Group: "canary", Watch: watch},
 			{Percent: 50, Watch: watch, AtOnce: 1},
@@ -129,6 +135,19 @@ func TestACanaryProtectsTheFleet(t *testing.T) {
 		}
 	}
 
+	history, err := kept.RolloutHistory(t.Context(), store.RolloutQuery{Release: "v2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []rollout.Kind
+	for _, e := range history {
+		kinds = append(kinds, e.Kind)
+	}
+	if want := []rollout.Kind{rollout.RolloutStarted, rollout.StageBegun, rollout.DeviceFailed, rollout.RolloutStopped}; !slices.Equal(kinds, want) ||
+		history[2].Device != canary.ID() || history[2].Failure != rollout.RolledBack {
+		t.Errorf("the history of v2: %+v", history)
+	}
+
 	w.publish("socket", "v3", 3)
 	if err := c.Tick(); err != nil {
 		t.Fatal(err)
@@ -146,5 +165,67 @@ func TestACanaryProtectsTheFleet(t *testing.T) {
 	}
 	if s := status(); s.General.Version != "v3" || s.Confirmed != 5 || s.AtRisk != 0 {
 		t.Errorf("in the end: %+v", s)
+	}
+}
+
+// Of three devices that run the old release, the one lags that was meant to have the new one
+// for a day: not the one that is held, nor the one whose stage has not come.
+func TestWhoLags(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c, kept := w.conduct(rollout.Plan{
+		Stages:       []rollout.Stage{{Group: "canary"}, {Percent: 100, Approve: true}},
+		ReportWithin: time.Hour, Patience: 2 * time.Hour,
+	}, "000001")
+	canary := w.add(1, "socket", "v1", 1)
+	held := w.add(2, "socket", "v1", 1)
+	late := w.add(3, "socket", "v1", 1)
+	w.publish("socket", "v1", 1)
+	w.settle()
+	if err := c.Hold(held.ID(), true); err != nil {
+		t.Fatal(err)
+	}
+	lagging := func(after time.Duration) string {
+		t.Helper()
+		var changes []fleet.Change
+		for _, d := range w.fleet.Devices() {
+			changes = append(changes, fleet.Change{Device: d})
+		}
+		if err := kept.Apply(t.Context(), changes); err != nil {
+			t.Fatal(err)
+		}
+		found, err := kept.Find(t.Context(), store.Query{Condition: store.Lagging, Now: time.Unix(0, int64(w.Now()+after))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ids []string
+		for _, d := range found {
+			ids = append(ids, d.ID)
+		}
+		return strings.Join(ids, " ")
+	}
+	if err := kept.SetReleases(t.Context(), []store.Release{
+		{Type: "socket", Version: "v1", Sequence: 1}, {Type: "socket", Version: "v2", Sequence: 2, Served: true},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w.publish("socket", "v2", 2)
+	if err := c.Tick(); err != nil {
+		t.Fatal(err)
+	}
+	if now, later := lagging(0), lagging(store.LagsAfter); now != "" || later != canary.ID() {
+		t.Errorf("it has not asked: %q lag now, %q in a day", now, later)
+	}
+	w.notify()
+	w.conductUntil(c, "v2 on the canary", 5*time.Minute, func() bool { return w.runs(canary, "v2") })
+	if got := lagging(store.LagsAfter); got != "" {
+		t.Errorf("%q lag although none of them is meant to have it", got)
+	}
+	w.conductUntil(c, "the wait for approval", time.Hour, func() bool { return c.Approve("socket", "ada") == nil })
+	if err := c.Tick(); err != nil {
+		t.Fatal(err)
+	}
+	if got := lagging(store.LagsAfter); got != late.ID() {
+		t.Errorf("after the approval %q lag, want %s", got, late.ID())
 	}
 }

@@ -21,9 +21,9 @@ func Start(s State, deviceType string, release Release, plan Plan, now time.Time
 	s = State{Type: deviceType, General: s.General, Release: release, Number: s.Number + 1, Plan: plan, Status: Running}
 	if s.General.Version == "" {
 		s = s.complete(now)
-		return s, []Event{s.event(ReleaseGeneral, now)}
+		return s, []Event{s.Event(ReleaseGeneral, now)}
 	}
-	events := []Event{s.event(RolloutStarted, now)}
+	events := []Event{s.Event(RolloutStarted, now)}
 	s, more := s.enter(0, now)
 	return s, append(events, more...)
 }
@@ -70,7 +70,7 @@ func Everywhere(s State, now time.Time) (State, []Event, error) {
 		return s, nil, fmt.Errorf("%w: there is none that is not over", ErrNotNow)
 	}
 	s = s.complete(now)
-	return s, []Event{s.event(ReleaseGeneral, now)}, nil
+	return s, []Event{s.Event(ReleaseGeneral, now)}, nil
 }
 
 // Retry lets a device that failed be offered the release again. The device itself must be

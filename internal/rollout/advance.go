@@ -37,7 +37,7 @@ func Advance(s State, fleet []Device, now time.Time) (State, []Device, []Event) 
 	for s.Status == Running && !s.Opened.IsZero() {
 		if s.Stage >= len(s.Plan.Stages) { // the plan is shorter than it was
 			s = s.complete(now)
-			events = append(events, s.event(ReleaseGeneral, now))
+			events = append(events, s.Event(ReleaseGeneral, now))
 			break
 		}
 		if s.Settled.IsZero() {
@@ -51,12 +51,14 @@ func Advance(s State, fleet []Device, now time.Time) (State, []Device, []Event) 
 		}
 		if !s.Proven && s.Failed > 0 { // tolerated, but not even one success stands against it
 			s.Status = Stopped
-			events = append(events, s.event(RolloutStopped, now))
+			events = append(events, s.Event(RolloutStopped, now))
 			break
 		}
+		over := StagePassed
 		if !s.Proven {
-			events = append(events, s.event(StageUnproven, now))
+			over = StageUnproven
 		}
+		events = append(events, s.Event(over, now))
 		var more []Event
 		s, more = s.enter(s.Stage+1, now)
 		events = append(events, more...)
@@ -105,9 +107,9 @@ func (s State) enter(stage int, now time.Time) (State, []Event) {
 	switch {
 	case stage >= len(s.Plan.Stages):
 		s = s.complete(now)
-		return s, []Event{s.event(ReleaseGeneral, now)}
+		return s, []Event{s.Event(ReleaseGeneral, now)}
 	case s.Plan.Stages[stage].Approve:
-		return s, []Event{s.event(ApprovalNeeded, now)}
+		return s, []Event{s.Event(ApprovalNeeded, now)}
 	}
 	return s.begun(now)
 }
@@ -115,7 +117,7 @@ func (s State) enter(stage int, now time.Time) (State, []Event) {
 // begun opens the present stage.
 func (s State) begun(now time.Time) (State, []Event) {
 	s.Opened, s.Failed, s.Proven = now, 0, false
-	return s, []Event{s.event(StageBegun, now)}
+	return s, []Event{s.Event(StageBegun, now)}
 }
 
 // complete makes the release generally available.

@@ -81,7 +81,7 @@ func (s State) against(d Device, now time.Time) Reason {
 	switch {
 	case !stage.Window.Open(now):
 		return OutsideWindow
-	case (stage.AtOnce > 0 || stage.Rate.Devices > 0) && s.Waiting > 0 && d.Last.of(s) && d.Last.State == TryLapsed:
+	case stage.limited() && s.Waiting > 0 && d.Last.of(s) && d.Last.State == TryLapsed:
 		return OthersFirst
 	case stage.AtOnce > 0 && s.AtRisk >= stage.AtOnce:
 		return TooManyAtOnce

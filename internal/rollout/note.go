@@ -78,12 +78,12 @@ func Failed(s State, d Device, version string, why Failure, now time.Time) (Stat
 		return s, d, nil
 	}
 	s.Failed++
-	events := []Event{s.event(DeviceFailed, now)}
+	events := []Event{s.Event(DeviceFailed, now)}
 	events[0].Device, events[0].Failure = d.ID, why
 	stage, ok := s.stage()
 	if ok && (s.Status == Running || s.Status == Paused) && s.Failed > stage.Failures {
 		s.Status = Stopped
-		events = append(events, s.event(RolloutStopped, now))
+		events = append(events, s.Event(RolloutStopped, now))
 	}
 	return s, d, events
 }

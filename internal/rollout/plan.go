@@ -57,6 +57,9 @@ type Rate struct {
 	Per     time.Duration `json:"per"`
 }
 
+// limited says whether only so many devices may have the release at a time.
+func (s Stage) limited() bool { return s.AtOnce > 0 || s.Rate.Devices > 0 }
+
 // Has says whether a device belongs to the stage.
 func (s Stage) Has(d Device) bool {
 	switch {

@@ -95,7 +95,7 @@ func TestAStageFollowsTheOneBefore(t *testing.T) {
 	want(t, s, indoor, start, "v1", StageNotReached)
 	now := start.Add(time.Hour)
 	s, _, events := Advance(s, fleet(), now)
-	if len(events) != 1 || events[0].Kind != StageBegun || events[0].Stage != 1 {
+	if len(events) != 2 || events[0].Kind != StagePassed || events[0].Stage != 0 || events[1].Kind != StageBegun || events[1].Stage != 1 {
 		t.Errorf("events %+v", events)
 	}
 	want(t, s, indoor, now, "v2", StageReached)
@@ -253,7 +253,7 @@ func TestAStageWaitsForApproval(t *testing.T) {
 		t.Error("a stage that has begun is approved")
 	}
 	s, _, events := Advance(s, []Device{canary, d}, start)
-	if len(events) != 1 || events[0].Kind != ApprovalNeeded {
+	if len(events) != 2 || events[0].Kind != StagePassed || events[1].Kind != ApprovalNeeded {
 		t.Errorf("events %+v", events)
 	}
 	want(t, s, d, start, "v1", WaitingForApproval)

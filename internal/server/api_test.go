@@ -230,6 +230,7 @@ func TestAPIActsOnADevice(t *testing.T) {
 // from its last run.
 func TestAPIWithoutABroker(t *testing.T) {
 	c := config(t)
+	c.Database = filepath.Join(t.TempDir(), "esper.db")
 	first, stop := start(t, c)
 	waitForHealth(t, first, 200)
 	if err := first.Repository().Publish(repositorytest.Release(t, "socket", "v1", 1), false); err != nil {

@@ -21,6 +21,7 @@ const (
 	releasesEvery = 2 * time.Second
 	labelsEvery   = 5 * time.Second
 	pruneEvery    = time.Hour
+	lockEvery     = 10 * time.Second
 )
 
 // inventory is the fleet with the database behind it.

@@ -40,7 +40,7 @@ type Config struct {
 	// ExternalMQTT is the broker to use instead of the embedded one, or nil.
 	ExternalMQTT *url.URL
 	// Plan says how the releases of a device type are rolled out, nil: all at once.
-	// RolloutFile is where it is kept how far they are.
+	// RolloutFile is where earlier versions kept how far they are: it is taken over once.
 	Plan        func(deviceType string) rollout.Plan
 	RolloutFile string
 	// Database is where the inventory is kept: a file, postgres://…, or in memory
@@ -90,8 +90,11 @@ func (s *Server) open(c Config) (err error) {
 	if c.Plan == nil {
 		c.Plan = func(string) rollout.Plan { return rollout.AllAtOnce }
 	}
+	if err := conductor.TakeOver(context.Background(), c.RolloutFile, s.inventory.store); err != nil {
+		return err
+	}
 	s.conductor, err = conductor.Open(conductor.Config{
-		Releases: s.repository, Plan: c.Plan, Labels: s.inventory.labels, Storage: conductor.NewFile(c.RolloutFile),
+		Releases: s.repository, Plan: c.Plan, Labels: s.inventory.labels, Storage: s.inventory.store,
 		Now: time.Now, Happened: s.announce, Log: c.Log,
 	})
 	if err != nil {
@@ -169,6 +172,7 @@ func (s *Server) Run(ctx context.Context) error {
 	go func() { watching <- s.watchFleet(ctx) }()
 	conducting := make(chan struct{})
 	go func() { defer close(conducting); s.conduct(ctx) }()
+	go s.keepDatabase(ctx, cancel)
 	building := make(chan struct{})
 	go func() { defer close(building); s.build(ctx) }()
 	var err error
@@ -195,6 +199,16 @@ func (s *Server) Run(ctx context.Context) error {
 	stopStoring() // after the last message
 	<-stored
 	return errors.Join(err, s.inventory.store.Close())
+}
+
+// keepDatabase ends the server when another one has taken its database: that can happen while
+// PostgreSQL is away.
+func (s *Server) keepDatabase(ctx context.Context, cancel context.CancelCauseFunc) {
+	every(ctx, lockEvery, func() {
+		if err := s.inventory.store.KeepLock(ctx); errors.Is(err, store.ErrInUse) {
+			cancel(fmt.Errorf("the database was taken over: %w", err))
+		}
+	})
 }
 
 // tick is how often roll-outs advance.

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +22,7 @@ var discard = slog.New(slog.DiscardHandler)
 
 func config(t *testing.T) server.Config {
 	return server.Config{
-		RolloutFile: filepath.Join(t.TempDir(), "rollouts.json"), Realm: "home", RepositoryDir: t.TempDir(), HTTPListen: "127.0.0.1:0", MQTTListen: "127.0.0.1:0", Log: discard,
+		Realm: "home", RepositoryDir: t.TempDir(), HTTPListen: "127.0.0.1:0", MQTTListen: "127.0.0.1:0", Log: discard,
 	}
 }
 
@@ -184,7 +183,7 @@ func TestReleasesAreRolledOut(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for deadline := time.Now().Add(10 * time.Second); s.Conductor().Approve("socket") != nil; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); s.Conductor().Approve("socket", "") != nil; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the next stage does not wait for approval: %+v", s.Conductor().Rollouts())
 		}

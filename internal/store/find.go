@@ -33,6 +33,14 @@ func (f *filter) String() string {
 	return " WHERE " + strings.Join(f.terms, " AND ")
 }
 
+// now is the time to look back from.
+func (q Query) now() time.Time {
+	if q.Now.IsZero() {
+		return time.Now()
+	}
+	return q.Now
+}
+
 // where returns the filter of a query, on devices d.
 func (q Query) where() (*filter, error) {
 	f := &filter{}
@@ -59,10 +67,7 @@ func (q Query) where() (*filter, error) {
 	case Vanished:
 		f.and("d.status = 'ONLINE' AND d.silent")
 	case CrashLooping:
-		if q.Now.IsZero() {
-			q.Now = time.Now()
-		}
-		since := f.arg(micros(q.Now.Add(-CrashLoopTime)))
+		since := f.arg(micros(q.now().Add(-CrashLoopTime)))
 		f.and("d.safe OR d.id IN (SELECT device FROM events WHERE kind = 'restart' AND at > " + since +
 			" AND after IN ('" + strings.Join(fleet.Abnormal, "', '") + "')" +
 			fmt.Sprintf(" GROUP BY device HAVING count(*) >= %d)", CrashLoop))
@@ -75,9 +80,10 @@ func (q Query) where() (*filter, error) {
 		}
 		f.and("d.info IS NOT NULL AND d.boot_version < " + lowest)
 	case Lagging:
-		// As the device decides it, docs/SPEC.md section 5.
-		f.and("EXISTS (SELECT 1 FROM releases r WHERE r.type = d.type AND r.served AND r.version <> d.version" +
-			" AND (r.sequence > d.sequence OR r.sequence = 0 AND d.sequence = 0))")
+		// Newer as the device decides it, docs/SPEC.md section 5.
+		f.and("EXISTS (SELECT 1 FROM targets t JOIN releases r ON r.version = t.version WHERE t.device = d.id AND r.type = d.type" +
+			" AND r.version <> d.version AND (r.sequence > d.sequence OR r.sequence = 0 AND d.sequence = 0)" +
+			" AND t.since <= " + f.arg(micros(q.now().Add(-LagsAfter))) + ")")
 	default:
 		return nil, fmt.Errorf("%q is no condition", q.Condition)
 	}
@@ -104,8 +110,8 @@ func (d *database) find(ctx context.Context, q Query) ([]Device, error) {
 	}
 	rows, err := d.sql.QueryContext(ctx, `
 		SELECT d.id, d.info, d.status, d.silent, d.update_state, d.update_version, d.update_progress, d.update_error,
-		    d.first_seen, d.seen, d.malformed, d.name, d.group_name
-		FROM devices d`+where.String()+page, where.args...)
+		    d.first_seen, d.seen, d.malformed, d.name, d.group_name, COALESCE(m.version, '')
+		FROM devices d LEFT JOIN targets m ON m.device = d.id`+where.String()+page, where.args...)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +154,7 @@ func scanDevice(rows *sql.Rows) (Device, error) {
 	var progress sql.NullInt64
 	var first, seen int64
 	err := rows.Scan(&d.ID, &info, &d.Status, &d.Silent, &state, &version, &progress, &failure,
-		&first, &seen, &d.Malformed, &d.Name, &d.Group)
+		&first, &seen, &d.Malformed, &d.Name, &d.Group, &d.Target)
 	if err != nil {
 		return d, err
 	}

@@ -71,6 +71,12 @@ func (d *database) Prune(ctx context.Context, r Retention) (int, error) {
 			{`DELETE FROM audit WHERE at < $1`, []any{micros(r.Since)}},
 			{`DELETE FROM audit WHERE refused AND at <= (
 				SELECT at FROM audit WHERE refused ORDER BY at DESC LIMIT 1 OFFSET $1)`, []any{r.Refused}},
+			{`DELETE FROM rollout_events WHERE at < $1`, []any{micros(r.Since)}},
+			{`DELETE FROM rollout_events WHERE (type, at, kind, device) IN (
+				SELECT type, at, kind, device FROM (
+					SELECT type, at, kind, device, row_number() OVER (PARTITION BY type ORDER BY at DESC) AS place FROM rollout_events
+					WHERE type IN (SELECT type FROM rollout_events GROUP BY type HAVING count(*) > $1)
+				) AS numbered WHERE place > $1)`, []any{r.PerType}},
 		} {
 			result, err := tx.ExecContext(ctx, step.query, step.args...)
 			if err != nil {

@@ -22,18 +22,32 @@ const InMemory = ""
 // database implements Store. One SQL serves both: what it is written in is common to
 // SQLite and PostgreSQL.
 type database struct {
-	sql             *sql.DB
-	devices, events prepared
+	sql  *sql.DB
+	lock lock // nil: it was opened as it is
+
+	devices, events, rollouts, rolloutDevices, targets, rolloutEvents prepared
 }
 
-// Open opens a database, makes it if it is a file that is not there, and brings its
-// schema up to date. Where is a file, postgres://…, or [InMemory].
+// Open opens a database for a server, makes it if it is a file that is not there, and brings
+// its schema up to date. Where is a file, postgres://…, or [InMemory]. If another server has
+// it, and does not end within a few seconds: [ErrInUse].
 func Open(ctx context.Context, where string) (Store, error) {
-	handle, err := Migrate(ctx, where, Schema)
+	held, err := lockDatabase(ctx, where)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open database %s: %w", Redact(where), err)
 	}
-	return prepare(ctx, where, handle)
+	handle, err := Migrate(ctx, where, Schema)
+	if err == nil {
+		var opened *database
+		if opened, err = prepare(ctx, where, handle); err == nil {
+			opened.lock = held
+			return opened, nil
+		}
+	}
+	if held != nil {
+		held.release()
+	}
+	return nil, err
 }
 
 // OpenExisting opens a database as it is, which may be in use by a server: one that
@@ -52,7 +66,11 @@ func OpenExisting(ctx context.Context, where string) (Store, error) {
 		handle.Close()
 		return nil, fmt.Errorf("open database %s: %w", Redact(where), err)
 	}
-	return prepare(ctx, where, handle)
+	opened, err := prepare(ctx, where, handle)
+	if err != nil {
+		return nil, err
+	}
+	return opened, nil
 }
 
 func isURL(where string) bool {
@@ -117,25 +135,35 @@ func create(where string) error {
 	return f.Close()
 }
 
-func prepare(ctx context.Context, where string, handle *sql.DB) (Store, error) {
+func prepare(ctx context.Context, where string, handle *sql.DB) (*database, error) {
 	d := &database{sql: handle}
 	rows := rowsAtOnceSQLite
 	if isURL(where) {
 		rows = rowsAtOncePostgres
 	}
-	var err error
-	if d.devices, err = upsertDevices.prepare(ctx, handle, rows); err == nil {
-		d.events, err = insertEvents.prepare(ctx, handle, rows)
-	}
-	if err != nil {
-		handle.Close()
-		return nil, fmt.Errorf("open database %s: %w", Redact(where), err)
+	for _, p := range []struct {
+		to   *prepared
+		from insert
+	}{
+		{&d.devices, upsertDevices}, {&d.events, insertEvents}, {&d.rollouts, upsertRollouts},
+		{&d.rolloutDevices, upsertRolloutDevices}, {&d.targets, upsertTargets}, {&d.rolloutEvents, insertRolloutEvents},
+	} {
+		var err error
+		if *p.to, err = p.from.prepare(ctx, handle, rows); err != nil {
+			handle.Close()
+			return nil, fmt.Errorf("open database %s: %w", Redact(where), err)
+		}
 	}
 	return d, nil
 }
 
 // Close implements Store.
-func (d *database) Close() error { return d.sql.Close() }
+func (d *database) Close() error {
+	if d.lock != nil {
+		defer d.lock.release()
+	}
+	return d.sql.Close()
+}
 
 // transaction runs steps that are stored together or not at all.
 func (d *database) transaction(ctx context.Context, steps func(*sql.Tx) error) error {

@@ -10,11 +10,13 @@ import (
 
 	"esper/internal/access"
 	"esper/internal/fleet"
+	"esper/internal/rollout"
 )
 
 // Store is the database. What a method has stored when it returns without an error
 // outlives the end of the process, by whatever. Its methods can be called at the
-// same time, and by several processes; but only one may call Apply.
+// same time, and by several processes; but only the one that has it from [Open] may call
+// Apply, SetReleases, SaveRollouts and Prune.
 type Store interface {
 	// Apply stores what messages changed: all of it or, with an error, nothing. To
 	// apply the same again changes nothing.
@@ -50,6 +52,19 @@ type Store interface {
 	// Prune removes from the history and the audit log what retention does not keep, and
 	// says how many events and entries that were.
 	Prune(context.Context, Retention) (int, error)
+	// LoadRollouts returns all that SaveRollouts saved, but for the events.
+	LoadRollouts(context.Context) (rollout.Snapshot, error)
+	// SaveRollouts saves what has changed of the roll-outs, all of it or nothing. Each state,
+	// device and target replaces the one of the same type or id; no two may be of the same.
+	SaveRollouts(context.Context, rollout.Snapshot) error
+	// RolloutHistory returns what happened in roll-outs, the oldest first.
+	RolloutHistory(context.Context, RolloutQuery) ([]rollout.Event, error)
+	// Adoption returns how a release of a type spread, from the beginning of its roll-out to a
+	// time: a few hundred points at most, those at which something had changed.
+	Adoption(ctx context.Context, deviceType, version string, until time.Time) ([]AdoptionPoint, error)
+	// KeepLock checks that no other server has taken the database, as it could while
+	// PostgreSQL was away: [ErrInUse].
+	KeepLock(context.Context) error
 	Close() error
 }
 
@@ -59,12 +74,15 @@ var (
 	ErrNoDatabase = errors.New("there is no database")
 	ErrSchema     = errors.New("the database is of another version of esper")
 	ErrLabel      = errors.New("not a label")
+	ErrInUse      = errors.New("another server uses it")
 )
 
 // Device is all that is known of a device now.
 type Device struct {
 	fleet.Device
 	FirstSeen time.Time `json:"first_seen,omitzero"`
+	// Target is the version that its roll-out means it to run, empty if that is not known.
+	Target string `json:"target,omitempty"`
 	Labels
 }
 
@@ -113,9 +131,13 @@ const (
 	UnknownVersion Condition = "unknown-version"
 	// OldBootloader devices have a bootloader that should be replaced.
 	OldBootloader Condition = "old-bootloader"
-	// Lagging devices would install the release that is served, but run another.
+	// Lagging devices have been meant to run a newer release for [LagsAfter], and do not.
 	Lagging Condition = "lagging"
 )
+
+// LagsAfter is how long a device may take to get to the release that is meant for it: it may
+// sleep, and a maintenance window may open once a day.
+const LagsAfter = 24 * time.Hour
 
 // What a crash loop is.
 const (
@@ -137,13 +159,14 @@ type Retention struct {
 	Since time.Time
 	// Routine is before when nothing of checks that found nothing is kept.
 	Routine time.Time
-	// PerDevice is how many events of one device are kept at most.
-	PerDevice int
+	// PerDevice is how many events of one device are kept at most, PerType how many of the
+	// roll-outs of one device type.
+	PerDevice, PerType int
 	// Refused is how many entries of the audit log are kept at most that were refused.
 	Refused int
 }
 
 // Keep is the retention that the server has: a year, a week for routine.
 func Keep(now time.Time) Retention {
-	return Retention{Since: now.AddDate(-1, 0, 0), Routine: now.AddDate(0, 0, -7), PerDevice: 10_000, Refused: 100_000}
+	return Retention{Since: now.AddDate(-1, 0, 0), Routine: now.AddDate(0, 0, -7), PerDevice: 10_000, PerType: 1_000_000, Refused: 100_000}
 }

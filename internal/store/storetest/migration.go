@@ -56,7 +56,7 @@ func migrates(t *testing.T, newDatabase func(testing.TB) string) {
 			if n := len(b.history(store.HistoryQuery{})); n != map[bool]int{true: 1}[schema >= 2] {
 				t.Errorf("%d events", n)
 			}
-			if got := b.ids(store.Query{Condition: store.Lagging}); got != map[bool]string{true: "00c0de"}[schema >= 3] {
+			if got := b.ids(store.Query{Condition: store.Lagging}); got != map[bool]string{true: "00c0de"}[schema >= 5] {
 				t.Errorf("lagging: %q", got)
 			}
 			tokens, err := b.store.Tokens(t.Context())
@@ -68,6 +68,10 @@ func migrates(t *testing.T, newDatabase func(testing.TB) string) {
 			b.must(err)
 			if n := len(entries); n != map[bool]int{true: 1}[schema >= 4] {
 				t.Errorf("%d entries in the audit log", n)
+			}
+			saved, err := b.store.LoadRollouts(t.Context())
+			if err != nil || schema >= 5 && (len(saved.States) != 1 || saved.States[0].AtRisk != 1 || !saved.Devices[0].Held) {
+				t.Errorf("roll-outs %s, %v", show(saved), err)
 			}
 			// And it goes on.
 			b.must(b.store.Apply(t.Context(), []fleet.Change{{

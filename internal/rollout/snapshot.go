@@ -1,0 +1,18 @@
+package rollout
+
+import "time"
+
+// Snapshot is what is known of roll-outs, or what has changed of it since.
+type Snapshot struct {
+	States  []State  `json:"states"`
+	Devices []Device `json:"devices"`
+	Targets []Target `json:"targets,omitempty"`
+	Events  []Event  `json:"events,omitempty"` // what has happened since
+}
+
+// Target is the release that a device is meant to run; see [Meant].
+type Target struct {
+	Device  string
+	Release string
+	Since   time.Time
+}

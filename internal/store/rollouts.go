@@ -1,0 +1,178 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"esper/internal/rollout"
+)
+
+var upsertRollouts = insert{
+	columns: strings.Fields("type state"), into: "rollouts",
+	conflict: "ON CONFLICT (type) DO UPDATE SET state = excluded.state",
+}
+
+var upsertRolloutDevices = insert{
+	columns: strings.Fields("device state"), into: "rollout_devices",
+	conflict: "ON CONFLICT (device) DO UPDATE SET state = excluded.state",
+}
+
+var upsertTargets = insert{
+	columns: strings.Fields("device version since"), into: "targets",
+	conflict: "ON CONFLICT (device) DO UPDATE SET version = excluded.version, since = excluded.since",
+}
+
+var insertRolloutEvents = insert{
+	columns: strings.Fields("type at kind release stage device failure person"), into: "rollout_events",
+	conflict: "ON CONFLICT DO NOTHING",
+}
+
+// SaveRollouts implements Store.
+func (d *database) SaveRollouts(ctx context.Context, changed rollout.Snapshot) error {
+	err := d.saveRollouts(ctx, changed)
+	if err != nil {
+		return fmt.Errorf("save the roll-outs: %w", err)
+	}
+	return nil
+}
+
+func (d *database) saveRollouts(ctx context.Context, changed rollout.Snapshot) error {
+	var states, devices, targets, events []any
+	for _, s := range changed.States {
+		text, err := json.Marshal(s)
+		if err != nil {
+			return err
+		}
+		states = append(states, s.Type, string(text))
+	}
+	for _, m := range changed.Devices {
+		text, err := json.Marshal(m)
+		if err != nil {
+			return err
+		}
+		devices = append(devices, m.ID, string(text))
+	}
+	for _, t := range changed.Targets {
+		targets = append(targets, t.Device, t.Release, micros(t.Since))
+	}
+	for _, e := range changed.Events {
+		events = append(events, e.Type, micros(e.At), string(e.Kind), e.Release, e.Stage, e.Device, string(e.Failure), e.By)
+	}
+	return d.transaction(ctx, func(tx *sql.Tx) error {
+		for _, step := range []struct {
+			into   prepared
+			values []any
+		}{{d.rollouts, states}, {d.rolloutDevices, devices}, {d.targets, targets}, {d.rolloutEvents, events}} {
+			if err := step.into.exec(ctx, tx, step.values); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// LoadRollouts implements Store.
+func (d *database) LoadRollouts(ctx context.Context) (rollout.Snapshot, error) {
+	var all rollout.Snapshot
+	err := readJSON(ctx, d, `SELECT state FROM rollouts`, &all.States)
+	if err == nil {
+		err = readJSON(ctx, d, `SELECT state FROM rollout_devices`, &all.Devices)
+	}
+	if err == nil {
+		err = d.read(ctx, func(rows *sql.Rows) error {
+			var t rollout.Target
+			var since int64
+			err := rows.Scan(&t.Device, &t.Release, &since)
+			t.Since = fromMicros(since)
+			all.Targets = append(all.Targets, t)
+			return err
+		}, `SELECT device, version, since FROM targets`)
+	}
+	if err != nil {
+		return rollout.Snapshot{}, fmt.Errorf("load the roll-outs: %w", err)
+	}
+	return all, nil
+}
+
+// readJSON appends what the only column of a query holds.
+func readJSON[T any](ctx context.Context, d *database, query string, into *[]T) error {
+	return d.read(ctx, func(rows *sql.Rows) error {
+		var text sql.RawBytes
+		if err := rows.Scan(&text); err != nil {
+			return err
+		}
+		var v T
+		if err := json.Unmarshal(text, &v); err != nil {
+			return err
+		}
+		*into = append(*into, v)
+		return nil
+	}, query)
+}
+
+// read reads the rows of a query, one by one.
+func (d *database) read(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := d.sql.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := row(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// RolloutQuery says which events of roll-outs: those for which all holds that is not empty.
+type RolloutQuery struct {
+	Type, Device, Release string
+	// Kind is what they are about. Empty: all but that devices were told of a release, which
+	// are as many as there are devices.
+	Kind  rollout.Kind
+	Since time.Time
+	Limit int // at most so many, the newest
+}
+
+// RolloutHistory implements Store.
+func (d *database) RolloutHistory(ctx context.Context, q RolloutQuery) ([]rollout.Event, error) {
+	f := &filter{}
+	for column, value := range map[string]string{"type": q.Type, "device": q.Device, "release": q.Release} {
+		if value != "" {
+			f.and(column + " = " + f.arg(value))
+		}
+	}
+	if q.Kind != "" {
+		f.and("kind = " + f.arg(string(q.Kind)))
+	} else {
+		f.and("kind <> " + f.arg(string(rollout.DeviceOffered)))
+	}
+	if !q.Since.IsZero() {
+		f.and("at >= " + f.arg(micros(q.Since)))
+	}
+	query := `SELECT type, at, kind, release, stage, device, failure, person FROM rollout_events` +
+		f.String() + ` ORDER BY at DESC, type DESC`
+	if q.Limit > 0 {
+		query += " LIMIT " + f.arg(q.Limit)
+	}
+	events := []rollout.Event{}
+	err := d.read(ctx, func(rows *sql.Rows) error {
+		var e rollout.Event
+		var at int64
+		err := rows.Scan(&e.Type, &at, &e.Kind, &e.Release, &e.Stage, &e.Device, &e.Failure, &e.By)
+		e.At = fromMicros(at)
+		events = append(events, e)
+		return err
+	}, query, f.args...)
+	if err != nil {
+		return nil, fmt.Errorf("read the history of the roll-outs: %w", err)
+	}
+	slices.Reverse(events)
+	return events, nil
+}
