@@ -29,7 +29,7 @@ func (c *findCommand) Help() string {
   crash-looping    three exceptions or watchdog resets within 15 minutes, or in safe mode
   unknown-version  they run what was never published here
   old-bootloader   their bootloader is older than that of others
-  lagging          they would install the release that is published, but run another
+  lagging          for a day they have been meant to run a newer release, and do not
 
 esper serve has to run.`
 }

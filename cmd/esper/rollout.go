@@ -14,8 +14,8 @@ import (
 
 // rolloutCommand shows roll-outs and acts on them.
 type rolloutCommand struct {
-	Action string `arg:"" optional:"" enum:"status,pause,resume,abort,approve,everywhere" default:"status" help:"status (default), pause, resume, abort, approve or everywhere."`
-	Type   string `arg:"" optional:"" help:"The device type; status shows all without one."`
+	Action string `arg:"" optional:"" enum:"status,history,pause,resume,abort,approve,everywhere" default:"status" help:"status (default), history, pause, resume, abort, approve or everywhere."`
+	Type   string `arg:"" optional:"" help:"The device type; status and history show all without one."`
 	JSON   bool   `name:"json" help:"Print JSON."`
 	serverFlags
 }
@@ -24,6 +24,7 @@ type rolloutCommand struct {
 func (c *rolloutCommand) Help() string {
 	return `Shows how far the releases of each device type have come, or acts on the roll-out of one:
 
+  history     what happened: stages, failures, and what people did
   pause       nothing new begins; devices that took the release go on
   resume      the end of a pause
   abort       for good: no device is offered the release any more
@@ -36,7 +37,7 @@ it yet, FAILED the failures of the present stage. esper serve has to run.`
 
 // Validate checks the command line.
 func (c *rolloutCommand) Validate() error {
-	if c.Action != "status" && c.Type == "" {
+	if c.Action != "status" && c.Action != "history" && c.Type == "" {
 		return errors.New("name the device type: esper rollout " + c.Action + " TYPE")
 	}
 	return nil
@@ -49,6 +50,16 @@ func (c *rolloutCommand) Run(s *streams) error {
 		return err
 	}
 	ctx := context.Background()
+	if c.Action == "history" {
+		events, err := server.RolloutHistory(ctx, c.Type)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return printJSON(s, events)
+		}
+		return printRolloutHistory(s.out, events)
+	}
 	var all []rollout.State
 	if c.Action == "status" {
 		all, err = server.Rollouts(ctx)
@@ -81,6 +92,21 @@ func printRollouts(out io.Writer, all []rollout.State, now time.Time) error {
 	for _, r := range all {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\n", r.Type, r.Release.Version, orDash(r.General.Version), r.Status,
 			stageText(r, now), r.Confirmed, r.AtRisk, r.Waiting, r.Failed)
+	}
+	return w.Flush()
+}
+
+func printRolloutHistory(out io.Writer, events []rollout.Event) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "TIME\tTYPE\tRELEASE\tWHAT\tSTAGE\tDEVICE\tFAILURE\tBY")
+	for _, e := range events {
+		stage := "-"
+		switch e.Kind {
+		case rollout.StageBegun, rollout.StagePassed, rollout.StageUnproven, rollout.ApprovalNeeded, rollout.StageApproved:
+			stage = fmt.Sprint(e.Stage + 1)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", localTime(e.At), e.Type, e.Release, e.Kind, stage,
+			orDash(e.Device), orDash(string(e.Failure)), orDash(e.By))
 	}
 	return w.Flush()
 }

@@ -17,6 +17,7 @@ import (
 	"esper/internal/broker"
 	"esper/internal/server"
 	"esper/internal/site"
+	"esper/internal/store"
 	"esper/internal/watch"
 )
 
@@ -67,6 +68,9 @@ func (c *serveCommand) Run(s *streams) error {
 	running, err := server.Open(config)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return hint(err, "another program listens there, perhaps another 'esper serve'; --http and --mqtt-listen choose other ports")
+	}
+	if errors.Is(err, store.ErrInUse) {
+		return hint(err, "another 'esper serve' has this database; stop it, or choose another place with --data or --database")
 	}
 	if err != nil {
 		return err
@@ -181,7 +185,7 @@ func (c *serveCommand) config(log *slog.Logger) (server.Config, error) {
 // databaseFile is the file of the database in the server's data.
 func databaseFile(data string) string { return filepath.Join(data, "esper.db") }
 
-// rolloutFile is where a server keeps how far its roll-outs are.
+// rolloutFile is where earlier versions kept how far the roll-outs are.
 func rolloutFile(data string) string { return filepath.Join(data, "rollouts.json") }
 
 // takeSite sets what the site's devices expect.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"esper/internal/access"
 	"esper/internal/conductor"
 	"esper/internal/rollout"
 )
@@ -46,7 +47,10 @@ func (a *api) registerRollouts(on huma.API) {
 }
 
 // person is who asks, as far as that is known.
-func person(context.Context) string { return "" }
+func person(ctx context.Context) string {
+	who, _ := access.From(ctx)
+	return who.Name
+}
 
 func (a *api) registerDevices(on huma.API) {
 	const tag = "devices"

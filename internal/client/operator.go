@@ -19,6 +19,15 @@ func (c *Client) Rollouts(ctx context.Context) ([]rollout.State, error) {
 	return get[[]rollout.State](ctx, c, nil, "rollouts")
 }
 
+// RolloutHistory returns what happened in the roll-outs of a device type, or of all if it is
+// empty; the oldest first.
+func (c *Client) RolloutHistory(ctx context.Context, deviceType string) ([]rollout.Event, error) {
+	if deviceType == "" {
+		return get[[]rollout.Event](ctx, c, nil, "rollouts", "history")
+	}
+	return get[[]rollout.Event](ctx, c, nil, "rollouts", deviceType, "history")
+}
+
 // SteerRollout does something to the roll-out of a device type: pause, resume, abort, approve
 // or everywhere.
 func (c *Client) SteerRollout(ctx context.Context, deviceType, action string) (rollout.State, error) {

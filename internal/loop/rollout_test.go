@@ -135,6 +135,9 @@ func TestACanaryProtectsTheFleet(t *testing.T) {
 		}
 	}
 
+	if err := c.Tick(); err != nil {
+		t.Fatal(err)
+	}
 	history, err := kept.RolloutHistory(t.Context(), store.RolloutQuery{Release: "v2"})
 	if err != nil {
 		t.Fatal(err)
