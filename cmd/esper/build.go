@@ -7,20 +7,24 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"text/tabwriter"
 
 	"esper/internal/build"
 	"esper/internal/image"
+	"esper/internal/release"
+	"esper/internal/secret"
 	"esper/internal/site"
 )
 
 // buildCommand builds firmware.
 type buildCommand struct {
-	Site   string   `default:"." placeholder:"DIR" help:"The site (default: the folder you are in, or above it)."`
-	Type   []string `placeholder:"TYPE" help:"Device type to build; may be repeated (default: all)."`
-	SDK    string   `name:"sdk" env:"SDK_DIR" placeholder:"DIR" help:"Link for the chip, with the vendor's NONOS SDK 3.0 in DIR (default: for the emulator)."`
-	Output string   `placeholder:"DIR" help:"Where to put the images (default: build, in the site)."`
-	JSON   bool     `name:"json" help:"Print JSON."`
+	Site    string   `default:"." placeholder:"DIR" help:"The site (default: the folder you are in, or above it)."`
+	Type    []string `placeholder:"TYPE" help:"Device type to build; may be repeated (default: all)."`
+	SDK     string   `name:"sdk" env:"SDK_DIR" placeholder:"DIR" help:"Link for the chip, with the vendor's NONOS SDK 3.0 in DIR (default: for the emulator)."`
+	Output  string   `placeholder:"DIR" help:"Where to put the images (default: build, in the site)."`
+	Release string   `placeholder:"DIR" help:"Put releases into DIR too, not signed yet, for 'esper sign' on the machine with the key."`
+	JSON    bool     `name:"json" help:"Print JSON."`
 }
 
 // Help is the command's description.
@@ -28,6 +32,9 @@ func (c *buildCommand) Help() string {
 	return `Compiles and links every device type of the site for both slots, and packs the images:
 TYPE.rom0 and TYPE.rom1, which are flashed and downloaded; TYPE.elf0 and TYPE.elf1 for
 debuggers; bootloader.bin. Nothing is signed or published: see 'esper release'.
+
+--release is for a machine without the signing key: it builds what is committed, and writes images
+and manifests into a folder, for 'esper sign' there and 'esper publish --from' anywhere.
 
 The table tells for each device type how much of its slot the larger image fills, and in
 bytes the code in flash, the code in RAM (IRAM) and the data in RAM.
@@ -42,16 +49,47 @@ func (c *buildCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
+	var version *site.Version
+	if c.Release != "" {
+		v, err := committed(opened, "commit")
+		if err != nil {
+			return err
+		}
+		version = &v
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	result, err := build.Build(ctx, opened, build.Options{Dir: c.Output, Types: c.Type, SDKDir: c.SDK, Log: s.err})
+	result, err := build.Build(ctx, opened, build.Options{Dir: c.Output, Types: c.Type, SDKDir: c.SDK, Version: version, Log: s.err})
 	if err != nil {
 		return buildHint(err)
+	}
+	if err := c.writeRelease(result); err != nil {
+		return err
 	}
 	if c.JSON {
 		return c.printJSON(s, result)
 	}
 	return printBuild(s, result)
+}
+
+// writeRelease puts what was built into the folder for releases.
+func (c *buildCommand) writeRelease(r *build.Result) error {
+	if c.Release == "" {
+		return nil
+	}
+	if err := os.MkdirAll(c.Release, 0o700); err != nil {
+		return err
+	}
+	for _, t := range r.Types {
+		images, err := release.ReadImages(filepath.Dir(t.Images[0].Path), t.Name)
+		if err != nil {
+			return err
+		}
+		if err := release.WriteUnsigned(c.Release, images); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // openSite opens a site, with a hint where there is none.
@@ -74,6 +112,8 @@ func buildHint(err error) error {
 		return hint(err, "install python3-pip, or let MONOCYPHER_DIR name a folder with the files of that version")
 	case errors.Is(err, build.ErrSDK):
 		return hint(err, "name the folder that holds ld and lib of the ESP8266 NONOS SDK 3.0")
+	case errors.Is(err, secret.ErrNoIdentity), errors.Is(err, secret.ErrOtherRecipients), errors.Is(err, secret.ErrDamaged):
+		return secretHint(err)
 	case errors.Is(err, build.ErrNoTypes):
 		return hint(err, "a device type is a folder of .cpp files in devices")
 	case errors.Is(err, site.ErrShallow):

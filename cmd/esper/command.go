@@ -85,7 +85,9 @@ type commands struct {
 	Releases  releasesCommand  `cmd:"" help:"Show the releases that the server keeps."`
 	Retry     retryCommand     `cmd:"" help:"Let a device try again what it failed with."`
 	Rollout   rolloutCommand   `cmd:"" help:"Show roll-outs, and pause, resume, abort, approve or end them."`
+	Secrets   secretsCommand   `cmd:"" help:"Keep passwords and keys in the site, encrypted."`
 	Serve     serveCommand     `cmd:"" help:"Serve firmware and MQTT."`
+	Sign      signCommand      `cmd:"" help:"Sign what was built elsewhere."`
 	Token     tokenCommand     `cmd:"" help:"Make, show and remove tokens, which let people and programs use the server."`
 	Trigger   triggerCommand   `cmd:"" help:"Tell devices to look for a new release."`
 	Verify    verifyCommand    `cmd:"" help:"Check signed releases."`

@@ -39,6 +39,9 @@ func (f *brokerFlags) where() (u *url.URL, realm string, err error) {
 		return nil, "", err
 	}
 	if u == nil {
+		if err := opened.Unlocked(site.MQTTPassword); err != nil {
+			return nil, "", secretHint(err)
+		}
 		u = brokerURL(opened.Config.MQTT)
 	}
 	if realm = f.Realm; realm == "" {

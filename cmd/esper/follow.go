@@ -167,7 +167,7 @@ func (f *followFlags) make(ctx context.Context, s *streams, m watch.Making, keyF
 		return nil, err
 	}
 	m.Log.Hide(opened.Config.WiFi.Password.Reveal(), opened.Config.MQTT.Password.Reveal())
-	keys, err := (&releaseCommand{Key: keyFiles}).signingKeys(s, opened)
+	keys, err := signingKeys(s, opened, keyFiles)
 	if err != nil {
 		return nil, err
 	}

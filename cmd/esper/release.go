@@ -5,12 +5,9 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"esper/internal/build"
 	"esper/internal/image"
@@ -22,7 +19,7 @@ import (
 // releaseCommand does everything from a commit to the announcement.
 type releaseCommand struct {
 	Type        []string `placeholder:"TYPE" help:"Device type to release; may be repeated (default: all)."`
-	Key         []string `env:"ESPER_KEY" placeholder:"FILE" sep:"none" help:"Private key to sign with; up to three, to reach devices that trust only one of them (default: release.key, in the site)."`
+	Key         []string `env:"ESPER_KEY" placeholder:"FILE" sep:"none" help:"Private key to sign with; up to three, to reach devices that trust only one of them (default: the site's, see 'esper secrets --help')."`
 	SDK         string   `name:"sdk" env:"SDK_DIR" placeholder:"DIR" help:"Link for the chip, with the vendor's NONOS SDK 3.0 in DIR (default: for the emulator)."`
 	Repository  string   `placeholder:"DIR" help:"Folder to publish to (default: data/firmware, in the site, which 'esper serve' serves)."`
 	Version     string   `placeholder:"NAME" help:"Version by hand, together with --sequence (default: from git)."`
@@ -68,7 +65,7 @@ func (c *releaseCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	keys, err := c.signingKeys(s, opened)
+	keys, err := signingKeys(s, opened, c.Key)
 	if err != nil {
 		return err
 	}
@@ -99,42 +96,16 @@ func (c *releaseCommand) Run(s *streams) error {
 	return nil
 }
 
-// signingKeys loads the private keys, and sees to it that devices will trust one.
-func (c *releaseCommand) signingKeys(s *streams, opened *site.Site) ([]ed25519.PrivateKey, error) {
-	paths := c.Key
-	if len(paths) == 0 {
-		paths = []string{filepath.Join(opened.Dir, site.KeyName+".key")}
-	}
-	var keys []ed25519.PrivateKey
-	trusted := opened.Config.Update.URL == ""
-	for _, path := range paths {
-		key, err := release.LoadPrivateKey(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, hint(fmt.Errorf("no private key to sign with: %w", err), "--key FILE names it; 'esper keygen' makes one")
-		}
-		if err != nil {
-			return nil, err
-		}
-		if release.ReadableByOthers(path) {
-			s.note("warning: others can read %s: chmod 600 %s", path, path)
-		}
-		keys = append(keys, key)
-		trusted = trusted || slices.ContainsFunc(opened.Config.Update.Keys, func(k ed25519.PublicKey) bool {
-			return k.Equal(key.Public())
-		})
-	}
-	if !trusted {
-		return nil, hint(fmt.Errorf("%s is not the key of any of update.keys in esper.toml: devices with this firmware would trust no release that it signs", strings.Join(paths, ", ")),
-			"add its public key to update.keys, or sign with a key that is there, too")
-	}
-	return keys, nil
-}
-
 // version returns the version by hand, or that of a commit.
 func (c *releaseCommand) version(opened *site.Site) (site.Version, error) {
 	if c.Version != "" {
 		return site.Version{Name: c.Version, Sequence: c.Sequence}, image.CheckVersion(c.Version)
 	}
+	return committed(opened, "commit, or give --version and --sequence by hand")
+}
+
+// committed returns the version of a commit, which a release must have.
+func committed(opened *site.Site, orElse string) (site.Version, error) {
 	version, err := opened.Version()
 	switch {
 	case err != nil:
@@ -143,8 +114,7 @@ func (c *releaseCommand) version(opened *site.Site) (site.Version, error) {
 		return version, hint(fmt.Errorf("%s has changes that are not committed: the release would not be what any commit says", opened.Dir),
 			"commit them, or 'esper build' for a development build")
 	case version.Sequence == 0:
-		return version, hint(fmt.Errorf("%s has no commit, where the version would come from", opened.Dir),
-			"commit, or give --version and --sequence by hand")
+		return version, hint(fmt.Errorf("%s has no commit, where the version would come from", opened.Dir), "%s", orElse)
 	}
 	return version, nil
 }

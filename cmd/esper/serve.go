@@ -148,6 +148,9 @@ func (c *serveCommand) config(log *slog.Logger) (server.Config, error) {
 	opened, err := site.Open(c.Site)
 	switch {
 	case err == nil:
+		if err := opened.Unlocked(site.MQTTPassword); err != nil {
+			return config, secretHint(err)
+		}
 		log.Info("serving the site", "folder", opened.Dir)
 		if data == "" {
 			data = opened.DataPath()

@@ -93,7 +93,7 @@ func Build(ctx context.Context, s *site.Site, o Options) (*Result, error) {
 	if o.Dir == "" {
 		o.Dir = s.BuildPath()
 	}
-	b, err := newBuilder(ctx, o)
+	b, err := newBuilder(ctx, s, o)
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +226,10 @@ type builder struct {
 }
 
 // newBuilder finds or fetches what a build needs.
-func newBuilder(ctx context.Context, o Options) (*builder, error) {
+func newBuilder(ctx context.Context, s *site.Site, o Options) (*builder, error) {
+	if err := s.Unlocked(site.WiFiPassword, site.MQTTPassword); err != nil {
+		return nil, err
+	}
 	b := &builder{jobs: o.Jobs, log: o.Log}
 	if b.jobs < 1 {
 		b.jobs = runtime.NumCPU()
@@ -315,7 +318,8 @@ func (o *outputs) write() error {
 		if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, content) {
 			continue
 		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		// Images hold the site's passwords.
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return err
 		}
 		if err := renameio.WriteFile(path, content, 0o644); err != nil {

@@ -80,9 +80,6 @@ func makeDir(cache, name string, fill func(dir string) error) (string, error) {
 		return "", err
 	}
 	defer os.RemoveAll(temp)
-	if err := os.Chmod(temp, 0o755); err != nil {
-		return "", err
-	}
 	if err := fill(temp); err != nil {
 		return "", err
 	}
@@ -92,6 +89,17 @@ func makeDir(cache, name string, fill func(dir string) error) (string, error) {
 		}
 	}
 	return dir, nil
+}
+
+// privateDir makes a folder in the cache that only its owner can look into: what is
+// compiled and linked holds the site's passwords, and the cache itself may be a folder
+// that others see.
+func privateDir(cache, name string) error {
+	dir := filepath.Join(cache, name)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return os.Chmod(dir, 0o700)
 }
 
 // hashHeaders returns a hash of all headers in folders.

@@ -46,7 +46,7 @@ func Changed(ctx context.Context, s *site.Site, o Options, published func(device
 	}
 	same := map[string]bool{}
 	if len(jobs) > 0 {
-		b, err := newBuilder(ctx, o)
+		b, err := newBuilder(ctx, s, o)
 		if err != nil {
 			return nil, err
 		}

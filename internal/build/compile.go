@@ -31,6 +31,8 @@ var (
 	cFlags     = []string{"-std=gnu11"}
 	strict     = []string{"-Wall", "-Wextra", "-Werror"}
 	permissive = []string{"-Wall", "-Wextra"}
+	// What the compiler says of a source with passwords must not quote it.
+	discreet = []string{"-fno-diagnostics-show-caret"}
 
 	// The sources where speed counts for more than size. Sha256.cpp is not among them:
 	// -O2 rearranges its rounds until they do not fit the registers any more.
@@ -123,7 +125,7 @@ func (b *builder) deviceObjects(out *objects, c site.Config, t job) func() error
 			return err
 		}
 		units = append(units, unit{name: "configuration.cpp", content: configuration(c, t.Name, t.version),
-			label: t.Name + "/configuration.cpp", flags: strict})
+			label: t.Name + "/configuration.cpp", flags: slices.Concat(strict, discreet)})
 		return b.compileAll(out, append(units, libraries...))
 	}
 }
@@ -231,7 +233,7 @@ func (b *builder) compileAnew(u unit, tool string, flags []string, object string
 	case <-b.ctx.Done():
 		return "", b.ctx.Err()
 	}
-	if err := os.MkdirAll(filepath.Dir(object), 0o777); err != nil {
+	if err := privateDir(b.cache, "objects"); err != nil {
 		return "", err
 	}
 	temp, err := os.MkdirTemp(b.cache, "compile-*")

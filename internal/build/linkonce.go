@@ -58,7 +58,7 @@ func (b *builder) linkOnce(ctx context.Context, j linkJob) (*linked, error) {
 	b.mu.Lock()
 	b.linked = append(b.linked, j.label)
 	b.mu.Unlock()
-	if err := os.MkdirAll(filepath.Join(b.cache, "linked"), 0o777); err != nil {
+	if err := privateDir(b.cache, "linked"); err != nil {
 		return nil, err
 	}
 	_, err = makeDir(b.cache, name, func(dir string) error {

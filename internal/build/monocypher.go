@@ -13,6 +13,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"esper/internal/secret"
 )
 
 // MonocypherVariable is the environment variable that names a folder with a copy
@@ -97,7 +99,9 @@ func fetchMonocypher(ctx context.Context, dir string) error {
 	}
 	args := []string{"-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check",
 		"--require-hashes", "--no-deps", "--no-binary=pymonocypher", "--dest", temp, "--requirement", requirements}
-	output, err := exec.CommandContext(ctx, "python3", args...).CombinedOutput()
+	pip := exec.CommandContext(ctx, "python3", args...)
+	pip.Env = secret.Environ()
+	output, err := pip.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%w: python3 -m pip download %s: %w: %s", ErrMonocypher, monocypherPackage, err, lastLine(output))
 	}

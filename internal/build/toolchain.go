@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"esper/internal/secret"
 )
 
 // ErrNoCompiler says that the cross compiler, or the C library that belongs to
@@ -72,7 +74,7 @@ func (t *toolchain) run(ctx context.Context, dir, tool string, args ...string) (
 	var output bytes.Buffer
 	cmd := exec.CommandContext(ctx, prefix+tool, args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	cmd.Env = append(secret.Environ(), "LC_ALL=C")
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {

@@ -24,14 +24,17 @@ func ImageName(deviceType string, slot int) string {
 }
 
 // List returns the device types that have a version file in a folder, sorted.
-func List(dir string) ([]string, error) {
+func List(dir string) ([]string, error) { return list(dir, versionExtension) }
+
+// list returns the device types that have a file of an extension in a folder, sorted.
+func list(dir, extension string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
 	var types []string
 	for _, entry := range entries {
-		name, ok := strings.CutSuffix(entry.Name(), versionExtension)
+		name, ok := strings.CutSuffix(entry.Name(), extension)
 		if ok && image.CheckDeviceType(name) == nil {
 			types = append(types, name)
 		}
@@ -79,10 +82,18 @@ func (r *Release) Write(dir string) error {
 	if err := image.CheckDeviceType(r.Type); err != nil {
 		return err
 	}
-	for slot, content := range r.Images {
-		if err := renameio.WriteFile(filepath.Join(dir, ImageName(r.Type, slot)), content, 0o644); err != nil {
+	if err := writeImages(dir, r.Type, r.Images); err != nil {
+		return err
+	}
+	return renameio.WriteFile(filepath.Join(dir, VersionFileName(r.Type)), r.VersionFile.Marshal(), 0o644)
+}
+
+// writeImages writes the images of a device type into a folder.
+func writeImages(dir, deviceType string, images [image.Slots][]byte) error {
+	for slot, content := range images {
+		if err := renameio.WriteFile(filepath.Join(dir, ImageName(deviceType, slot)), content, 0o644); err != nil {
 			return err
 		}
 	}
-	return renameio.WriteFile(filepath.Join(dir, VersionFileName(r.Type)), r.VersionFile.Marshal(), 0o644)
+	return nil
 }

@@ -61,24 +61,37 @@ func WriteKeyPair(path string, private ed25519.PrivateKey) error {
 
 // LoadPrivateKey reads a private key, PKCS#8 PEM.
 func LoadPrivateKey(path string) (ed25519.PrivateKey, error) {
-	der, err := readPEM(path, privateBlock)
+	content, err := readFile(path, maxKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePrivateKey(path, content)
+}
+
+// ParsePrivateKey reads the text of a private key, PKCS#8 PEM. Messages call it name.
+func ParsePrivateKey(name string, text []byte) (ed25519.PrivateKey, error) {
+	der, err := parsePEM(name, text, privateBlock)
 	if err != nil {
 		return nil, err
 	}
 	key, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
-		return nil, fmt.Errorf("%s: not a private key: %w", path, err)
+		return nil, fmt.Errorf("%s: not a private key: %w", name, err)
 	}
 	private, ok := key.(ed25519.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("%s: not an Ed25519 key", path)
+		return nil, fmt.Errorf("%s: not an Ed25519 key", name)
 	}
 	return private, nil
 }
 
 // LoadPublicKey reads a public key, SubjectPublicKeyInfo PEM.
 func LoadPublicKey(path string) (ed25519.PublicKey, error) {
-	der, err := readPEM(path, publicBlock)
+	content, err := readFile(path, maxKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	der, err := parsePEM(path, content, publicBlock)
 	if err != nil {
 		return nil, err
 	}
@@ -103,23 +116,19 @@ func ReadableByOthers(path string) bool {
 	return err == nil && info.Mode().Perm()&0o077 != 0
 }
 
-// readPEM returns the content of the one block in a PEM file, which must be of
-// the type wanted.
-func readPEM(path, want string) ([]byte, error) {
-	content, err := readFile(path, maxKeyFile)
-	if err != nil {
-		return nil, err
-	}
+// parsePEM returns the content of the one block in a PEM text, which must be of the
+// type wanted.
+func parsePEM(name string, content []byte, want string) ([]byte, error) {
 	block, rest := pem.Decode(content)
 	switch {
 	case block == nil:
-		return nil, fmt.Errorf("%s: not a PEM file", path)
+		return nil, fmt.Errorf("%s: not a PEM file", name)
 	case block.Type != want && block.Type == privateBlock:
-		return nil, fmt.Errorf("%s: a private key where the public key is needed", path)
+		return nil, fmt.Errorf("%s: a private key where the public key is needed", name)
 	case block.Type != want:
-		return nil, fmt.Errorf("%s: %q where %q is needed", path, block.Type, want)
+		return nil, fmt.Errorf("%s: %q where %q is needed", name, block.Type, want)
 	case len(bytes.TrimSpace(rest)) > 0:
-		return nil, fmt.Errorf("%s: more than one key", path)
+		return nil, fmt.Errorf("%s: more than one key", name)
 	}
 	return block.Bytes, nil
 }

@@ -42,23 +42,36 @@ func Sign(images [image.Slots][]byte, private ...ed25519.PrivateKey) (*Release, 
 	if len(private) < 1 || len(private) > MaxSigners {
 		return nil, fmt.Errorf("%d keys to sign with, not 1 to %d", len(private), MaxSigners)
 	}
+	r, texts, err := unsigned(images)
+	if err != nil {
+		return nil, err
+	}
+	for slot, text := range texts {
+		for _, key := range private {
+			r.Signatures[slot] = append(r.Signatures[slot], Signature(ed25519.Sign(key, text)))
+		}
+	}
+	return r, nil
+}
+
+// unsigned returns the release that images make, without signatures, and the texts to
+// be signed.
+func unsigned(images [image.Slots][]byte) (*Release, [image.Slots][]byte, error) {
+	var texts [image.Slots][]byte
 	first, err := image.Parse(images[0])
 	if err != nil {
-		return nil, fmt.Errorf("image for slot 0: %w: %w", ErrMalformedImage, err)
+		return nil, texts, fmt.Errorf("image for slot 0: %w: %w", ErrMalformedImage, err)
 	}
 	r := &Release{Type: first.Descriptor.DeviceType, Images: images}
 	r.Version, r.Sequence = first.Descriptor.Version, first.Descriptor.Sequence
 	for slot := range images {
 		d, err := r.checkImage(slot)
 		if err != nil {
-			return nil, err
+			return nil, texts, err
 		}
-		text := SignedText(d, sha256.Sum256(images[slot]))
-		for _, key := range private {
-			r.Signatures[slot] = append(r.Signatures[slot], Signature(ed25519.Sign(key, text)))
-		}
+		texts[slot] = SignedText(d, sha256.Sum256(images[slot]))
 	}
-	return r, nil
+	return r, texts, nil
 }
 
 // Verify checks a release as a device does before it installs one: that version

@@ -2,14 +2,16 @@ package site
 
 import (
 	"crypto/ed25519"
-	"log/slog"
 	"net"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
+	"filippo.io/age"
+
 	"esper/internal/homeassistant"
+	"esper/internal/secret"
 )
 
 // Config is a site's configuration, checked.
@@ -22,6 +24,8 @@ type Config struct {
 	Rollouts  Rollouts
 	// HomeAssistant is how Home Assistant is told of the devices; the zero value: it is not.
 	HomeAssistant homeassistant.Options
+	// Recipients are whom the site's secrets are encrypted for.
+	Recipients []age.Recipient
 }
 
 // WiFi is the network that the devices join.
@@ -63,27 +67,7 @@ type Heartbeat struct {
 }
 
 // Secret is text that is printed only on purpose, by its Reveal method.
-type Secret string
-
-// Reveal returns the secret itself.
-func (s Secret) Reveal() string { return string(s) }
-
-// String hides the secret.
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return "(secret)"
-}
-
-// GoString hides the secret from %#v.
-func (s Secret) GoString() string { return strconv.Quote(s.String()) }
-
-// MarshalText hides the secret from JSON and the like.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// LogValue hides the secret from logs.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+type Secret = secret.Value
 
 // hide returns the text of a URL without its password, for messages.
 func hide(text string) string {

@@ -17,11 +17,8 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"esper/internal/release"
+	"esper/internal/secret"
 )
-
-// PasswordVariable is the environment variable that takes the place of the WiFi
-// password in the file.
-const PasswordVariable = "ESPER_WIFI_PASSWORD"
 
 // Limits on values, in bytes of text. The texts become constants in the firmware.
 const (
@@ -50,6 +47,9 @@ const (
 // configFile is esper.toml, as it is written.
 type configFile struct {
 	settings
+	Secrets struct {
+		Recipients []string `toml:"recipients"`
+	} `toml:"secrets"`
 	Environment map[string]settings `toml:"environment"`
 }
 
@@ -79,9 +79,11 @@ type settings struct {
 	HomeAssistant *homeAssistantFile `toml:"homeassistant"`
 }
 
-// readConfig reads the configuration of the site in dir, for an environment unless
-// its name is empty.
-func readConfig(dir, environment string) (Config, error) {
+// readConfig reads the configuration of the site in dir, for the environment of its
+// secrets unless that is empty, and with the passwords among them, as far as these can
+// be read.
+func readConfig(dir string, secrets *secrets) (Config, error) {
+	environment := secrets.environment
 	path := filepath.Join(dir, ConfigFile)
 	f, err := os.Open(path)
 	if err != nil {
@@ -100,12 +102,23 @@ func readConfig(dir, environment string) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("%s: %w", path, err)
 	}
-	if password, ok := os.LookupEnv(PasswordVariable); ok {
-		file.WiFi.Password = password
+	own := whole.Environment[environment] // or nothing
+	if err := secrets.replace(WiFiPassword, &file.WiFi.Password, own.WiFi.Password != ""); err != nil {
+		return Config{}, err
 	}
 	c, err := file.check()
 	if err != nil {
 		return Config{}, fmt.Errorf("%s: %w", path, whole.without(environment, err))
+	}
+	password := c.MQTT.Password.Reveal()
+	if err := secrets.replace(MQTTPassword, &password, own.MQTT.URL != "" && password != ""); err != nil {
+		return Config{}, err
+	}
+	if c.MQTT.Password = Secret(password); password != "" && c.MQTT.User == "" {
+		return Config{}, fmt.Errorf("%s: mqtt.url: names no user, but there is a secret %s", path, MQTTPassword)
+	}
+	if c.Recipients, err = secret.ParseRecipients(whole.Secrets.Recipients); err != nil {
+		return Config{}, fmt.Errorf("%s: secrets.recipients: %w", path, err)
 	}
 	for _, name := range file.Update.Keys {
 		if !filepath.IsAbs(name) {

@@ -40,6 +40,8 @@ type Site struct {
 	Environment string // empty: none, what stands at the top of esper.toml
 	Config      Config
 	Types       []DeviceType // sorted by name, at least one
+
+	secrets *secrets
 }
 
 // DeviceType is a folder of sources.
@@ -66,7 +68,10 @@ func OpenFor(dir, environment string) (*Site, error) {
 		return nil, err
 	}
 	s := &Site{Dir: root, Environment: environment}
-	if s.Config, err = readConfig(root, environment); err != nil {
+	if s.secrets, err = openSecrets(root, environment); err != nil {
+		return nil, err
+	}
+	if s.Config, err = readConfig(root, s.secrets); err != nil {
 		return nil, err
 	}
 	if s.Types, err = readTypes(root); err != nil {

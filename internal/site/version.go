@@ -5,12 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"esper/internal/secret"
 )
 
 // Version is what a build of a site is called (SPEC 8).
@@ -110,7 +111,7 @@ func (s *Site) git(args ...string) (string, error) {
 	cmd.Stdout, cmd.Stderr = &out, &message
 	// The site's own repository counts, even in a hook of another; messages are
 	// compared, so they must be English.
-	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool {
+	cmd.Env = append(slices.DeleteFunc(secret.Environ(), func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
 		return slices.Contains([]string{"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"}, name)
 	}), "LC_ALL=C", "GIT_OPTIONAL_LOCKS=0")
