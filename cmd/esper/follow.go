@@ -103,11 +103,14 @@ func (c *watchCommand) announce(ctx context.Context, s *site.Site) error {
 func (f *followFlags) open(ctx context.Context, s *streams, source, data string, opened *site.Site, target pipeline.Target,
 	announce func(context.Context, *site.Site) error, log *slog.Logger) (*watch.Watcher, error) {
 	keys := f.Key
-	if len(keys) == 0 {
-		if opened == nil {
-			return nil, hint(errors.New("no private key to sign with"), "--key FILE names it; 'esper keygen' makes one")
+	if len(keys) == 0 && opened != nil {
+		_, from, err := siteKey(s, opened) // better now than at the first commit
+		if err != nil {
+			return nil, err
 		}
-		keys = []string{filepath.Join(opened.Dir, site.KeyName+".key")}
+		if filepath.IsAbs(from) { // a file, which is in no commit; else each commit has its own
+			keys = []string{from}
+		}
 	}
 	for _, key := range keys { // better now than at the first commit
 		if _, err := os.Stat(key); err != nil {

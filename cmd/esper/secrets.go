@@ -39,7 +39,7 @@ lab/wifi.password takes the place of wifi.password in the environment lab.
 
 Everybody can set a secret. Reading takes an age key: the file that ESPER_AGE_KEY_FILE names, or
 its text in ESPER_AGE_KEY, or ~/.config/esper/age.key. An environment variable goes before the
-file: ESPER_WIFI_PASSWORD, ESPER_MQTT_PASSWORD, ESPER_SIGNING_KEY, ESPER_WEBHOOK_SECRET, or with
+file: ESPER_WIFI_PASSWORD, ESPER_MQTT_PASSWORD, ESPER_SIGNING_KEY, ESPER_HOOK_SECRET, or with
 _FILE behind it the name of a file. See docs/secrets.md.`
 }
 

@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"esper/internal/broker"
+	"esper/internal/secret"
 	"esper/internal/server"
 	"esper/internal/site"
 	"esper/internal/store"
@@ -96,7 +97,7 @@ func (c *serveCommand) build(ctx context.Context, s *streams, running *server.Se
 	if data == "" {
 		data = opened.DataPath() // or config would have failed
 	}
-	hook, err := c.hookSecret()
+	hook, err := c.hookSecret(opened)
 	if err != nil {
 		return err
 	}
@@ -122,20 +123,28 @@ func (c *serveCommand) build(ctx context.Context, s *streams, running *server.Se
 // minHookSecret is the least length of a webhook's secret, in bytes.
 const minHookSecret = 16
 
-// hookSecret reads the secret of the webhooks, empty if there are none.
-func (c *serveCommand) hookSecret() (string, error) {
-	if c.HookSecret == "" {
+// hookSecret reads the secret of the webhooks, from the file that is named or else the
+// site's secrets; empty if there are none.
+func (c *serveCommand) hookSecret(opened *site.Site) (string, error) {
+	if c.HookSecret == "" && opened == nil {
 		return "", nil
+	}
+	if c.HookSecret == "" {
+		v, err := opened.Secret(site.WebhookSecret)
+		if errors.Is(err, secret.ErrNone) {
+			return "", nil
+		}
+		return v.Reveal(), secretHint(err)
 	}
 	text, err := os.ReadFile(c.HookSecret)
 	if err != nil {
 		return "", err
 	}
-	secret := strings.TrimSpace(string(text))
-	if len(secret) < minHookSecret {
+	hook := strings.TrimSpace(string(text))
+	if len(hook) < minHookSecret {
 		return "", hint(fmt.Errorf("%s: the secret is shorter than %d characters", c.HookSecret, minHookSecret), "'openssl rand -hex 32' makes one")
 	}
-	return secret, nil
+	return hook, nil
 }
 
 // config returns how the server is set up, from the command line as far as it is

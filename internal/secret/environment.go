@@ -8,7 +8,7 @@ import (
 
 // variables hold secrets. Those that name a file with one are harmless.
 var variables = []string{
-	KeyVariable, "ESPER_WIFI_PASSWORD", "ESPER_MQTT_PASSWORD", "ESPER_SIGNING_KEY", "ESPER_WEBHOOK_SECRET",
+	KeyVariable, "ESPER_WIFI_PASSWORD", "ESPER_MQTT_PASSWORD", "ESPER_SIGNING_KEY", "ESPER_HOOK_SECRET",
 	"ESPER_TOKEN",
 	"ESPER_MQTT", "ESPER_DATABASE", // URLs, with a password in them
 }

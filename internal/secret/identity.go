@@ -64,7 +64,7 @@ func parseIdentities(from string, text []byte) ([]age.Identity, error) {
 	case bytes.HasPrefix(text, []byte("age-encryption.org/")), bytes.HasPrefix(text, []byte("-----BEGIN AGE")):
 		return nil, fmt.Errorf("%w: the one in %s is itself encrypted", ErrNoIdentity, from)
 	}
-	return nil, fmt.Errorf("%w: %s has no line AGE-SECRET-KEY-1...", ErrNoIdentity, from)
+	return nil, fmt.Errorf("%w: %s has no line that begins with AGE-SECRET-KEY-1", ErrNoIdentity, from)
 }
 
 // WriteIdentity makes an age key and writes it to a file for its owner's eyes only,

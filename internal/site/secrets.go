@@ -38,22 +38,22 @@ var knownSecrets = []struct {
 		_, err := checkWiFi("any", text)
 		return err
 	}},
-	{MQTTPassword, "ESPER_MQTT_PASSWORD", func(text string) error { return checkLine(MQTTPassword, text, maxUser) }},
+	{MQTTPassword, "ESPER_MQTT_PASSWORD", func(text string) error { return checkLine(MQTTPassword, text, 1, maxUser) }},
 	{SigningKey, "ESPER_SIGNING_KEY", func(text string) error {
 		_, err := release.ParsePrivateKey(SigningKey, []byte(text))
 		return err
 	}},
-	{WebhookSecret, "ESPER_WEBHOOK_SECRET", func(text string) error { return checkLine(WebhookSecret, text, 256) }},
+	{WebhookSecret, "ESPER_HOOK_SECRET", func(text string) error { return checkLine(WebhookSecret, text, 16, 256) }},
 }
 
 // PasswordVariable is the environment variable of the WiFi password.
 const PasswordVariable = "ESPER_WIFI_PASSWORD"
 
 // checkLine accepts text of one line.
-func checkLine(name, text string, max int) error {
+func checkLine(name, text string, min, max int) error {
 	switch {
-	case text == "":
-		return fmt.Errorf("%s: empty", name)
+	case len(text) < min:
+		return fmt.Errorf("%s: shorter than %d bytes", name, min)
 	case len(text) > max:
 		return fmt.Errorf("%s: longer than %d bytes", name, max)
 	case control(text):
