@@ -46,7 +46,7 @@ func (c *preflightCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	keys, err := (&releaseCommand{Key: c.Key}).signingKeys(s, opened)
+	keys, err := signingKeys(s, opened, c.Key)
 	if err != nil {
 		return err
 	}

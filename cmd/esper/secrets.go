@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"filippo.io/age"
 	"golang.org/x/term"
 
 	"esper/internal/secret"
@@ -63,7 +62,7 @@ func (f *secretsFile) open() (err error) {
 }
 
 // recipients returns whom to encrypt for.
-func (f *secretsFile) recipients() ([]age.Recipient, error) {
+func (f *secretsFile) recipients() ([]secret.Recipient, error) {
 	if len(f.site.Config.Recipients) == 0 {
 		return nil, hint(errors.New("esper.toml names nobody who may read secrets: secrets.recipients"),
 			"'esper secrets keygen' makes a key and prints the recipient for esper.toml: [secrets] recipients = [\"age1...\"]")

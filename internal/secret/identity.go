@@ -19,6 +19,9 @@ const (
 	KeyFileVariable = "ESPER_AGE_KEY_FILE"
 )
 
+// Recipient is somebody whom secrets are encrypted for.
+type Recipient = age.Recipient
+
 const (
 	maxKeyFile    = 64 << 10 // bytes
 	maxRecipients = 32
