@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -35,6 +34,7 @@ type serveCommand struct {
 	Push        bool   `group:"Build server:" help:"Release each new commit that is pushed to /git/site.git."`
 	HookSecret  string `env:"ESPER_HOOK_SECRET_FILE" placeholder:"FILE" group:"Build server:" help:"File with the secret of the webhooks that are sent to /hooks/git, which make it look at once."`
 	followFlags `group:"Build server:"`
+	accessFlags `group:"Access:"`
 	Verbose     bool `short:"v" help:"Log every connection and check too."`
 }
 
@@ -42,7 +42,14 @@ type serveCommand struct {
 func (c *serveCommand) Help() string {
 	return `Serves the site's releases over HTTP under /firmware/, and runs an MQTT broker, in one process
 that needs nothing else. It keeps what devices report in a database, and answers
-'esper devices', 'history', 'rollout' and the like under /api/, to its own machine only. It runs until it is interrupted and logs to standard error.
+'esper devices', 'history', 'rollout' and the like under /api/. It runs until it is interrupted and
+logs to standard error.
+
+The API answers the server's own machine only, until 'esper token add' makes a token; then it answers
+who shows one, from elsewhere over TLS: --https with --tls-cert and --tls-key, which are read again
+when they change, or with --acme, which gets certificates from Let's Encrypt. That needs the https
+port to be reached at port 443 of the name, from the internet, and agrees to their terms of service.
+Devices speak no TLS; --http is for them.
 
 Devices find it by mqtt.url and update.url in esper.toml. If mqtt.url has a user and password,
 the broker lets in devices, who know these and may use their own topics only, and whoever has an
@@ -76,7 +83,11 @@ func (c *serveCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	warnOpen(log, running, config)
+	reached, err := openedBy(running, config)
+	if err != nil {
+		return errors.Join(err, running.Close())
+	}
+	reached.warn(log)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if c.Follow != "" || c.Push {
@@ -191,6 +202,9 @@ func (c *serveCommand) config(log *slog.Logger) (server.Config, error) {
 	if config.Database = c.Database; config.Database == "" {
 		config.Database = databaseFile(data)
 	}
+	if err := c.accessFlags.take(&config, data); err != nil {
+		return config, err
+	}
 	return config, makeDataDir(data)
 }
 
@@ -227,20 +241,4 @@ func makeDataDir(dir string) error {
 		return nil
 	}
 	return os.WriteFile(ignore, []byte("*\n"), 0o644)
-}
-
-// warnOpen says what others in the network can do now.
-func warnOpen(log *slog.Logger, s *server.Server, config server.Config) {
-	beyond := func(a *net.TCPAddr) bool { return a != nil && !a.IP.IsLoopback() }
-	if beyond(s.HTTPAddr()) {
-		log.Warn("open to the network: everybody can read the firmware, and what is secret in it", "http", s.HTTPAddr().String())
-	}
-	switch {
-	case !beyond(s.MQTTAddr()):
-	case config.MQTTUser == "":
-		log.Warn("open to the network: everybody can read and command the devices over MQTT; "+
-			"a user and password in mqtt.url, esper.toml, confine each device to its own topics, and others need an API token", "mqtt", s.MQTTAddr().String())
-	default:
-		log.Warn("open to the network: MQTT asks for passwords but does not encrypt them", "mqtt", s.MQTTAddr().String(), "user", config.MQTTUser)
-	}
 }

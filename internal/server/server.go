@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -33,6 +34,12 @@ type Config struct {
 	Realm         string
 	RepositoryDir string
 	HTTPListen    string // host:port; port 0 takes a free one
+	// HTTPSListen is where it answers the same over TLS, unless it is empty, and TLS says with
+	// which certificate. PlainAPI lets it answer the API without TLS to others than its own
+	// machine, too.
+	HTTPSListen string
+	TLS         *tls.Config
+	PlainAPI    bool
 	// MQTTListen is where the embedded broker listens, MQTTUser and MQTTPassword are the
 	// devices'; if both are empty it is open to everybody.
 	MQTTListen             string
@@ -60,7 +67,9 @@ type Server struct {
 	conductor  *conductor.Conductor
 	guard      *access.Guard
 	live       *api.Live
-	http, mqtt net.Listener                  // mqtt is nil with an external broker
+	http       net.Listener
+	https      net.Listener                  // nil without TLS
+	mqtt       net.Listener                  // nil with an external broker
 	client     atomic.Pointer[broker.Client] // of the broker, nil until there is one
 	builds     *builds                       // nil: it builds nothing
 }
@@ -78,6 +87,7 @@ func Open(c Config) (*Server, error) {
 	}
 	stored := s.inventory.store
 	s.guard = access.NewGuard(access.NewKeeper(stored, c.Log), stored.Audit, c.Log)
+	s.guard.Plain = c.PlainAPI
 	if err := s.open(c); err != nil {
 		s.Close()
 		return nil, err
@@ -105,6 +115,11 @@ func (s *Server) open(c Config) (err error) {
 	if s.http, err = net.Listen("tcp", c.HTTPListen); err != nil {
 		return fmt.Errorf("serve firmware: %w", err)
 	}
+	if c.HTTPSListen != "" {
+		if s.https, err = net.Listen("tcp", c.HTTPSListen); err != nil {
+			return fmt.Errorf("serve HTTPS: %w", err)
+		}
+	}
 	if c.ExternalMQTT == nil {
 		if s.mqtt, err = net.Listen("tcp", c.MQTTListen); err != nil {
 			return fmt.Errorf("serve MQTT: %w", err)
@@ -116,7 +131,7 @@ func (s *Server) open(c Config) (err error) {
 // Close frees what a server that does not run has taken.
 func (s *Server) Close() error {
 	err := s.inventory.store.Close()
-	for _, l := range []net.Listener{s.http, s.mqtt} {
+	for _, l := range []net.Listener{s.http, s.https, s.mqtt} {
 		if l != nil {
 			err = errors.Join(err, l.Close())
 		}
@@ -126,6 +141,14 @@ func (s *Server) Close() error {
 
 // HTTPAddr is where the server answers HTTP.
 func (s *Server) HTTPAddr() *net.TCPAddr { return s.http.Addr().(*net.TCPAddr) }
+
+// HTTPSAddr is where the server answers HTTP over TLS, nil if it does not.
+func (s *Server) HTTPSAddr() *net.TCPAddr {
+	if s.https == nil {
+		return nil
+	}
+	return s.https.Addr().(*net.TCPAddr)
+}
 
 // MQTTAddr is where the embedded broker listens, nil with an external one.
 func (s *Server) MQTTAddr() *net.TCPAddr {
@@ -161,6 +184,14 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 	}()
 	s.log.Info("serving firmware", "url", "http://"+s.http.Addr().String()+FirmwarePath, "folder", s.repository.Dir())
+	if s.https != nil {
+		go func() {
+			if err := web.ServeTLS(s.https, "", ""); !errors.Is(err, http.ErrServerClosed) {
+				cancel(fmt.Errorf("serve HTTPS: %w", err))
+			}
+		}()
+		s.log.Info("serving HTTPS", "address", s.https.Addr().String())
+	}
 
 	storing, stopStoring := context.WithCancel(context.Background())
 	stored := make(chan struct{})
@@ -317,6 +348,7 @@ func (s *Server) broker(ctx context.Context) (broker.Client, error) {
 func (s *Server) webServer() *http.Server {
 	return &http.Server{
 		Handler:           s.routes(),
+		TLSConfig:         s.config.TLS,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      5 * time.Minute,
