@@ -64,6 +64,9 @@ func asWho(t *testing.T, s *server.Server, token, method, path, body string) (st
 		t.Fatal(err)
 	}
 	defer a.Body.Close()
+	if a.Header.Get("Content-Type") == "text/event-stream" {
+		return a.StatusCode, "" // it has no end
+	}
 	content, _ := io.ReadAll(io.LimitReader(a.Body, 1<<20))
 	return a.StatusCode, string(content)
 }
@@ -114,7 +117,7 @@ func TestEachOperationNeedsItsRole(t *testing.T) {
 	}
 	changes, refused := 0, 0
 	for path, methods := range document.Paths {
-		at := strings.NewReplacer("{id}", "00beef", "{type}", "kettle", "{build}", "1").Replace(path)
+		at := strings.NewReplacer("{id}", "00beef", "{type}", "kettle", "{number}", "1").Replace(path)
 		for method, o := range methods {
 			method = strings.ToUpper(method)
 			if len(o.Security) != 1 || len(o.Security[0].Token) != 1 || o.Responses["401"] == nil {
@@ -128,9 +131,6 @@ func TestEachOperationNeedsItsRole(t *testing.T) {
 				t.Errorf("%s without a token: %d %s", o.OperationID, status, text)
 			}
 			for role, token := range tokens {
-				if strings.Contains(o.OperationID, "event") && role.May(need) {
-					continue // it has no end
-				}
 				status, text := asWho(t, s, token, method, at, "")
 				if (status == 403) != !role.May(need) || status == 401 || status == 429 {
 					t.Errorf("%s as %s: %d %s", o.OperationID, role, status, text)
