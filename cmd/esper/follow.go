@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -17,6 +18,7 @@ import (
 
 	"esper/internal/build"
 	"esper/internal/pipeline"
+	"esper/internal/preflight"
 	"esper/internal/repository"
 	"esper/internal/site"
 	"esper/internal/watch"
@@ -24,13 +26,14 @@ import (
 
 // followFlags say how a build server builds.
 type followFlags struct {
-	Branch   string        `placeholder:"NAME" help:"Branch to follow (default: the one that the repository's HEAD names when it is first seen; main if it is pushed to)."`
-	Folder   string        `placeholder:"DIR" help:"Folder of the site in the repository (default: the repository is the site)."`
-	Order    string        `enum:"newest,every" default:"newest" help:"What to do with commits that come during a build: skip all but the newest, or build every one in order."`
-	Interval time.Duration `placeholder:"TIME" help:"Time between two looks at the repository (default: 10s for a folder, 1m for a URL)."`
-	All      bool          `help:"Release every device type with each commit, not only those whose firmware changed."`
-	Key      []string      `env:"ESPER_KEY" placeholder:"FILE" sep:"none" help:"Private key to sign with; up to three (default: release.key, in the site)."`
-	SDK      string        `name:"sdk" env:"SDK_DIR" placeholder:"DIR" help:"Link for the chip, with the vendor's NONOS SDK 3.0 in DIR (default: for the emulator)."`
+	Branch      string        `placeholder:"NAME" help:"Branch to follow (default: the one that the repository's HEAD names when it is first seen; main if it is pushed to)."`
+	Folder      string        `placeholder:"DIR" help:"Folder of the site in the repository (default: the repository is the site)."`
+	Order       string        `enum:"newest,every" default:"newest" help:"What to do with commits that come during a build: skip all but the newest, or build every one in order."`
+	Interval    time.Duration `placeholder:"TIME" help:"Time between two looks at the repository (default: 10s for a folder, 1m for a URL)."`
+	All         bool          `help:"Release every device type with each commit, not only those whose firmware changed."`
+	NoPreflight bool          `help:"Publish without trying the releases in the emulator first."`
+	Key         []string      `env:"ESPER_KEY" placeholder:"FILE" sep:"none" help:"Private key to sign with; up to three (default: release.key, in the site)."`
+	SDK         string        `name:"sdk" env:"SDK_DIR" placeholder:"DIR" help:"Link for the chip, with the vendor's NONOS SDK 3.0 in DIR (default: for the emulator)."`
 }
 
 // watchCommand follows a repository.
@@ -176,11 +179,14 @@ func (f *followFlags) make(ctx context.Context, s *streams, m watch.Making, keyF
 	}
 	m.Log.Hide(keyTexts(keys)...)
 	outcomes, err := pipeline.Job{
-		Site: opened, Version: m.Version, Keys: keys, All: f.All, SDKDir: f.SDK, Target: target, Log: m.Log,
+		Site: opened, Version: m.Version, Keys: keys, All: f.All, Untried: f.NoPreflight, SDKDir: f.SDK, Target: target, Log: m.Log,
 	}.Run(ctx)
 	var compile *build.CompileError
 	if err != nil && !errors.As(err, &compile) {
 		err = buildHint(publishHint(err))
+	}
+	for _, failure := range preflight.Failures(err) {
+		writeSerial(m.Log, failure)
 	}
 	released := false
 	for _, o := range outcomes {
@@ -195,6 +201,21 @@ func (f *followFlags) make(ctx context.Context, s *streams, m watch.Making, keyF
 		fmt.Fprintln(m.Log, "told the devices")
 	}
 	return outcomes, ctx.Err()
+}
+
+// maxSerial is how much of a device's serial line goes into the log, in bytes: the last.
+const maxSerial = 64 << 10
+
+// writeSerial writes what a device said that failed. The file with it goes with the checkout.
+func writeSerial(log io.Writer, f *preflight.Failure) {
+	text := f.Serial
+	if all, err := os.ReadFile(f.LogFile); err == nil {
+		text = string(all[max(0, len(all)-maxSerial):])
+	}
+	fmt.Fprintf(log, "%s %s failed in the emulator; on its serial line:\n", f.Type, f.Version)
+	for line := range strings.Lines(text) {
+		fmt.Fprintf(log, "  %s\n", strings.TrimRight(line, "\r\n"))
+	}
 }
 
 // keyTexts are private keys as somebody could write them.
