@@ -257,7 +257,7 @@ func (b *builder) compileAnew(u unit, tool string, flags []string, object string
 		"-ffile-prefix-map=" + b.sources + "=firmware", "-ffile-prefix-map=" + b.monocypher + "=monocypher",
 		"-ffile-prefix-map=" + u.dir + "=.", "-c", u.name, "-o", made,
 	})
-	said, err := b.toolchain.run(b.ctx, u.dir, tool, args...)
+	said, err := b.toolchain.run(b.ctx, u.dir, temp, tool, args...)
 	if said != "" {
 		b.note("%s", strings.TrimSuffix(said, "\n"))
 	}

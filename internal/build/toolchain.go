@@ -29,7 +29,7 @@ type toolchain struct {
 func findToolchain(ctx context.Context) (*toolchain, error) {
 	t := &toolchain{}
 	for _, tool := range []string{"g++", "ld"} {
-		version, err := exec.CommandContext(ctx, prefix+tool, "--version").Output()
+		version, err := command(ctx, tool, "--version").Output()
 		if errors.Is(err, exec.ErrNotFound) {
 			return nil, fmt.Errorf("%w: no %s%s", ErrNoCompiler, prefix, tool)
 		}
@@ -40,7 +40,7 @@ func findToolchain(ctx context.Context) (*toolchain, error) {
 		t.identity += line + "\n"
 	}
 	for _, name := range []string{"libc.a", "libgcc.a"} {
-		out, err := exec.CommandContext(ctx, prefix+"gcc", "-print-file-name="+name).Output()
+		out, err := command(ctx, "gcc", "-print-file-name="+name).Output()
 		if err != nil {
 			return nil, fmt.Errorf("%sgcc -print-file-name=%s: %w", prefix, name, err)
 		}
@@ -58,6 +58,13 @@ func findToolchain(ctx context.Context) (*toolchain, error) {
 	return t, nil
 }
 
+// command is a call of a tool, which is told no secrets.
+func command(ctx context.Context, tool string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, prefix+tool, args...)
+	cmd.Env = secret.Environ()
+	return cmd
+}
+
 // toolError is a compiler or linker that failed.
 type toolError struct {
 	tool   string
@@ -69,12 +76,13 @@ func (e *toolError) Error() string { return fmt.Sprintf("%s: %v", e.tool, e.err)
 func (e *toolError) Unwrap() error { return e.err }
 
 // run runs a tool in a folder and returns all that it says. It speaks English,
-// because its messages are looked into.
-func (t *toolchain) run(ctx context.Context, dir, tool string, args ...string) (string, error) {
+// because its messages are looked into. It puts its own files into temp, which the
+// caller removes: the assembly has the passwords in it, and stays if the tool is killed.
+func (t *toolchain) run(ctx context.Context, dir, temp, tool string, args ...string) (string, error) {
 	var output bytes.Buffer
-	cmd := exec.CommandContext(ctx, prefix+tool, args...)
+	cmd := command(ctx, tool, args...)
 	cmd.Dir = dir
-	cmd.Env = append(secret.Environ(), "LC_ALL=C")
+	cmd.Env = append(cmd.Env, "LC_ALL=C", "TMPDIR="+temp)
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
