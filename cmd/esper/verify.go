@@ -1,10 +1,14 @@
 package main
 
 import (
+	"context"
 	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
+	"strings"
 	"text/tabwriter"
 
 	"esper/internal/release"
@@ -13,16 +17,24 @@ import (
 
 // verifyCommand checks releases.
 type verifyCommand struct {
-	Dir  string   `arg:"" optional:"" help:"Folder with releases (default: the site's build folder)."`
+	Dir  string   `arg:"" optional:"" placeholder:"DIR|URL" help:"Folder with releases, or URL of a server's (default: the site's build folder; with --rebuild what is published, data/firmware)."`
 	Key  []string `placeholder:"PUB" sep:"none" help:"Public key to trust; may be repeated (default: the site's keys)."`
 	Type []string `placeholder:"TYPE" help:"Device type to check; may be repeated (default: all in the folder)."`
+	SDK  string   `name:"sdk" env:"SDK_DIR" placeholder:"DIR" help:"With --rebuild: link for the chip, with the vendor's NONOS SDK 3.0 in DIR (default: for the emulator)."`
 	JSON bool     `name:"json" help:"Print JSON."`
+
+	Rebuild bool `help:"Build each release again from its commit, too, and compare."`
 }
 
 // Help is the command's description.
 func (c *verifyCommand) Help() string {
 	return `Checks each release in a folder as a device does: version file and images are well-formed
 and whole, belong together, and one of the trusted keys signed each image.
+
+--rebuild checks out the commit of each release, clean, in a temporary folder, builds it with the
+same version and sequence, and compares the images byte by byte. It needs the site's git
+repository, the compiler and the ESPer that built the release, and the same secrets. Where
+they differ, it says where in the firmware.
 
 Exit codes: 0 every release verifies; 3 one does not; 1 it could not be checked.`
 }
@@ -42,18 +54,37 @@ func (c *verifyCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
 	types := c.Type
+	shown := dir
+	if strings.HasPrefix(dir, "http://") || strings.HasPrefix(dir, "https://") {
+		temp, err := os.MkdirTemp("", "esper-verify-*")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(temp)
+		if types, err = fetchReleases(ctx, dir, types, temp); err != nil {
+			return err
+		}
+		dir = temp
+	}
 	if len(types) == 0 {
 		if types, err = release.List(dir); err != nil {
 			return err
 		}
 		if len(types) == 0 {
-			return hint(fmt.Errorf("%s: no releases there", dir), "'esper release' makes them")
+			return hint(fmt.Errorf("%s: no releases there", shown), "'esper release' makes them")
 		}
 	}
 	verdicts, bad := []verdict{}, 0
 	for _, deviceType := range types {
 		v := judge(dir, deviceType, keys)
+		if v.Verified && c.Rebuild {
+			if err := c.rebuild(ctx, s, dir, &v); err != nil {
+				return err
+			}
+		}
 		if !v.Verified {
 			bad++
 		}
@@ -63,7 +94,7 @@ func (c *verifyCommand) Run(s *streams) error {
 		return err
 	}
 	if bad > 0 {
-		return &invalidError{fmt.Errorf("%s: %d of %d releases not verified", dir, bad, len(types))}
+		return &invalidError{fmt.Errorf("%s: %d of %d releases not verified", shown, bad, len(types))}
 	}
 	return nil
 }
@@ -78,7 +109,7 @@ func (c *verifyCommand) where() (dir string, keys []ed25519.PublicKey, err error
 		}
 		keys = append(keys, key)
 	}
-	if c.Dir != "" && len(keys) > 0 {
+	if c.Dir != "" && len(keys) > 0 && !c.Rebuild {
 		return c.Dir, keys, nil
 	}
 	opened, err := site.Open(".")
@@ -92,6 +123,9 @@ func (c *verifyCommand) where() (dir string, keys []ed25519.PublicKey, err error
 		dir = c.Dir
 	} else {
 		dir = opened.BuildPath()
+		if c.Rebuild {
+			dir = repositoryDir(opened.DataPath())
+		}
 	}
 	if len(keys) == 0 {
 		keys = opened.Config.Update.Keys
@@ -129,6 +163,9 @@ func (c *verifyCommand) print(s *streams, verdicts []verdict) error {
 	fmt.Fprintln(w, "TYPE\tVERSION\tSEQUENCE\tRESULT")
 	for _, v := range verdicts {
 		result, version, sequence := "verified", v.Version, fmt.Sprint(v.Sequence)
+		if c.Rebuild {
+			result = "verified, rebuilt to the same bytes"
+		}
 		if !v.Verified {
 			result = v.Error
 		}

@@ -21,6 +21,7 @@ const prefix = "xtensa-lx106-elf-"
 
 // toolchain is the cross compiler.
 type toolchain struct {
+	name     string   // what the compiler calls itself
 	identity string   // changes with the compiler and the C library
 	library  []string // the archives of both
 }
@@ -37,6 +38,9 @@ func findToolchain(ctx context.Context) (*toolchain, error) {
 			return nil, fmt.Errorf("%s%s --version: %w", prefix, tool, err)
 		}
 		line, _, _ := strings.Cut(string(version), "\n")
+		if t.name == "" {
+			t.name = line
+		}
 		t.identity += line + "\n"
 	}
 	for _, name := range []string{"libc.a", "libgcc.a"} {
