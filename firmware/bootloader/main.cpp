@@ -1,6 +1,7 @@
 // ESPer's bootloader: boots a slot only if the image in it is whole (docs/SPEC.md, section 4).
 #include "configuration.h"
 #include "esper/BootRecord.h"
+#include "esper/BootVersion.h"
 #include "image.h"
 #include "rom.h"
 
@@ -14,6 +15,10 @@ asm(".section .text.call_user_start, \"ax\"\n"
     "    call0 boot\n"
     "    mov a0, a12\n"
     "    jx a2\n");
+
+// The linker script puts it first.
+extern "C" [[gnu::section(".version"), gnu::used]] const BootVersion bootVersion = {
+    BootVersion::MAGIC, BootVersion::CURRENT};
 
 namespace {
 

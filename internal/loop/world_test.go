@@ -229,8 +229,14 @@ func (w *world) firmware() http.Handler {
 // add switches on a device that was flashed over the serial line.
 func (w *world) add(id uint32, deviceType, version string, sequence uint32) *emulator.Device {
 	w.t.Helper()
+	return w.addWith(w.firmwares.bootloader, id, deviceType, version, sequence)
+}
+
+// addWith is add with another bootloader.
+func (w *world) addWith(bootloader []byte, id uint32, deviceType, version string, sequence uint32) *emulator.Device {
+	w.t.Helper()
 	images := w.firmwares.images(w.t, deviceType, version, sequence)
-	content, err := image.NewFlash(w.firmwares.bootloader, images[0], nil)
+	content, err := image.NewFlash(bootloader, images[0], nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}

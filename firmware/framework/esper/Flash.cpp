@@ -3,6 +3,8 @@
 #include <spi_flash.h>
 #include <string.h>
 
+#include "BootVersion.h"
+
 bool Flash::read(uint32_t address, uint32_t* words, uint32_t size) {
     return spi_flash_read(address, words, size) == SPI_FLASH_RESULT_OK;
 }
@@ -25,6 +27,14 @@ bool Flash::descriptor(uint32_t slot, Descriptor& out) {
 bool Flash::bootConfiguration(BootConfiguration& out) {
     return read(Layout::BOOT_CONFIGURATION, reinterpret_cast<uint32_t*>(&out), sizeof(out)) &&
            out.readable();
+}
+
+uint32_t Flash::bootVersion() {
+    BootVersion found;
+    const bool ours =
+        read(BootVersion::ADDRESS, reinterpret_cast<uint32_t*>(&found), sizeof(found)) &&
+        found.magic == BootVersion::MAGIC;
+    return ours ? found.number : 0;
 }
 
 bool Flash::setBootSlot(uint8_t slot) {

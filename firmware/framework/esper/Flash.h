@@ -17,6 +17,9 @@ bool descriptor(uint32_t slot, Descriptor& out);
 // False: the boot configuration is unreadable.
 bool bootConfiguration(BootConfiguration& out);
 
+// The bootloader's version number; 0: unknown, as of another bootloader.
+uint32_t bootVersion();
+
 // Makes a slot the one to boot from now on.
 bool setBootSlot(uint8_t slot);
 

@@ -76,7 +76,7 @@ void Info::write(Json& json, bool features) const {
     json.string("esper", configuration.version);
     json.number("sequence", configuration.sequence);
     json.string("sdk", system_get_sdk_version());
-    json.number("boot", uint32_t{system_get_boot_version()});
+    json.number("boot", Flash::bootVersion());
     json.endObject();
 
     BootConfiguration boot;
