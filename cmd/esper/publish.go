@@ -1,14 +1,20 @@
 package main
 
 import (
+	"context"
 	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"os/signal"
+	"path/filepath"
 	"text/tabwriter"
 
+	"esper/internal/build"
 	"esper/internal/pipeline"
+	"esper/internal/preflight"
 	"esper/internal/release"
 	"esper/internal/repository"
 	"esper/internal/site"
@@ -16,13 +22,14 @@ import (
 
 // publishCommand publishes releases.
 type publishCommand struct {
-	Site       string   `default:"." placeholder:"DIR" help:"The site (default: the folder you are in, or above it)."`
-	From       string   `placeholder:"DIR" help:"Folder with signed releases (default: build, in the site)."`
-	Repository string   `placeholder:"DIR" help:"Folder to publish to (default: data/firmware, in the site, which 'esper serve' serves)."`
-	Key        []string `placeholder:"PUB" sep:"none" help:"Public key to trust; may be repeated (default: the site's keys)."`
-	Type       []string `placeholder:"TYPE" help:"Device type to publish; may be repeated (default: all in the folder)."`
-	Force      bool     `help:"Publish even if the sequence is not greater than that of the published release."`
-	JSON       bool     `name:"json" help:"Print JSON."`
+	Site        string   `default:"." placeholder:"DIR" help:"The site (default: the folder you are in, or above it)."`
+	From        string   `placeholder:"DIR" help:"Folder with signed releases (default: build, in the site)."`
+	Repository  string   `placeholder:"DIR" help:"Folder to publish to (default: data/firmware, in the site, which 'esper serve' serves)."`
+	Key         []string `placeholder:"PUB" sep:"none" help:"Public key to trust; may be repeated (default: the site's keys)."`
+	Type        []string `placeholder:"TYPE" help:"Device type to publish; may be repeated (default: all in the folder)."`
+	Force       bool     `help:"Publish even if the sequence is not greater than that of the published release."`
+	NoPreflight bool     `help:"Publish without trying the releases in the emulator first."`
+	JSON        bool     `name:"json" help:"Print JSON."`
 }
 
 // Help is the command's description.
@@ -36,7 +43,11 @@ Refused are a version that is published with other content, and a sequence that 
 greater than that of the published release: no device would install either. Devices are
 told by 'esper trigger', or find out by themselves.
 
-Exit codes: 0 all are published; 3 one does not verify, and nothing is published; 1 it failed.`
+In a site the releases are tried in the emulator before, with the bootloader.bin that lies
+beside them ('esper preflight').
+
+Exit codes: 0 all are published; 3 one does not verify or fails in the emulator, and nothing
+is published; 1 it failed.`
 }
 
 // Run publishes the releases.
@@ -66,8 +77,31 @@ func (c *publishCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
+	if err := c.try(s, opened, from, repo, releases); err != nil {
+		return preflightHint(err)
+	}
 	done, err := publishReleases(repo, releases, c.Force)
 	return errors.Join(err, printPublished(s, done, c.JSON)) // what was published before an error, too
+}
+
+// try tries the releases in the emulator, where there is what that takes.
+func (c *publishCommand) try(s *streams, opened *site.Site, from string, repo *repository.Repository, releases []*release.Release) error {
+	missing := ""
+	switch {
+	case c.NoPreflight:
+		missing = "--no-preflight"
+	case opened == nil:
+		missing = "without the site nobody knows where the devices are to find broker and updates"
+	case !exists(filepath.Join(from, build.BootloaderFile)):
+		missing = fmt.Sprintf("there is no %s in %s", build.BootloaderFile, from)
+	}
+	if missing != "" {
+		s.note("warning: not tried in the emulator: %s", missing)
+		return nil
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	return preflight.Try(ctx, opened, from, repo, releases, s.err)
 }
 
 // trustedKeys loads the public keys that are named, or else returns the site's.

@@ -16,6 +16,7 @@ import (
 
 	"esper/firmware"
 	"esper/internal/build"
+	"esper/internal/image"
 	"esper/internal/release"
 	"esper/internal/site"
 )
@@ -234,4 +235,157 @@ static Timer off([](void*) { wifi_station_disconnect(); }, nullptr);
 			t.Logf("%v\n%s", err, f.Serial)
 		})
 	}
+}
+
+// What is known to be no fault of the release is a warning.
+func TestWhatIsNoFaultOfTheReleaseIsAWarning(t *testing.T) {
+	crash := "\nstatic struct Crash { Crash() { asm volatile(\"ill\"); } } crash;\n"
+	for name, c := range map[string]struct {
+		published variant
+		sequence  uint32 // of the published release
+		config    func(*site.Config)
+		warning   string
+	}{
+		"the published release crashes before it can look": {published: variant{source: crash, config: func(c *site.Config) { c.Update.URL, c.Update.Host = "", "" }},
+			sequence: 1, warning: `v0, which is published, never asks for updates: it crashed: exception 0`},
+		"the published release does not update": {published: variant{config: func(c *site.Config) { c.Update.URL, c.Update.Host = "", "" }},
+			sequence: 1, warning: `v0, which is published, never asks for updates; devices that run it must be flashed`},
+		"the published release is newer": {sequence: 5, warning: `devices that run v0, which is published, do not install it: its sequence is not greater`},
+		"devices move": {published: variant{config: func(c *site.Config) {
+			c.Realm, c.MQTT.Host, c.Update.Host, c.Update.Path = "cabin", "192.168.1.9", "old.lan", "/fw"
+		}}, sequence: 1, warning: `from http://old\.lan:8080/fw to http://10\.0\.0\.7:8080/firmware for updates`},
+		"the site says another broker": {sequence: 1, config: func(c *site.Config) { c.MQTT.Host = "other" },
+			warning: `it looks for the broker at broker:1883, but esper.toml says other:1883`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := theWorkshop(t)
+			published := w.release(t, "v0", c.sequence, c.published)
+			t.Parallel()
+			o := w.options(Subject{Release: w.good[1], Published: published})
+			if c.config != nil {
+				c.config(&o.Config)
+			}
+			r, err := Check(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if all := strings.Join(r.Warnings, "\n"); !regexp.MustCompile(c.warning).MatchString(all) {
+				t.Errorf("the warnings are: %s", all)
+			}
+		})
+	}
+}
+
+// A firmware that crashes when it starts is in safe mode in the end, where it
+// takes a release that is better.
+func TestAReleaseIsTriedFromSafeModeToo(t *testing.T) {
+	w := theWorkshop(t)
+	broken := w.release(t, "v0", 1, variant{source: "\nstatic struct Crash { Crash() { asm volatile(\"ill\"); } } crash;\n"})
+	r, err := Check(t.Context(), w.options(Subject{Release: w.good[1], Published: broken}))
+	if err != nil || len(r.Cases) != 4 || len(r.Warnings) > 0 {
+		t.Errorf("%v; %+v", err, r)
+	}
+}
+
+// What a site without updates releases is tried as far as that goes.
+func TestAReleaseWithoutUpdatesIsTriedWithoutThem(t *testing.T) {
+	w := theWorkshop(t)
+	without := func(c *site.Config) { c.Update.URL, c.Update.Host = "", "" }
+	r := w.release(t, "v3", 3, variant{config: without})
+	o := w.options(Subject{Release: r})
+	without(&o.Config)
+	report, err := Check(t.Context(), o)
+	if err != nil || len(report.Cases) != 2 {
+		t.Errorf("%v; %+v", err, report)
+	}
+	if len(report.Warnings) != 1 || !strings.Contains(report.Warnings[0], "must be flashed over the serial line") {
+		t.Errorf("the warnings are: %q", report.Warnings)
+	}
+}
+
+func TestAPreflightEndsWithItsContext(t *testing.T) {
+	w := theWorkshop(t)
+	busy := w.release(t, "v3", 3, variant{source: again("1", `for (volatile int i = 0; i < 15000; i = i + 1) {}`)})
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(100*time.Millisecond, cancel)
+	if _, err := Check(ctx, w.options(Subject{Release: busy})); !errors.Is(err, context.Canceled) {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
+// published is a repository of one release.
+type published struct{ *release.Release }
+
+func (p published) Current(string) (*release.Release, error) {
+	if p.Release == nil {
+		return nil, fs.ErrNotExist
+	}
+	return p.Release, nil
+}
+
+// linkedForChip is a release as if it were linked for the chip: nothing in it runs in the
+// emulator.
+func linkedForChip(t *testing.T, r *release.Release, key ed25519.PrivateKey) *release.Release {
+	t.Helper()
+	chip := func(b []byte) []byte { // another word where the address of sdk_start is
+		return bytes.ReplaceAll(b, []byte{0x10, 0x00, 0x08, 0x40}, []byte{0x10, 0x00, 0x10, 0x40})
+	}
+	var images [image.Slots][]byte
+	for slot, rom := range r.Images {
+		i, err := image.Parse(rom)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range i.Segments {
+			i.Segments[n].Data = chip(i.Segments[n].Data)
+		}
+		images[slot], err = image.Pack(image.Input{Entry: i.Entry, IROM: chip(i.IROM), Segments: i.Segments,
+			Slot: slot, FlashMode: i.FlashMode, FlashSizeFreq: i.FlashSizeFreq})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	signed, err := release.Sign(images, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}
+
+// The emulator cannot run what is linked for the chip. Its link of the same sources is tried,
+// and the keys are looked up in the images.
+func TestAReleaseForTheChipIsTriedByItsTwin(t *testing.T) {
+	w := theWorkshop(t)
+	stranger := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, ed25519.SeedSize))
+	before, after := linkedForChip(t, w.good[0], w.key), linkedForChip(t, w.good[1], w.key)
+	try := func(r, before *release.Release) (string, error) {
+		var log strings.Builder
+		err := Try(t.Context(), w.site, w.site.BuildPath(), published{before}, []*release.Release{r}, &log)
+		return log.String(), err
+	}
+	log, err := try(after, before)
+	if err != nil || !strings.Contains(log, "socket is linked for the chip") || !strings.Contains(log, "all 4 cases of socket are good") {
+		t.Errorf("%v; %s", err, log)
+	}
+	if _, err := try(linkedForChip(t, w.good[1], stranger), before); len(Failures(err)) != 1 || !strings.Contains(err.Error(), "none of the site's keys signed it") {
+		t.Errorf("signed by a stranger: %v", err)
+	}
+	other := w.release(t, "v0", 1, variant{config: func(c *site.Config) { c.Update.Keys = []ed25519.PublicKey{stranger.Public().(ed25519.PublicKey)} }})
+	if _, err := try(after, linkedForChip(t, other, w.key)); len(Failures(err)) != 1 || !strings.Contains(err.Error(), "devices that run v0 refuse it") {
+		t.Errorf("published by a stranger: %v", err)
+	}
+	if _, err := try(after, after); err != nil {
+		t.Errorf("published already: %v", err)
+	}
+}
+
+// BenchmarkPreflight is the four cases of a device type.
+func BenchmarkPreflight(b *testing.B) {
+	w := theWorkshop(b)
+	for b.Loop() {
+		if _, err := Check(b.Context(), w.options(Subject{Release: w.good[1], Published: w.good[0]})); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/type")
 }

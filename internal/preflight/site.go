@@ -41,7 +41,7 @@ func Try(ctx context.Context, s *site.Site, dir string, from Published, releases
 	for _, subject := range o.Subjects {
 		types = append(types, subject.Release.Type)
 		if subject.Twin != nil {
-			fmt.Fprintf(log, "preflight: %s is linked for the chip; the emulator's link of the same sources is tried\n", subject.Release.Type)
+			fmt.Fprintf(log, "preflight: %s is linked for the chip; the emulator's link of the site's sources is tried\n", subject.Release.Type)
 		}
 	}
 	r, err := Check(ctx, o)
