@@ -32,7 +32,7 @@ type followFlags struct {
 	Interval    time.Duration `placeholder:"TIME" help:"Time between two looks at the repository (default: 10s for a folder, 1m for a URL)."`
 	All         bool          `help:"Release every device type with each commit, not only those whose firmware changed."`
 	NoPreflight bool          `help:"Publish without trying the releases in the emulator first."`
-	Key         []string      `env:"ESPER_KEY" placeholder:"FILE" sep:"none" help:"Private key to sign with; up to three (default: release.key, in the site)."`
+	Key         []string      `env:"ESPER_KEY" placeholder:"FILE" sep:"none" help:"Private key to sign with; up to three (default: the site's, see 'esper secrets --help')."`
 	SDK         string        `name:"sdk" env:"SDK_DIR" placeholder:"DIR" help:"Link for the chip, with the vendor's NONOS SDK 3.0 in DIR (default: for the emulator)."`
 }
 
