@@ -55,11 +55,13 @@ type Guard struct {
 	challenge string // the scheme that who shows no token is asked for
 	tries     *tries
 	now       func() time.Time
+	// againEvery is againEvery, unless a test has no time.
+	againEvery time.Duration
 }
 
 // NewGuard returns a guard whose only way is a bearer token.
 func NewGuard(k *Keeper, audit func(context.Context, Entry) error, log *slog.Logger) *Guard {
-	return &Guard{Keeper: k, Ways: []Way{k.Bearer}, Audit: audit, Log: log, challenge: "Bearer", tries: newTries(), now: time.Now}
+	return &Guard{Keeper: k, Ways: []Way{k.Bearer}, Audit: audit, Log: log, challenge: "Bearer", tries: newTries(), now: time.Now, againEvery: againEvery}
 }
 
 // WithBasic returns the same guard for programs that send a user and a password.

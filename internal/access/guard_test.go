@@ -293,6 +293,37 @@ func TestWhatIsWrittenDown(t *testing.T) {
 	}
 }
 
+// What is read without end ends when the token is removed.
+func TestAStreamEndsWithItsToken(t *testing.T) {
+	good, ada := made(t, "ada", Viewer, time.Time{})
+	_, bob := made(t, "bob", Viewer, time.Time{})
+	from := &stored{tokens: []Token{ada, bob}, used: make(chan string, 10)}
+	k := NewKeeper(from, slog.New(slog.DiscardHandler))
+	g := NewGuard(k, func(context.Context, Entry) error { return nil }, slog.New(slog.DiscardHandler))
+	g.againEvery = time.Millisecond
+	streaming, ended := make(chan bool), make(chan bool)
+	handler := g.Protect(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		streaming <- true
+		<-r.Context().Done()
+	}))
+	go func() {
+		handler.ServeHTTP(httptest.NewRecorder(), request("GET", "/api/events", "Authorization", "Bearer "+good))
+		close(ended)
+	}()
+	<-streaming
+	select {
+	case <-ended:
+		t.Fatal("ended before")
+	case <-time.After(20 * time.Millisecond):
+	}
+	from.set(nil, bob)
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("goes on")
+	}
+}
+
 // A flood of wrong tries is told less and less and fills nothing, and keeps nobody out who
 // has a token, even at the same address.
 func TestAFlood(t *testing.T) {

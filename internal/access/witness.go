@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -56,7 +57,9 @@ func (g *Guard) serve(next http.Handler, w http.ResponseWriter, r *http.Request,
 		next.ServeHTTP(seen, r)
 		entry.Status = seen.status
 	} else {
-		next.ServeHTTP(w, r)
+		ctx, stop := g.whileAdmitted(r, from, who)
+		defer stop()
+		next.ServeHTTP(w, r.WithContext(ctx))
 	}
 	entry.Action, entry.Target, entry.Detail = done.action, clean(done.target, maxAction), sent.String()
 	switch {
@@ -68,6 +71,31 @@ func (g *Guard) serve(next http.Handler, w http.ResponseWriter, r *http.Request,
 			"target", entry.Target, "status", entry.Status)
 		g.write(r.Context(), entry)
 	}
+}
+
+// againEvery is how often it is looked whether who reads something without end still may.
+const againEvery = 5 * time.Second
+
+// whileAdmitted is the context of a request that ends when its token is removed or expires.
+func (g *Guard) whileAdmitted(r *http.Request, from source, who Identity) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(r.Context())
+	timer := time.NewTimer(g.againEvery)
+	go func() {
+		defer timer.Stop()
+		for {
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+				return
+			}
+			if now, err := g.admit(r, from); err != nil || now != who {
+				cancel()
+				return
+			}
+			timer.Reset(g.againEvery)
+		}
+	}()
+	return ctx, cancel
 }
 
 // described is a request whose operation is not known.
