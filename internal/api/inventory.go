@@ -118,7 +118,7 @@ func (a *api) registerInventory(on huma.API) {
 			events, err := a.Store.History(ctx, q.of(""))
 			return answer(a, events, err)
 		})
-	huma.Register(on, operation("put-labels", http.MethodPut, "devices/{id}/labels", "Set a device's name, group and tags; roll-outs know of it in a few seconds", tag, http.StatusNotFound),
+	huma.Register(on, operation("put-labels", http.MethodPut, "devices/{id}/labels", "Set a device's name, group and tags", tag, http.StatusNotFound),
 		func(ctx context.Context, q *struct {
 			DeviceID
 			Body labels

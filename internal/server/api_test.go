@@ -113,6 +113,10 @@ func TestAPIShowsTheInventory(t *testing.T) {
 	var d store.Device
 	ask(t, s, "PUT", "devices/00c0de/labels", `{"name":"Kettle","group":"kitchen","tags":["a","b"]}`, 200, nil)
 	ask(t, s, "PUT", "devices/00c0de/labels", `{"name":"Kettle","tags":["b","c"]}`, 200, nil)
+	var told conductor.Answer
+	if ask(t, s, "GET", "devices/00c0de/why", "", 200, &told); !slices.Equal(told.Device.Tags, []string{"b", "c"}) {
+		t.Errorf("the roll-out does not know of the tags: %+v", told.Device)
+	}
 	ask(t, s, "GET", "devices/00c0de", "", 200, &d)
 	if d.ID != "00c0de" || d.Version() != "v1" || d.Name != "Kettle" || d.Group != "" || !slices.Equal(d.Tags, []string{"b", "c"}) {
 		t.Errorf("device: %+v", d)

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"esper/internal/broker"
@@ -19,7 +18,6 @@ import (
 const (
 	silenceEvery  = 10 * time.Second
 	releasesEvery = 2 * time.Second
-	labelsEvery   = 5 * time.Second
 	pruneEvery    = time.Hour
 	lockEvery     = 10 * time.Second
 )
@@ -31,7 +29,10 @@ type inventory struct {
 	recorder *store.Recorder
 	log      *slog.Logger
 	mu       sync.Mutex // keeps the changes of a device in their order
-	labelled atomic.Pointer[map[string]store.Labels]
+
+	relabelling sync.Mutex
+	labelling   sync.RWMutex
+	labelled    map[string]store.Labels // by device
 }
 
 // openInventory opens the database and makes known again what it holds.
@@ -46,12 +47,15 @@ func openInventory(database, realm string, log *slog.Logger) (*inventory, error)
 		return nil, err
 	}
 	devices := make([]fleet.Device, len(stored))
+	labelled := map[string]store.Labels{}
 	for i, d := range stored {
 		devices[i] = d.Device
+		if d.Name != "" || d.Group != "" || len(d.Tags) > 0 {
+			labelled[d.ID] = d.Labels
+		}
 	}
-	n := &inventory{fleet: fleet.New(realm, log), store: s, recorder: store.NewRecorder(s, log), log: log}
+	n := &inventory{fleet: fleet.New(realm, log), store: s, recorder: store.NewRecorder(s, log), log: log, labelled: labelled}
 	n.fleet.Restore(devices)
-	n.setLabels(stored)
 	log.Info("inventory", "database", store.Redact(database), "devices", len(devices))
 	return n, nil
 }
@@ -71,42 +75,42 @@ func (n *inventory) handle(m broker.Message) (fleet.Device, bool) {
 	return c.Device, changed
 }
 
-// labels returns the group and tags of a device, as they were a few seconds ago.
+// labels returns the group and tags of a device.
 func (n *inventory) labels(id string) (group string, tags []string) {
-	if all := n.labelled.Load(); all != nil {
-		l := (*all)[id]
-		return l.Group, l.Tags
-	}
-	return "", nil
+	n.labelling.RLock()
+	defer n.labelling.RUnlock()
+	l := n.labelled[id]
+	return l.Group, l.Tags
 }
 
-// name returns the name of a device, as it was a few seconds ago.
+// name returns the name of a device.
 func (n *inventory) name(id string) string {
-	if all := n.labelled.Load(); all != nil {
-		return (*all)[id].Name
-	}
-	return ""
+	n.labelling.RLock()
+	defer n.labelling.RUnlock()
+	return n.labelled[id].Name
 }
 
-// readLabels reads the labels of all devices, which commands change in the database.
-func (n *inventory) readLabels(ctx context.Context) error {
-	devices, err := n.store.Find(ctx, store.Query{})
-	if err != nil {
+// labelStore is the store for those who change labels: the server is told of it.
+type labelStore struct {
+	store.Store
+	inventory *inventory
+}
+
+// Label implements store.Store.
+func (s labelStore) Label(ctx context.Context, id string, c store.LabelChange) error {
+	n := s.inventory
+	n.relabelling.Lock() // so that of two changes the last one is known
+	defer n.relabelling.Unlock()
+	if err := s.Store.Label(ctx, id, c); err != nil {
 		return err
 	}
-	n.setLabels(devices)
-	return nil
-}
-
-// setLabels takes the labels of all devices.
-func (n *inventory) setLabels(devices []store.Device) {
-	all := map[string]store.Labels{}
-	for _, d := range devices {
-		if d.Name != "" || d.Group != "" || len(d.Tags) > 0 {
-			all[d.ID] = d.Labels
-		}
+	found, err := s.Store.Find(ctx, store.Query{ID: id})
+	n.labelling.Lock()
+	defer n.labelling.Unlock()
+	for _, d := range found {
+		n.labelled[id] = d.Labels
 	}
-	n.labelled.Store(&all)
+	return err
 }
 
 // run stores what changes until the context ends. Connected says whether the devices
@@ -116,13 +120,6 @@ func (n *inventory) run(ctx context.Context, repository *repository.Repository, 
 	working.Go(func() { n.recorder.Run(ctx) })
 	working.Go(func() { n.watchSilence(ctx, connected) })
 	working.Go(func() { n.watchReleases(ctx, repository) })
-	working.Go(func() {
-		every(ctx, labelsEvery, func() {
-			if err := n.readLabels(ctx); err != nil && ctx.Err() == nil {
-				n.log.Warn("groups and tags are as before", "error", err)
-			}
-		})
-	})
 	working.Go(func() {
 		every(ctx, pruneEvery, func() {
 			if _, err := n.store.Prune(ctx, store.Keep(time.Now())); err != nil && ctx.Err() == nil {

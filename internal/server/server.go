@@ -374,7 +374,7 @@ func (s *Server) routes() http.Handler {
 // apiConfig is what the API works on.
 func (s *Server) apiConfig() api.Config {
 	return api.Config{
-		Store: s.inventory.store, Repository: s.repository, Conductor: s.conductor, Tell: s.tell, Builds: s.watcher(),
+		Store: labelStore{s.inventory.store, s.inventory}, Repository: s.repository, Conductor: s.conductor, Tell: s.tell, Builds: s.watcher(),
 		Guard: s.guard, Live: s.live, Log: s.log,
 	}
 }

@@ -16,8 +16,12 @@ func (d *database) Remove(ctx context.Context, id string) error {
 		if n, err := result.RowsAffected(); n == 0 {
 			return orError(err, ErrNoDevice)
 		}
-		_, err = tx.ExecContext(ctx, `DELETE FROM events WHERE device = $1`, id)
-		return err
+		for _, table := range []string{"events", "targets", "rollout_devices"} {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE device = $1`, id); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("remove device %s: %w", id, err)
