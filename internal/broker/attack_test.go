@@ -1,6 +1,7 @@
 package broker_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 
 	paho "github.com/eclipse/paho.mqtt.golang"
 
+	"esper/internal/access"
 	"esper/internal/broker"
 )
 
@@ -113,18 +115,36 @@ func TestATokenThatMayNotPublishIsToldSo(t *testing.T) {
 	}
 }
 
+// errNone stands for nil, which atomic.Value cannot hold.
+var errNone = errors.New("")
+
 func TestATokenThatIsRemovedEndsItsConnections(t *testing.T) {
 	t.Parallel()
-	var removed atomic.Bool
-	b := serve(t, broker.Options{User: "devices", Password: devicePassword, Realm: "home", Token: func(string, string) (broker.Role, bool) {
-		return broker.Viewer, !removed.Load()
+	var now atomic.Value // error
+	now.Store(access.ErrUnavailable)
+	b := serve(t, broker.Options{User: "devices", Password: devicePassword, Realm: "home", Token: func(string, string) (access.Identity, error) {
+		if err := now.Load().(error); err != errNone {
+			return access.Identity{}, err
+		}
+		return access.Identity{Role: access.Viewer}, nil
 	}})
+	o := options(b.Addr().String(), "viewer", password, "watch")
+	if _, err := connect(t, o); err == nil {
+		t.Error("let in while the tokens cannot be read")
+	}
+	now.Store(errNone)
 	lost := make(chan error, 1)
-	o := options(b.Addr().String(), "viewer", password, "watch").SetConnectionLostHandler(func(_ paho.Client, err error) { lost <- err })
+	o.SetConnectionLostHandler(func(_ paho.Client, err error) { lost <- err })
 	if _, err := connect(t, o); err != nil {
 		t.Fatal(err)
 	}
-	removed.Store(true)
+	now.Store(access.ErrUnavailable)
+	select {
+	case <-lost:
+		t.Error("thrown out because the tokens cannot be read for a moment")
+	case <-time.After(2500 * time.Millisecond): // it is asked every 2 s
+	}
+	now.Store(access.ErrUnknown)
 	select {
 	case <-lost:
 	case <-time.After(10 * time.Second):

@@ -17,6 +17,8 @@ import (
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"esper/internal/access"
 )
 
 // Message is one message from a broker.
@@ -51,9 +53,9 @@ type Options struct {
 	// User and Password are the devices'. If both are empty the broker is open: anyone may do
 	// anything, within limits.
 	User, Password string
-	// Token says what the bearer of an API token may do, if there is such a token. It is asked
-	// again while the bearer is connected. Nil: there are no tokens.
-	Token func(name, secret string) (Role, bool)
+	// Token says who shows a name and a token, and with which role: access.Keeper.Check. It is
+	// asked again while the bearer is connected. Nil: there are no tokens.
+	Token func(name, token string) (access.Identity, error)
 	// Log gets warnings and, at debug level, each connection. Nil: slog.Default.
 	Log *slog.Logger
 }
@@ -170,7 +172,7 @@ type Stats struct {
 }
 
 // The reasons for which logins and connections are refused.
-var refusals = []string{"password", "client-id", "will", "limit"}
+var refusals = []string{"password", "client-id", "will", "limit", "unavailable"}
 
 // Stats returns the counts.
 func (b *Broker) Stats() Stats {

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"crypto/subtle"
+	"errors"
 	"maps"
 	"net/netip"
 	"strings"
@@ -11,6 +12,8 @@ import (
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"esper/internal/access"
 )
 
 // recheck is how often it is seen whether the tokens of those who are connected still hold.
@@ -100,12 +103,15 @@ func (g *gate) admit(client *mqtt.Client, p packets.Packet) (who *party, reason,
 		if o.Token == nil || user == "" || equal(user, o.User) {
 			return nil, "password", "wrong user or password"
 		}
-		role, ok := o.Token(user, secret)
-		if !ok {
+		bearer, err := o.Token(user, secret)
+		switch {
+		case errors.Is(err, access.ErrUnavailable):
+			return nil, "unavailable", "it cannot be seen which tokens there are"
+		case err != nil:
 			return nil, "password", "wrong user or password"
 		}
 		who.name, who.secret = user, secret
-		who.role.Store(role)
+		who.role.Store(bearer.Role)
 	}
 	switch {
 	case len(id) > maxClientID:
@@ -168,8 +174,11 @@ func (g *gate) watchTokens() {
 		bearers := maps.Clone(g.bearers)
 		g.mu.Unlock()
 		for c, client := range bearers {
-			if role, ok := g.options.Token(c.party.name, c.party.secret); ok {
-				c.party.role.Store(role)
+			bearer, err := g.options.Token(c.party.name, c.party.secret)
+			if err == nil {
+				c.party.role.Store(bearer.Role)
+			}
+			if err == nil || errors.Is(err, access.ErrUnavailable) { // then nothing has been decided
 				continue
 			}
 			g.options.Log.Info("MQTT connection ended: its token is no longer valid", "remote", c.RemoteAddr(), "token", c.party.name)

@@ -5,24 +5,16 @@ import (
 	"sync/atomic"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
-)
 
-// Role is what an API token lets its bearer do at the broker.
-type Role string
-
-// The roles. All may read everything.
-const (
-	Viewer    Role = "viewer"    // and publish nothing
-	Publisher Role = "publisher" // and tell the devices to check for updates
-	Operator  Role = "operator"  // and publish below the realm and Home Assistant's prefix
+	"esper/internal/access"
 )
 
 // party is who a client is. There are three kinds: a device; the bearer of an API token;
 // and anyone, at a broker that asks for no password.
 type party struct {
-	device       string // a device's chip id
-	name, secret string // of a token
-	role         atomic.Value
+	device       string       // a device's chip id
+	name, secret string       // of a token
+	role         atomic.Value // access.Role
 }
 
 func (p *party) isDevice() bool { return p.device != "" }
@@ -45,10 +37,10 @@ func (r rights) publish(p *party, clientID, topic string) bool {
 	case topic == clientID+"/settled" && !strings.Contains(clientID, "/"):
 		return true // Connection.Settle: read by nobody else
 	}
-	switch p.role.Load().(Role) {
-	case Operator:
+	switch p.role.Load().(access.Role) {
+	case access.Operator:
 		return strings.HasPrefix(topic, r.realm+"/") || strings.HasPrefix(topic, r.discovery+"/")
-	case Publisher:
+	case access.Publisher:
 		return topic == r.realm+"/update"
 	}
 	return false

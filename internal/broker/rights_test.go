@@ -9,6 +9,7 @@ import (
 
 	paho "github.com/eclipse/paho.mqtt.golang"
 
+	"esper/internal/access"
 	"esper/internal/broker"
 	"esper/internal/broker/brokertest"
 )
@@ -98,9 +99,8 @@ func startWithAccounts(t *testing.T) *broker.Broker {
 	t.Helper()
 	return serve(t, broker.Options{
 		Realm: "home", Discovery: "homeassistant", User: "devices", Password: devicePassword,
-		Token: func(name, secret string) (broker.Role, bool) {
-			return broker.Role(name), secret == password && strings.Contains("operator viewer publisher", name)
-		},
+		Token: tokens(access.Identity{Name: "operator", Role: access.Operator}, access.Identity{Name: "viewer", Role: access.Viewer},
+			access.Identity{Name: "publisher", Role: access.Publisher}),
 	})
 }
 

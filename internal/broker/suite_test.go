@@ -13,6 +13,7 @@ import (
 
 	paho "github.com/eclipse/paho.mqtt.golang"
 
+	"esper/internal/access"
 	"esper/internal/broker"
 	"esper/internal/broker/brokertest"
 )
@@ -41,10 +42,20 @@ func startEmbedded(t *testing.T) *broker.Broker {
 	t.Helper()
 	return serve(t, broker.Options{
 		Realm: "home", Discovery: "homeassistant", User: "devices", Password: devicePassword,
-		Token: func(name, secret string) (broker.Role, bool) {
-			return broker.Operator, name == user && secret == password
-		},
+		Token: tokens(access.Identity{Name: user, Role: access.Operator}),
 	})
+}
+
+// tokens are those of some, with the same password.
+func tokens(all ...access.Identity) func(name, token string) (access.Identity, error) {
+	return func(name, token string) (access.Identity, error) {
+		for _, who := range all {
+			if who.Name == name && token == password {
+				return who, nil
+			}
+		}
+		return access.Identity{}, access.ErrUnknown
+	}
 }
 
 func serve(t *testing.T, o broker.Options) *broker.Broker {

@@ -36,6 +36,8 @@ type Fleet struct {
 	full    bool // has been logged
 	strange bool // has been logged: a malformed message of a device otherwise unknown
 	flooded bool // has been logged: a device with too many events
+
+	malformed int64 // messages, of all devices
 }
 
 // New returns a fleet that knows no device yet.
@@ -95,6 +97,7 @@ func (f *Fleet) Handle(topic string, payload []byte, at time.Time) (Change, bool
 	}
 	d := *old // what a reader may hold is never changed
 	if reason := d.take(what, payload); reason != "" {
+		f.malformed++
 		if !known { // nobody, as far as we know: remember nothing
 			if !f.strange {
 				f.warn(id, topic, payload, reason)
@@ -196,6 +199,13 @@ func (f *Fleet) Changed() <-chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.changed
+}
+
+// Malformed is how many messages could not be read.
+func (f *Fleet) Malformed() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.malformed
 }
 
 // parseTopic splits <realm>/<id>/<what>.

@@ -18,6 +18,7 @@ import (
 	"esper/emulator/esp8266"
 	"esper/emulator/network"
 	"esper/firmware"
+	"esper/internal/access"
 	"esper/internal/broker"
 	"esper/internal/broker/brokertest"
 	"esper/internal/build"
@@ -42,8 +43,11 @@ func TestTheLoopOverRealSockets(t *testing.T) {
 		}
 		b, err := broker.Serve(l, broker.Options{
 			Realm: realm, User: user, Password: password, Log: slog.New(slog.DiscardHandler),
-			Token: func(name, secret string) (broker.Role, bool) {
-				return broker.Publisher, name == watcher && secret == watcherPassword
+			Token: func(name, token string) (access.Identity, error) {
+				if name != watcher || token != watcherPassword {
+					return access.Identity{}, access.ErrUnknown
+				}
+				return access.Identity{Name: name, Role: access.Publisher}, nil
 			},
 		})
 		if err != nil {

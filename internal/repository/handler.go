@@ -23,6 +23,7 @@ type Request struct {
 	Wanted  string // the version in the query, or empty
 	Range   string // the Range header, or empty
 	Status  int    // of the answer
+	Sent    int64  // bytes of the answer's body, as far as it got
 	Remote  string // host and port of the client
 }
 
@@ -69,7 +70,7 @@ func (r *Repository) HandlerFor(choose Chooser, seen func(Request)) http.Handler
 			r.serveFile(recorder, q, deviceType, file, served)
 		}
 		if seen != nil {
-			request.Status = recorder.status
+			request.Status, request.Sent = recorder.status, recorder.sent
 			seen(request)
 		}
 	})
@@ -136,10 +137,11 @@ func version(s string) string {
 	return s
 }
 
-// statusRecorder keeps the status of an answer.
+// statusRecorder keeps the status and the length of an answer.
 type statusRecorder struct {
 	http.ResponseWriter
 	status int
+	sent   int64
 }
 
 func (w *statusRecorder) WriteHeader(status int) {
@@ -152,7 +154,15 @@ func (w *statusRecorder) Unwrap() http.ResponseWriter { return w.ResponseWriter 
 
 // ReadFrom keeps the kernel's way of sending a file.
 func (w *statusRecorder) ReadFrom(source io.Reader) (int64, error) {
-	return io.Copy(w.ResponseWriter, source)
+	n, err := io.Copy(w.ResponseWriter, source)
+	w.sent += n
+	return n, err
+}
+
+func (w *statusRecorder) Write(p []byte) (int, error) {
+	n, err := w.ResponseWriter.Write(p)
+	w.sent += int64(n)
+	return n, err
 }
 
 // etags remembers the hashes of files. A file of a release never changes, and

@@ -119,12 +119,12 @@ func TestRequestsAreSeen(t *testing.T) {
 	mustPublish(t, r, testRelease(t, "v1", 1, ""))
 	var seen []Request
 	h := r.Handler(func(q Request) { seen = append(seen, q) })
-	request(h, "GET", "/socket.rom1?version=v1", "X-Esper-Device", "00c0de", "X-Esper-Version", "v0", "Range", "bytes=5-")
-	request(h, "GET", "/lamp.version", "X-Esper-Device", "00c0de\nforged line", "X-Esper-Version", "\x1b[2J")
+	part := request(h, "GET", "/socket.rom1?version=v1", "X-Esper-Device", "00c0de", "X-Esper-Version", "v0", "Range", "bytes=5-")
+	none := request(h, "GET", "/lamp.version", "X-Esper-Device", "00c0de\nforged line", "X-Esper-Version", "\x1b[2J")
 	request(h, "GET", "/nonsense")
 	want := []Request{
-		{Device: "00c0de", Running: "v0", Type: "socket", File: "rom1", Wanted: "v1", Range: "bytes=5-", Status: 206, Remote: "192.0.2.1:1234"},
-		{Type: "lamp", File: "version", Status: 404, Remote: "192.0.2.1:1234"},
+		{Device: "00c0de", Running: "v0", Type: "socket", File: "rom1", Wanted: "v1", Range: "bytes=5-", Status: 206, Sent: int64(part.Body.Len()), Remote: "192.0.2.1:1234"},
+		{Type: "lamp", File: "version", Status: 404, Sent: int64(none.Body.Len()), Remote: "192.0.2.1:1234"},
 	}
 	if !slices.Equal(seen, want) {
 		t.Errorf("seen %+v,\nwant %+v", seen, want)

@@ -21,6 +21,7 @@ import (
 	"esper/internal/conductor"
 	"esper/internal/fleet"
 	"esper/internal/homeassistant"
+	"esper/internal/metrics"
 	"esper/internal/repository"
 	"esper/internal/rollout"
 	"esper/internal/store"
@@ -67,6 +68,7 @@ type Server struct {
 	conductor  *conductor.Conductor
 	guard      *access.Guard
 	live       *api.Live
+	metrics    *metrics.Metrics
 	http       net.Listener
 	https      net.Listener                  // nil without TLS
 	mqtt       net.Listener                  // nil with an external broker
@@ -110,6 +112,8 @@ func (s *Server) open(c Config) (err error) {
 	if err != nil {
 		return err
 	}
+	s.metrics = s.newMetrics()
+	s.inventory.recorder = store.NewRecorder(timedStore{s.inventory.store, s.metrics.Stored}, c.Log)
 	s.live = api.NewLive(s.apiConfig())
 	s.inventory.recorder.Stored = s.live.Changed
 	if s.http, err = net.Listen("tcp", c.HTTPListen); err != nil {
@@ -317,7 +321,8 @@ func (s *Server) broker(ctx context.Context) (broker.Client, error) {
 			discovery = homeassistant.DefaultPrefix
 		}
 		b, err := broker.Serve(s.mqtt, broker.Options{
-			Realm: s.config.Realm, Discovery: discovery, User: s.config.MQTTUser, Password: s.config.MQTTPassword, Log: s.log,
+			Realm: s.config.Realm, Discovery: discovery, User: s.config.MQTTUser, Password: s.config.MQTTPassword,
+			Token: s.guard.Keeper.Check, Log: s.log,
 		})
 		if err != nil {
 			return nil, err
@@ -362,10 +367,12 @@ func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	firmware := s.repository.HandlerFor(s.conductor.Choose, func(q repository.Request) {
 		s.conductor.Seen(q)
+		s.metrics.Firmware(q, s.repository.NewestVersion(q.Type) != "")
 		s.logRequest(q)
 	})
 	mux.Handle(FirmwarePath, http.StripPrefix(FirmwarePath[:len(FirmwarePath)-1], firmware))
-	mux.Handle(api.Path, api.Handler(s.apiConfig()))
+	mux.Handle("GET "+metrics.Path, s.guard.Protect(s.metrics.Handler()))
+	mux.Handle(api.Path, s.metrics.API(api.Handler(s.apiConfig())))
 	s.buildRoutes(mux)
 	mux.HandleFunc("GET /healthz", s.health)
 	return mux
