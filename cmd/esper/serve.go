@@ -55,6 +55,9 @@ Devices find it by mqtt.url and update.url in esper.toml. If mqtt.url has a user
 the broker lets in devices, who know these and may use their own topics only, and whoever has an
 API token, whose name is the user; if not, it is open to all. Firmware needs no protection: it is signed.
 
+With --push it offers a git repository at /git/site.git, and with --follow it follows one: each new
+commit is built, tried in the emulator, signed, published and announced. 'esper builds' shows them.
+
 --mqtt uses a broker of your own instead. For firmware, any web server that serves the folder
 data/firmware does as well.`
 }
