@@ -13,6 +13,7 @@ import (
 	"text/tabwriter"
 
 	"esper/internal/build"
+	"esper/internal/client"
 	"esper/internal/pipeline"
 	"esper/internal/preflight"
 	"esper/internal/release"
@@ -22,7 +23,6 @@ import (
 
 // publishCommand publishes releases.
 type publishCommand struct {
-	Site        string   `default:"." placeholder:"DIR" help:"The site (default: the folder you are in, or above it)."`
 	From        string   `placeholder:"DIR" help:"Folder with signed releases (default: build, in the site)."`
 	Repository  string   `placeholder:"DIR" help:"Folder to publish to (default: data/firmware, in the site, which 'esper serve' serves)."`
 	Key         []string `placeholder:"PUB" sep:"none" help:"Public key to trust; may be repeated (default: the site's keys)."`
@@ -30,6 +30,7 @@ type publishCommand struct {
 	Force       bool     `help:"Publish even if the sequence is not greater than that of the published release."`
 	NoPreflight bool     `help:"Publish without trying the releases in the emulator first."`
 	JSON        bool     `name:"json" help:"Print JSON."`
+	serverFlags
 }
 
 // Help is the command's description.
@@ -43,6 +44,9 @@ Refused are a version that is published with other content, and a sequence that 
 greater than that of the published release: no device would install either. Devices are
 told by 'esper trigger', or find out by themselves.
 
+With --server the releases are sent to that server instead. It verifies them by the keys that it
+trusts itself (the update.keys of its site, and 'esper serve --trust'), and tells the devices.
+
 In a site the releases are tried in the emulator before, with the bootloader.bin that lies
 beside them ('esper preflight').
 
@@ -53,10 +57,10 @@ is published; 1 it failed.`
 // Run publishes the releases.
 func (c *publishCommand) Run(s *streams) error {
 	var opened *site.Site
-	if c.From == "" || c.Repository == "" || len(c.Key) == 0 {
+	if c.From == "" || c.Repository == "" && c.Server == "" || len(c.Key) == 0 {
 		var err error
 		if opened, err = site.Open(c.Site); errors.Is(err, site.ErrNoSite) {
-			return hint(err, "outside a site, name folders and key: esper publish --from DIR --repository DIR --key release.pub")
+			return hint(err, "outside a site, name folders and key: esper publish --from DIR --repository DIR --key release.pub; --server URL in place of --repository")
 		} else if err != nil {
 			return err
 		}
@@ -73,19 +77,19 @@ func (c *publishCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	repo, err := openRepository(c.Repository, opened)
+	to, err := publishTarget(context.Background(), c.Repository, &c.serverFlags, opened)
 	if err != nil {
 		return err
 	}
-	if err := c.try(s, opened, from, repo, releases); err != nil {
+	if err := c.try(s, opened, from, to, releases); err != nil {
 		return preflightHint(err)
 	}
-	done, err := publishReleases(repo, releases, c.Force)
+	done, err := publishReleases(to, releases, c.Force)
 	return errors.Join(err, printPublished(s, done, c.JSON)) // what was published before an error, too
 }
 
 // try tries the releases in the emulator, where there is what that takes.
-func (c *publishCommand) try(s *streams, opened *site.Site, from string, repo *repository.Repository, releases []*release.Release) error {
+func (c *publishCommand) try(s *streams, opened *site.Site, from string, to pipeline.Target, releases []*release.Release) error {
 	missing := ""
 	switch {
 	case c.NoPreflight:
@@ -101,7 +105,19 @@ func (c *publishCommand) try(s *streams, opened *site.Site, from string, repo *r
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	return preflight.Try(ctx, opened, from, repo, releases, s.err)
+	return preflight.Try(ctx, opened, from, to, releases, s.err)
+}
+
+// publishTarget is where releases are published: a server if one is named, and else a folder.
+func publishTarget(ctx context.Context, dir string, f *serverFlags, opened *site.Site) (pipeline.Target, error) {
+	if f.Server == "" || dir != "" {
+		return openRepository(dir, opened)
+	}
+	server, err := f.client()
+	if err != nil {
+		return nil, err
+	}
+	return &client.Repository{Client: server, Context: ctx}, nil
 }
 
 // trustedKeys loads the public keys that are named, or else returns the site's.
@@ -153,8 +169,8 @@ func readReleases(dir string, types []string, keys []ed25519.PublicKey) ([]*rele
 
 // publishReleases publishes verified releases, all checked before the first, and returns those
 // that are published when it fails.
-func publishReleases(repo *repository.Repository, releases []*release.Release, force bool) ([]pipeline.Outcome, error) {
-	done, err := pipeline.Publish(repo, releases, force)
+func publishReleases(to pipeline.Target, releases []*release.Release, force bool) ([]pipeline.Outcome, error) {
+	done, err := pipeline.Publish(to, releases, force)
 	return done, publishHint(err)
 }
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"esper/internal/build"
+	"esper/internal/client"
 	"esper/internal/image"
 	"esper/internal/pipeline"
 	"esper/internal/release"
@@ -47,6 +48,9 @@ Nothing is published unless every device type has been built and signed, and tri
 emulator: started from each slot, and updated from the release that is published now ('esper
 preflight'). A release that fails is refused, with what the device sent on its serial line.
 
+With --server the releases are sent to that server, which verifies them by the public keys that
+it trusts, publishes them and tells the devices. The private key stays here.
+
 Exit codes: 0 done; 3 a release failed in the emulator; 1 it failed otherwise. If only the
 devices could not be told, the releases are published all the same.`
 }
@@ -75,12 +79,12 @@ func (c *releaseCommand) Run(s *streams) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	repo, err := openRepository(c.Repository, opened)
+	to, err := publishTarget(ctx, c.Repository, &c.serverFlags, opened)
 	if err != nil {
 		return err
 	}
 	done, err := pipeline.Job{
-		Site: opened, Version: version, Keys: keys, Types: c.Type, All: c.All, Force: c.Force, Untried: c.NoPreflight, SDKDir: c.SDK, Target: repo, Log: s.err,
+		Site: opened, Version: version, Keys: keys, Types: c.Type, All: c.All, Force: c.Force, Untried: c.NoPreflight, SDKDir: c.SDK, Target: to, Log: s.err,
 	}.Run(ctx)
 	err = preflightHint(publishHint(buildHint(err)))
 	if err := errors.Join(err, printPublished(s, done, c.JSON)); err != nil || c.NoNotify {
@@ -88,6 +92,10 @@ func (c *releaseCommand) Run(s *streams) error {
 	}
 	if !slices.ContainsFunc(done, func(o pipeline.Outcome) bool { return !o.Unchanged }) {
 		s.note("nothing has changed, so the devices are not told")
+		return nil
+	}
+	if _, uploaded := to.(*client.Repository); uploaded {
+		s.note("the server tells the devices")
 		return nil
 	}
 	if err := c.tell(ctx, []string{""}, func(topic, where string) { s.note("told the devices: %s at %s", topic, where) }); err != nil {

@@ -9,11 +9,13 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"esper/internal/broker"
+	"esper/internal/release"
 	"esper/internal/secret"
 	"esper/internal/server"
 	"esper/internal/site"
@@ -35,7 +37,8 @@ type serveCommand struct {
 	HookSecret  string `env:"ESPER_HOOK_SECRET_FILE" placeholder:"FILE" group:"Build server:" help:"File with the secret of the webhooks that are sent to /hooks/git, which make it look at once."`
 	followFlags `group:"Build server:"`
 	accessFlags `group:"Access:"`
-	Verbose     bool `short:"v" help:"Log every connection and check too."`
+	Trust       []string `placeholder:"PUB" sep:"none" help:"Public key whose releases may be uploaded, besides the site's update.keys; may be repeated."`
+	Verbose     bool     `short:"v" help:"Log every connection and check too."`
 }
 
 // Help is the command's description.
@@ -57,6 +60,9 @@ API token, whose name is the user; if not, it is open to all. Firmware needs no 
 
 With --push it offers a git repository at /git/site.git, and with --follow it follows one: each new
 commit is built, tried in the emulator, signed, published and announced. 'esper builds' shows them.
+
+'esper publish --server' and 'esper release --server' upload releases from elsewhere; the server
+checks their signatures by the keys that it trusts.
 
 --mqtt uses a broker of your own instead. For firmware, any web server that serves the folder
 data/firmware does as well.`
@@ -200,6 +206,13 @@ func (c *serveCommand) config(log *slog.Logger) (server.Config, error) {
 			return config, err
 		}
 	}
+	for _, path := range c.Trust {
+		key, err := release.LoadPublicKey(path)
+		if err != nil {
+			return config, err
+		}
+		config.Trusted = append(config.Trusted, key)
+	}
 	config.RepositoryDir = repositoryDir(data)
 	config.RolloutFile = rolloutFile(data)
 	if config.Database = c.Database; config.Database == "" {
@@ -222,6 +235,7 @@ func takeSite(config *server.Config, from site.Config) {
 	config.Realm, config.Plan = from.Realm, from.Rollouts.Plan
 	config.MQTTListen = ":" + strconv.Itoa(int(from.MQTT.Port))
 	config.HomeAssistant = from.HomeAssistant
+	config.Trusted = slices.Clone(from.Update.Keys)
 	config.MQTTUser, config.MQTTPassword = from.MQTT.User, from.MQTT.Password.Reveal()
 	if from.Update.URL == "" {
 		return

@@ -3,7 +3,9 @@
 package api
 
 import (
+	"crypto/ed25519"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"path"
@@ -34,6 +36,8 @@ type Config struct {
 	Tell func(id string) error
 	// Guard lets in who may.
 	Guard *access.Guard
+	// Trusted are the public keys whose releases may be published.
+	Trusted []ed25519.PublicKey
 	// Builds is the build server, or nil.
 	Builds *watch.Watcher
 	Live   *Live // tells who follows
@@ -41,12 +45,15 @@ type Config struct {
 }
 
 // api answers requests.
-type api struct{ Config }
+type api struct {
+	Config
+	telling delayed
+}
 
 // Handler answers everything under [Path], to whom the guard lets in.
 func Handler(c Config) http.Handler {
 	mux := http.NewServeMux()
-	a := &api{c}
+	a := &api{Config: c}
 	a.register(mux)
 	mux.HandleFunc(Path, func(w http.ResponseWriter, r *http.Request) {
 		access.Problem(w, http.StatusNotFound, "there is no "+r.Method+" "+r.URL.Path+"; "+Path+"openapi.json lists what there is")
@@ -65,6 +72,7 @@ func (a *api) register(mux *http.ServeMux) *huma.OpenAPI {
 	a.registerAudit(described)
 	a.registerBuilds(described)
 	a.registerEvents(described)
+	a.registerReleases(described)
 	schemas := described.OpenAPI().Components.Schemas.Map()
 	device := schemas["Device"].Properties
 	device["info"], device["update"] = orNull(device["info"]), orNull(device["update"])
@@ -107,7 +115,12 @@ func schemaName(t reflect.Type, hint string) string {
 
 // problem is the answer for an error.
 func (a *api) problem(err error) error {
+	if conflict := publishProblem(err); conflict != nil {
+		return conflict
+	}
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return huma.Error404NotFound("nothing is published for this device type")
 	case errors.Is(err, conductor.ErrNoDevice), errors.Is(err, store.ErrNoDevice), errors.Is(err, conductor.ErrNoType),
 		errors.Is(err, watch.ErrNoBuild):
 		return huma.Error404NotFound(err.Error())

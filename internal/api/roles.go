@@ -27,6 +27,7 @@ var roles = map[string]access.Role{
 	"list-builds":          access.Viewer,
 	"build":                access.Viewer,
 	"build-log":            access.Viewer,
+	"get-release":          access.Publisher,
 
 	"put-labels":         access.Operator,
 	"pause-rollout":      access.Operator,
@@ -46,6 +47,7 @@ var roles = map[string]access.Role{
 	"get-audit":          access.Operator,
 
 	"request-build": access.Publisher,
+	"publish":       access.Publisher,
 }
 
 // securitySchemes is how a token is shown.

@@ -128,7 +128,7 @@ func (c *Client) send(ctx context.Context, r request, body io.Reader, contentTyp
 	switch {
 	case answer.StatusCode == http.StatusNoContent:
 		return answer, nil
-	case answer.StatusCode == http.StatusOK && (kind == "application/json" || kind == "text/event-stream"):
+	case answer.StatusCode == http.StatusOK && (kind == "application/json" || kind == "multipart/form-data" || kind == "text/event-stream"):
 		return answer, nil
 	}
 	defer answer.Body.Close()

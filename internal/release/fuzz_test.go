@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -91,6 +92,35 @@ func FuzzSignedText(f *testing.F) {
 		}
 		if lines[1] != "device "+deviceType || lines[2] != "version "+version {
 			t.Errorf("%q", lines)
+		}
+	})
+}
+
+func FuzzBundle(f *testing.F) {
+	var r Release
+	r.Version = "8a1b2c3d"
+	for slot := range r.Images {
+		r.Signatures[slot], r.Images[slot] = []Signature{{}}, []byte("image")
+	}
+	content, contentType, err := r.Bundle()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(content, contentType)
+	f.Add(content[:len(content)-10], contentType)
+	f.Add(bytes.Replace(content, []byte("rom1"), []byte("rom0"), 1), contentType)
+	f.Add([]byte("--x--"), "multipart/form-data; boundary=x")
+	f.Fuzz(func(t *testing.T, content []byte, contentType string) {
+		parsed, err := ParseBundle(content, contentType, "socket")
+		if err != nil {
+			return
+		}
+		content, contentType, err = parsed.Bundle()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := ParseBundle(content, contentType, "socket"); err != nil || !reflect.DeepEqual(again, parsed) {
+			t.Errorf("%v: %+v, not %+v", err, again, parsed)
 		}
 	})
 }

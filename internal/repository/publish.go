@@ -21,6 +21,7 @@ import (
 var (
 	ErrConflict = errors.New("this version is already published with other content")
 	ErrNotNewer = errors.New("the sequence is not greater than that of the published release")
+	ErrJump     = errors.New("the sequence is so much greater than that of the published release that no device takes it")
 	ErrLocked   = errors.New("another publisher is at work in this repository")
 )
 
@@ -72,9 +73,14 @@ func (r *Repository) check(rel *release.Release, force bool) (stored, current bo
 		return true, true, nil
 	case found && rel.Sequence != 0 && rel.Sequence <= old.Sequence && !force:
 		return stored, false, fmt.Errorf("%w: %d, published is %s with %d", ErrNotNewer, rel.Sequence, old.Version, old.Sequence)
+	case found && old.Sequence != 0 && rel.Sequence > old.Sequence && rel.Sequence-old.Sequence > maxJump && !force:
+		return stored, false, fmt.Errorf("%w: %d, published is %s with %d", ErrJump, rel.Sequence, old.Version, old.Sequence)
 	}
 	return stored, false, nil
 }
+
+// maxJump is how much greater a sequence may be than that of a device (docs/SPEC.md section 5).
+const maxJump = 1_000_000
 
 func (r *Repository) publish(rel *release.Release, force bool) error {
 	unlock, err := r.lock()

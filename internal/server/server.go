@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -51,6 +52,8 @@ type Config struct {
 	// RolloutFile is where earlier versions kept how far they are: it is taken over once.
 	Plan        func(deviceType string) rollout.Plan
 	RolloutFile string
+	// Trusted are the public keys whose releases may be uploaded; none: nobody's.
+	Trusted []ed25519.PublicKey
 	// Database is where the inventory is kept: a file, postgres://…, or in memory
 	// (store.Open).
 	Database string
@@ -382,7 +385,7 @@ func (s *Server) routes() http.Handler {
 func (s *Server) apiConfig() api.Config {
 	return api.Config{
 		Store: labelStore{s.inventory.store, s.inventory}, Repository: s.repository, Conductor: s.conductor, Tell: s.tell, Builds: s.watcher(),
-		Guard: s.guard, Live: s.live, Log: s.log,
+		Trusted: s.config.Trusted, Guard: s.guard, Live: s.live, Log: s.log,
 	}
 }
 

@@ -1,0 +1,91 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"time"
+
+	"esper/internal/pipeline"
+	"esper/internal/release"
+)
+
+// uploadTimeout is how long a release may take to be sent and published.
+const uploadTimeout = 3 * time.Minute
+
+// Repository is what a server publishes, as a [pipeline.Target].
+type Repository struct {
+	*Client
+	Context context.Context
+	checked map[*release.Release]bool
+}
+
+// Current implements pipeline.Target.
+func (r *Repository) Current(deviceType string) (*release.Release, error) {
+	ctx, cancel := context.WithTimeout(r.Context, uploadTimeout)
+	defer cancel()
+	answer, err := r.send(ctx, request{method: http.MethodGet, path: []string{"releases", deviceType}}, nil, "")
+	if problem := new(Problem); errors.As(err, &problem) && problem.Status == http.StatusNotFound {
+		return nil, fmt.Errorf("%s: %w", deviceType, fs.ErrNotExist)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	content, err := io.ReadAll(io.LimitReader(answer.Body, release.MaxBundle+1))
+	if err != nil {
+		return nil, fmt.Errorf("the answer of %s breaks off: %w", r.Server.Redacted(), err)
+	}
+	return release.ParseBundle(content, answer.Header.Get("Content-Type"), deviceType)
+}
+
+// Check implements pipeline.Target. The server looks at the whole release; once is enough.
+func (r *Repository) Check(rel *release.Release, force bool) error {
+	if r.checked[rel] {
+		return nil
+	}
+	if _, err := r.upload(rel, true, force); err != nil {
+		return err
+	}
+	if r.checked == nil {
+		r.checked = map[*release.Release]bool{}
+	}
+	r.checked[rel] = true
+	return nil
+}
+
+// Publish implements pipeline.Target.
+func (r *Repository) Publish(rel *release.Release, force bool) error {
+	_, err := r.upload(rel, false, force)
+	return err
+}
+
+func (r *Repository) upload(rel *release.Release, check, force bool) (pipeline.Outcome, error) {
+	var done pipeline.Outcome
+	content, contentType, err := rel.Bundle()
+	if err != nil {
+		return done, err
+	}
+	ctx, cancel := context.WithTimeout(r.Context, uploadTimeout)
+	defer cancel()
+	query := url.Values{}
+	if check {
+		query.Set("check", "true")
+	}
+	if force {
+		query.Set("force", "true")
+	}
+	answer, err := r.send(ctx, request{method: http.MethodPost, path: []string{"releases", rel.Type}, query: query}, bytes.NewReader(content), contentType)
+	if err != nil {
+		return done, err
+	}
+	defer answer.Body.Close()
+	err = json.NewDecoder(io.LimitReader(answer.Body, maxProblem)).Decode(&done)
+	return done, err
+}
