@@ -229,6 +229,7 @@ func (w *world) firmware() http.Handler {
 // add switches on a device that was flashed over the serial line.
 func (w *world) add(id uint32, deviceType, version string, sequence uint32) *emulator.Device {
 	w.t.Helper()
+	w.firmwares.images(w.t, deviceType, version, sequence) // and the bootloader
 	return w.addWith(w.firmwares.bootloader, id, deviceType, version, sequence)
 }
 
