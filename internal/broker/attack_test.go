@@ -90,6 +90,33 @@ func TestWhoPosesAsADeviceTakesItsPlace(t *testing.T) {
 	<-lost
 }
 
+// Who comes back hears what is sent to it, and what it says comes after its old last will,
+// however the old connection's end and its return fall together.
+func TestADeviceThatComesBackIsHeardAndHears(t *testing.T) {
+	b := startWithAccounts(t)
+	got := subscribe(t, b, "home/00c0de/status")
+	for round := range 100 {
+		heard := make(chan string, 10)
+		o := options(b.Addr().String(), "devices", devicePassword, "00c0de").SetWill("home/00c0de/status", "OFFLINE", 0, true)
+		c, err := connect(t, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Subscribe("home/00c0de/update", 0, func(_ paho.Client, m paho.Message) { heard <- string(m.Payload()) }).Wait()
+		c.Publish("home/00c0de/status", 1, true, "ONLINE").Wait()
+		publish(t, b, "home/00c0de/update", "check", false)
+		select {
+		case <-heard:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("round %d: it hears nothing", round)
+		}
+		if round > 0 {
+			expect(t, got, broker.Message{Topic: "home/00c0de/status", Payload: []byte("OFFLINE")})
+		}
+		expect(t, got, broker.Message{Topic: "home/00c0de/status", Payload: []byte("ONLINE")})
+	}
+}
+
 func TestADeviceKeepsItsConnectionWhenItsMessageIsDenied(t *testing.T) {
 	b := startWithAccounts(t)
 	got := subscribe(t, b, "#")

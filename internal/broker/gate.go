@@ -32,6 +32,7 @@ type gate struct {
 
 	mu      sync.Mutex
 	bearers map[*connection]*mqtt.Client // of tokens
+	present map[string]*connection       // by client id
 	logged  bucket
 	refused map[string]int64 // logins and connections, by reason
 
@@ -42,7 +43,7 @@ type gate struct {
 func newGate(o Options, server *mqtt.Server) *gate {
 	g := &gate{
 		options: o, rights: rights{realm: o.Realm, discovery: o.Discovery}, server: server, done: make(chan struct{}),
-		bearers: map[*connection]*mqtt.Client{}, refused: map[string]int64{},
+		bearers: map[*connection]*mqtt.Client{}, present: map[string]*connection{}, refused: map[string]int64{},
 	}
 	g.addresses.known = map[netip.Prefix]*address{}
 	g.keep.sizes, g.keep.owners = map[string]int{}, map[string]amount{}
@@ -71,6 +72,10 @@ func (g *gate) OnConnectAuthenticate(client *mqtt.Client, p packets.Packet) bool
 		}
 		return false
 	}
+	if !g.takePlace(client.ID, c) {
+		g.refuse("limit", "the client's last connection does not end", "remote", c.RemoteAddr().String(), "client", clip(client.ID))
+		return false
+	}
 	c.party = party
 	g.addresses.loggedIn(c.from)
 	g.connections.Add(1)
@@ -80,6 +85,35 @@ func (g *gate) OnConnectAuthenticate(client *mqtt.Client, p packets.Packet) bool
 		g.mu.Unlock()
 	}
 	return true
+}
+
+// takeover is how long a client waits until its last connection has ended.
+const takeover = 5 * time.Second
+
+// takePlace ends the connection that a client id has, if any, and waits for that. The library would
+// let both go on side by side for a moment, in which the old one's end can remove the new one's
+// subscriptions, and its last will come after what the new one says.
+func (g *gate) takePlace(id string, c *connection) bool {
+	patience := time.NewTimer(takeover)
+	defer patience.Stop()
+	for {
+		g.mu.Lock()
+		old := g.present[id]
+		if old == nil {
+			g.present[id], c.id = c, id
+			g.mu.Unlock()
+			return true
+		}
+		g.mu.Unlock()
+		old.Close()
+		select {
+		case <-old.ended:
+		case <-patience.C:
+			return false
+		case <-g.done:
+			return false
+		}
+	}
 }
 
 // admit says who a client is, or for what reason it is refused: one word for the statistics,
@@ -153,7 +187,11 @@ func (g *gate) left(c *connection) {
 	g.addresses.leave(c.from)
 	g.mu.Lock()
 	delete(g.bearers, c)
+	if c.id != "" {
+		delete(g.present, c.id)
+	}
 	g.mu.Unlock()
+	close(c.ended)
 }
 
 // watchTokens ends the connections of those whose token is gone, and gives those whose role

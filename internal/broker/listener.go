@@ -36,7 +36,9 @@ type connection struct {
 	from   netip.Prefix
 	read   int    // bytes before the login
 	party  *party // nil before the login
+	id     string // the client's, which it takes the place of; empty before the login
 	packet bucket // of the goroutine that reads
+	ended  chan struct{}
 }
 
 // Read reads, but before the login no more than that takes.
@@ -69,7 +71,7 @@ func (l *listener) Serve(establish listeners.EstablishFn) {
 			time.Sleep(100 * time.Millisecond)
 			continue
 		}
-		c := &connection{Conn: accepted, from: addressOf(accepted.RemoteAddr())}
+		c := &connection{Conn: accepted, from: addressOf(accepted.RemoteAddr()), ended: make(chan struct{})}
 		if limit := l.gate.addresses.enter(c.from); limit != "" {
 			l.gate.refuse("limit", limit, "remote", accepted.RemoteAddr().String())
 			accepted.Close()
