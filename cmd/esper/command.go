@@ -83,6 +83,7 @@ type commands struct {
 	Publish   publishCommand   `cmd:"" help:"Publish signed releases."`
 	Release   releaseCommand   `cmd:"" help:"Build, sign, publish and announce, in one."`
 	Releases  releasesCommand  `cmd:"" help:"Show the releases that the server keeps."`
+	Remove    removeCommand    `cmd:"" help:"Forget devices that are gone for good."`
 	Retry     retryCommand     `cmd:"" help:"Let a device try again what it failed with."`
 	Rollout   rolloutCommand   `cmd:"" help:"Show roll-outs, and pause, resume, abort, approve or end them."`
 	Secrets   secretsCommand   `cmd:"" help:"Keep passwords and keys in the site, encrypted."`

@@ -3,6 +3,7 @@
 package api
 
 import (
+	"context"
 	"crypto/ed25519"
 	"errors"
 	"io/fs"
@@ -36,6 +37,8 @@ type Config struct {
 	Tell func(id string) error
 	// Guard lets in who may.
 	Guard *access.Guard
+	// Remove forgets a device; it waits for the broker and the database. See [ErrNoBroker].
+	Remove func(ctx context.Context, id string) error
 	// Trusted are the public keys whose releases may be published.
 	Trusted []ed25519.PublicKey
 	// Builds is the build server, or nil.
@@ -73,6 +76,7 @@ func (a *api) register(mux *http.ServeMux) *huma.OpenAPI {
 	a.registerBuilds(described)
 	a.registerEvents(described)
 	a.registerReleases(described)
+	a.registerRemove(described)
 	schemas := described.OpenAPI().Components.Schemas.Map()
 	device := schemas["Device"].Properties
 	device["info"], device["update"] = orNull(device["info"]), orNull(device["update"])

@@ -43,6 +43,16 @@ func (c *Client) Label(ctx context.Context, id string, change api.LabelChange) (
 	return d, err
 }
 
+// Remove forgets a device, with force even one that is online.
+func (c *Client) Remove(ctx context.Context, id string, force bool) error {
+	query := url.Values{}
+	if force {
+		query.Set("force", "true")
+	}
+	_, err := c.ask(ctx, request{method: http.MethodDelete, path: []string{"devices", id}, query: query}, nil)
+	return err
+}
+
 // Groups returns the groups and the tags.
 func (c *Client) Groups(ctx context.Context) ([]api.Group, error) {
 	return get[[]api.Group](ctx, c, nil, "groups")

@@ -159,7 +159,9 @@ func (k *Conductor) saveTargets() error {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		for _, t := range changed.Targets {
-			k.dirty.targets[t.Device] = true
+			if k.devices[t.Device] != nil { // not removed meanwhile
+				k.dirty.targets[t.Device] = true
+			}
 		}
 	}
 	return err

@@ -110,6 +110,15 @@ func (k *Conductor) Retry(id string) error {
 	})
 }
 
+// Remove forgets a device. What is saved of it is for the caller to remove.
+func (k *Conductor) Remove(id string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.devices, id)
+	delete(k.dirty.devices, id)
+	delete(k.dirty.targets, id)
+}
+
 // change changes a device, and has it saved when it returns.
 func (k *Conductor) change(id string, do func(*rollout.Device) error) error {
 	k.mu.Lock()

@@ -125,6 +125,15 @@ func (f *Fleet) Handle(topic string, payload []byte, at time.Time) (Change, bool
 	return f.become(*old, d, at), true
 }
 
+// Remove forgets a device, as if it had never reported.
+func (f *Fleet) Remove(id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.devices, id)
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
 // Silence marks the devices that are said to be online and have said nothing for
 // [SilentAfter], and returns what changed by that. Since is since when all that the
 // devices say has been heard.

@@ -286,7 +286,8 @@ func TestAPISaysWhatIsWrong(t *testing.T) {
 		{"POST", "devices/00c0de/pin", "", 400, "body"},
 		{"PUT", "devices/00c0de/labels", `{"group":"a b"}`, 422, "not a label"},
 		{"PUT", "devices/00c0de/labels", `{"colour":"red"}`, 422, "colour"},
-		{"DELETE", "devices/00c0de", "", 404, "there is no DELETE"},
+		{"DELETE", "devices/00beef", "", 404, "no such device"},
+		{"DELETE", "devices/00c0de", "", 409, "is online"},
 	} {
 		if got := ask(t, s, c.method, c.path, c.body, c.status, nil); !strings.Contains(got, c.detail) {
 			t.Errorf("%s %s: %s, want %q", c.method, c.path, got, c.detail)

@@ -384,7 +384,7 @@ func (s *Server) routes() http.Handler {
 // apiConfig is what the API works on.
 func (s *Server) apiConfig() api.Config {
 	return api.Config{
-		Store: labelStore{s.inventory.store, s.inventory}, Repository: s.repository, Conductor: s.conductor, Tell: s.tell, Builds: s.watcher(),
+		Store: labelStore{s.inventory.store, s.inventory}, Repository: s.repository, Conductor: s.conductor, Tell: s.tell, Remove: s.remove, Builds: s.watcher(),
 		Trusted: s.config.Trusted, Guard: s.guard, Live: s.live, Log: s.log,
 	}
 }
@@ -394,7 +394,7 @@ func (s *Server) apiConfig() api.Config {
 func (s *Server) tell(id string) error {
 	client := s.client.Load()
 	if client == nil || !(*client).Connected() {
-		return errors.New("there is no MQTT broker")
+		return api.ErrNoBroker
 	}
 	topic := s.config.Realm + "/update"
 	if id != "" {

@@ -9,17 +9,20 @@ import (
 // Remove implements Store.
 func (d *database) Remove(ctx context.Context, id string) error {
 	err := d.transaction(ctx, func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `DELETE FROM devices WHERE id = $1`, id) // and its tags
-		if err != nil {
-			return err
-		}
-		if n, err := result.RowsAffected(); n == 0 {
-			return orError(err, ErrNoDevice)
-		}
-		for _, table := range []string{"events", "targets", "rollout_devices"} {
-			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE device = $1`, id); err != nil {
+		removed := int64(0)
+		for _, from := range []string{"devices WHERE id", "events WHERE device", "targets WHERE device", "rollout_devices WHERE device"} { // tags go with the device
+			result, err := tx.ExecContext(ctx, `DELETE FROM `+from+` = $1`, id)
+			if err != nil {
 				return err
 			}
+			n, err := result.RowsAffected()
+			if err != nil {
+				return err
+			}
+			removed += n
+		}
+		if removed == 0 {
+			return ErrNoDevice
 		}
 		return nil
 	})

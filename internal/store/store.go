@@ -34,7 +34,7 @@ type Store interface {
 	Members(context.Context) ([]Member, error)
 	// History returns events, the oldest first.
 	History(context.Context, HistoryQuery) ([]fleet.Event, error)
-	// Remove removes a device and its history. It is not known: [ErrNoDevice].
+	// Remove removes a device, its history, and what roll-outs know of it. It is not known: [ErrNoDevice].
 	Remove(ctx context.Context, id string) error
 	// Tokens returns what is kept of all tokens, sorted by name.
 	Tokens(context.Context) ([]access.Token, error)
