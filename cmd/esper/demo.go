@@ -26,6 +26,7 @@ import (
 	"esper/internal/build"
 	"esper/internal/fleet"
 	"esper/internal/release"
+	"esper/internal/secret"
 	"esper/internal/server"
 	"esper/internal/site"
 )
@@ -216,7 +217,7 @@ func (d *demo) commit(message string) error {
 		{"-c", "user.name=ESPer demo", "-c", "user.email=demo@localhost", "-c", "commit.gpgsign=false", "commit", "--quiet", "-m", message},
 	} {
 		git := exec.Command("git", args...)
-		git.Dir = d.site.Dir
+		git.Dir, git.Env = d.site.Dir, secret.Environ()
 		if out, err := git.CombinedOutput(); err != nil {
 			return fmt.Errorf("git %s: %w: %s", args[0], err, bytes.TrimSpace(out))
 		}

@@ -17,9 +17,11 @@ import (
 	"time"
 
 	"esper/internal/build"
+	"esper/internal/client"
 	"esper/internal/pipeline"
 	"esper/internal/preflight"
 	"esper/internal/repository"
+	"esper/internal/secret"
 	"esper/internal/site"
 	"esper/internal/watch"
 )
@@ -40,7 +42,7 @@ type followFlags struct {
 type watchCommand struct {
 	Source     string `arg:"" optional:"" help:"The site's git repository: a folder or a URL (default: the site you are in)."`
 	Data       string `placeholder:"DIR" help:"Folder for the builds (default: data, in the site)."`
-	Repository string `placeholder:"DIR" help:"Folder to publish to (default: firmware, in the data)."`
+	Repository string `placeholder:"DIR" help:"Folder to publish to, even if --server is there (default: firmware, in the data)."`
 	followFlags
 	tellFlags
 }
@@ -50,6 +52,9 @@ func (c *watchCommand) Help() string {
 	return `Follows a branch of a site's git repository until it is interrupted. Each new commit is checked
 out clean, built, signed and published, and the devices are told; a commit that fails publishes
 nothing. Only device types whose firmware changed are released.
+
+With --server, or ESPER_SERVER, the releases are sent to that server, which verifies them, publishes
+them and tells the devices; it takes a token with the role publisher.
 
 'esper builds --data DIR' lists what was built, with the logs. 'esper serve --follow' does the same
 within the server, and 'esper serve --push' offers a repository to push to.`
@@ -78,21 +83,42 @@ func (c *watchCommand) Run(s *streams) error {
 	if err := makeDataDir(data); err != nil {
 		return err
 	}
-	if c.Repository == "" {
-		c.Repository = repositoryDir(data)
-	}
-	target, err := repository.Open(c.Repository)
+	target, announce, err := c.target(data)
 	if err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	w, err := c.open(ctx, s, c.Source, data, opened, target, c.announce, log)
+	w, err := c.open(ctx, s, c.Source, data, opened, target, announce, log)
 	if err != nil {
 		return err
 	}
 	log.Info("following", "repository", redacted(c.Source), "builds", w.Dir())
 	return w.Run(ctx)
+}
+
+// targetFor is where the releases of a build go, until its context ends.
+type targetFor func(context.Context) pipeline.Target
+
+// target returns where to publish, and who tells the devices then; nobody, if a server does.
+func (c *watchCommand) target(data string) (targetFor, func(context.Context, *site.Site) error, error) {
+	if c.Server != "" && c.Repository == "" {
+		server, err := c.client()
+		return func(ctx context.Context) pipeline.Target {
+			return &client.Repository{Client: server, Context: ctx}
+		}, nil, err
+	}
+	dir := c.Repository
+	if dir == "" {
+		dir = repositoryDir(data)
+	}
+	local, err := repository.Open(dir)
+	return always(local), c.announce, err
+}
+
+// always is one place for all builds.
+func always(target pipeline.Target) targetFor {
+	return func(context.Context) pipeline.Target { return target }
 }
 
 // announce tells the devices of a site to check.
@@ -102,8 +128,9 @@ func (c *watchCommand) announce(ctx context.Context, s *site.Site) error {
 	return tell.tell(ctx, []string{""}, func(string, string) {})
 }
 
-// open gets a build server ready. Opened is the site that the command was called in, or nil.
-func (f *followFlags) open(ctx context.Context, s *streams, source, data string, opened *site.Site, target pipeline.Target,
+// open gets a build server ready. Opened is the site that the command was called in, or nil;
+// announce tells the devices, if it is not nil.
+func (f *followFlags) open(ctx context.Context, s *streams, source, data string, opened *site.Site, target targetFor,
 	announce func(context.Context, *site.Site) error, log *slog.Logger) (*watch.Watcher, error) {
 	keys := f.Key
 	if len(keys) == 0 && opened != nil {
@@ -133,7 +160,7 @@ func (f *followFlags) open(ctx context.Context, s *streams, source, data string,
 	w, err := watch.Open(ctx, watch.Config{
 		Data: data, Source: source, Branch: f.Branch, Folder: folder, Every: f.Order == "every", Interval: interval, Log: log,
 		Make: func(ctx context.Context, m watch.Making) ([]pipeline.Outcome, error) {
-			return f.make(ctx, s, m, keys, target, announce)
+			return f.make(ctx, s, m, keys, target(ctx), announce)
 		},
 	})
 	if errors.Is(err, watch.ErrLocked) {
@@ -156,7 +183,7 @@ func locate(source string) (where, folder string, interval time.Duration) {
 		where = abs
 	}
 	git := exec.Command("git", "rev-parse", "--show-toplevel", "--show-prefix")
-	git.Dir = where
+	git.Dir, git.Env = where, secret.Environ()
 	if out, err := git.Output(); err == nil { // not in a bare repository
 		if top, prefix, found := strings.Cut(strings.TrimSuffix(string(out), "\n"), "\n"); found {
 			where, folder = top, filepath.FromSlash(strings.TrimSuffix(prefix, "/"))
@@ -178,9 +205,9 @@ func (f *followFlags) make(ctx context.Context, s *streams, m watch.Making, keyF
 		return nil, err
 	}
 	m.Log.Hide(keyTexts(keys)...)
-	outcomes, err := pipeline.Job{
+	outcomes, err := runPatiently(ctx, pipeline.Job{
 		Site: opened, Version: m.Version, Keys: keys, All: f.All, Untried: f.NoPreflight, SDKDir: f.SDK, Target: target, Log: m.Log,
-	}.Run(ctx)
+	})
 	var compile *build.CompileError
 	if err != nil && !errors.As(err, &compile) {
 		err = buildHint(publishHint(err))
@@ -195,12 +222,34 @@ func (f *followFlags) make(ctx context.Context, s *streams, m watch.Making, keyF
 	if !released || err != nil {
 		return outcomes, err
 	}
-	if err := announce(ctx, opened); err != nil {
+	if announce == nil {
+		fmt.Fprintln(m.Log, "the server tells the devices")
+	} else if err := announce(ctx, opened); err != nil {
 		fmt.Fprintf(m.Log, "warning: published, but the devices could not be told; they find it at their next check: %v\n", err)
 	} else {
 		fmt.Fprintln(m.Log, "told the devices")
 	}
 	return outcomes, ctx.Err()
+}
+
+// maxPatience is the longest time between two attempts at a server that does not answer.
+const maxPatience = time.Minute
+
+// runPatiently runs a job again, a little later each time, when the server does not answer: it may
+// have been started anew meanwhile, and nobody sits there to try again.
+func runPatiently(ctx context.Context, j pipeline.Job) (outcomes []pipeline.Outcome, err error) {
+	for wait := time.Second; ; wait *= 2 {
+		outcomes, err = j.Run(ctx)
+		if !errors.Is(err, pipeline.ErrUnreached) || wait > maxPatience || ctx.Err() != nil {
+			return outcomes, err
+		}
+		fmt.Fprintf(j.Log, "%v; again in %v\n", err, wait)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return outcomes, err
+		}
+	}
 }
 
 // maxSerial is how much of a device's serial line goes into the log, in bytes: the last.

@@ -122,7 +122,7 @@ func (c *serveCommand) build(ctx context.Context, s *streams, running *server.Se
 		return err
 	}
 	announce := func(ctx context.Context, _ *site.Site) error { return running.Announce(ctx) }
-	w, err := c.open(ctx, s, c.Follow, data, opened, running.Repository(), announce, log)
+	w, err := c.open(ctx, s, c.Follow, data, opened, always(running.Repository()), announce, log)
 	if err != nil {
 		return err
 	}

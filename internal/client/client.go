@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"esper/internal/api"
+	"esper/internal/pipeline"
 )
 
 // Limits on a server's answers.
@@ -38,7 +39,7 @@ type UnreachableError struct {
 func (e *UnreachableError) Error() string {
 	return fmt.Sprintf("no server answers at %s: %v", e.Server, e.Err)
 }
-func (e *UnreachableError) Unwrap() error { return e.Err }
+func (e *UnreachableError) Unwrap() []error { return []error{e.Err, pipeline.ErrUnreached} }
 
 // ForeignError says that what answers is no ESPer server, or one that is older.
 type ForeignError struct{ Server, Path, Status string }

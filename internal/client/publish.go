@@ -10,10 +10,12 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"esper/internal/pipeline"
 	"esper/internal/release"
+	"esper/internal/repository"
 )
 
 // uploadTimeout is how long a release may take to be sent and published.
@@ -40,9 +42,13 @@ func (r *Repository) Current(deviceType string) (*release.Release, error) {
 	defer answer.Body.Close()
 	content, err := io.ReadAll(io.LimitReader(answer.Body, release.MaxBundle+1))
 	if err != nil {
-		return nil, fmt.Errorf("the answer of %s breaks off: %w", r.Server.Redacted(), err)
+		return nil, &UnreachableError{r.Server.Redacted(), fmt.Errorf("its answer breaks off: %w", err)}
 	}
-	return release.ParseBundle(content, answer.Header.Get("Content-Type"), deviceType)
+	current, err := release.ParseBundle(content, answer.Header.Get("Content-Type"), deviceType)
+	if err != nil {
+		return nil, fmt.Errorf("the answer of %s cannot be read: %w", r.Server.Redacted(), err)
+	}
+	return current, nil
 }
 
 // Check implements pipeline.Target. The server looks at the whole release; once is enough.
@@ -83,9 +89,31 @@ func (r *Repository) upload(rel *release.Release, check, force bool) (pipeline.O
 	}
 	answer, err := r.send(ctx, request{method: http.MethodPost, path: []string{"releases", rel.Type}, query: query}, bytes.NewReader(content), contentType)
 	if err != nil {
-		return done, err
+		return done, refusal(err)
 	}
 	defer answer.Body.Close()
 	err = json.NewDecoder(io.LimitReader(answer.Body, maxProblem)).Decode(&done)
 	return done, err
 }
+
+// refusal makes the error of a server that refuses a release the one that a repository has.
+func refusal(err error) error {
+	problem := new(Problem)
+	if !errors.As(err, &problem) || problem.Status != http.StatusConflict {
+		return err
+	}
+	for _, reason := range []error{repository.ErrConflict, repository.ErrNotNewer, repository.ErrJump, repository.ErrLocked} {
+		if strings.Contains(problem.Detail, reason.Error()) {
+			return &refusedError{problem, reason}
+		}
+	}
+	return err
+}
+
+// refusedError is a problem with its reason.
+type refusedError struct {
+	*Problem
+	reason error
+}
+
+func (e *refusedError) Unwrap() []error { return []error{e.Problem, e.reason} }

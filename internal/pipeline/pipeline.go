@@ -21,7 +21,8 @@ import (
 	"esper/internal/site"
 )
 
-// Target is where releases are published: a repository.
+// Target is where releases are published: a repository, here or behind a server. An error that
+// wraps [ErrUnreached] says that it could not be asked, and may be if it is asked again.
 type Target interface {
 	// Current is the release of a device type that devices find; none: an fs.ErrNotExist.
 	Current(deviceType string) (*release.Release, error)
@@ -30,6 +31,9 @@ type Target interface {
 	// Publish publishes a release, or does nothing if it is published.
 	Publish(r *release.Release, force bool) error
 }
+
+// ErrUnreached says that a target could not be asked.
+var ErrUnreached = errors.New("nobody answers")
 
 // Job is what to release, and how.
 type Job struct {
@@ -59,6 +63,14 @@ type RefusedError struct{ Err error }
 
 func (e *RefusedError) Error() string { return e.Err.Error() }
 func (e *RefusedError) Unwrap() error { return e.Err }
+
+// refused is the error of a target's check.
+func refused(err error) error {
+	if errors.Is(err, ErrUnreached) {
+		return err
+	}
+	return &RefusedError{err}
+}
 
 // Run releases. An error before the first release is published, as any [RefusedError] is,
 // leaves everything as it was; the outcomes tell what is published when publishing itself
@@ -101,17 +113,27 @@ func (j Job) changed(ctx context.Context, o build.Options) (left []Outcome, chan
 	if j.All {
 		return nil, asked, nil
 	}
-	if changed, err = build.Changed(ctx, j.Site, o, j.Target.Current); err != nil {
+	published := map[string]*release.Release{}
+	current := func(deviceType string) (*release.Release, error) {
+		r, err := j.Target.Current(deviceType)
+		if err != nil {
+			return nil, err
+		}
+		if err := j.verify(r); err != nil {
+			fmt.Fprintf(j.Log, "warning: the published release of %s, %s: %v; a new one takes its place\n", deviceType, r.Version, err)
+			return nil, fs.ErrNotExist
+		}
+		published[deviceType] = r
+		return r, nil
+	}
+	if changed, err = build.Changed(ctx, j.Site, o, current); err != nil {
 		return nil, nil, err
 	}
 	for _, name := range asked {
 		if slices.Contains(changed, name) {
 			continue
 		}
-		r, err := j.Target.Current(name)
-		if err != nil {
-			return nil, nil, err
-		}
+		r := published[name]
 		dir := j.Site.BuildPath()
 		if err := errors.Join(os.MkdirAll(dir, 0o777), r.Write(dir)); err != nil {
 			return nil, nil, err
@@ -122,11 +144,21 @@ func (j Job) changed(ctx context.Context, o build.Options) (left []Outcome, chan
 	return left, changed, nil
 }
 
+// verify checks a published release by the keys that the site's devices trust: a server could
+// have made up that there is one, to keep a new one from being published.
+func (j Job) verify(r *release.Release) error {
+	keys := j.Site.Config.Update.Keys
+	if len(keys) == 0 { // the devices take no updates
+		return nil
+	}
+	return r.Verify(keys)
+}
+
 // check makes sure that all of the releases can be published before one is.
 func (j Job) check(ctx context.Context, releases []*release.Release) error {
 	for _, r := range releases {
 		if err := j.Target.Check(r, j.Force); err != nil {
-			return &RefusedError{err}
+			return refused(err)
 		}
 	}
 	if j.Untried {
@@ -181,7 +213,7 @@ func Publish(to Target, releases []*release.Release, force bool) ([]Outcome, err
 			before[i] = current.Version
 		}
 		if err := to.Check(r, force); err != nil {
-			return done, &RefusedError{err}
+			return done, refused(err)
 		}
 	}
 	for i, r := range releases {

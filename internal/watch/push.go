@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"esper/internal/secret"
 )
 
 // PushPath is what the repository's URL begins with: git push http://server/git/site.git.
@@ -28,7 +30,9 @@ const pushTime = 10 * time.Minute
 // Push answers git at the repository's URL, by git's own http-backend. Whoever is let through
 // to it may read the site and push to every branch; only the followed one is built.
 func (w *Watcher) Push() (http.Handler, error) {
-	path, err := exec.Command("git", "--exec-path").Output()
+	git := exec.Command("git", "--exec-path")
+	git.Env = secret.Environ()
+	path, err := git.Output()
 	if err != nil {
 		return nil, err
 	}
