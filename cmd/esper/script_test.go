@@ -54,6 +54,7 @@ func TestScripts(t *testing.T) {
 			"mqtt":       scriptMQTT,
 			"appears":    scriptAppears,
 			"eventually": scriptEventually,
+			"pipeline":   scriptPipeline,
 		},
 		RequireUniqueNames: true,
 	})
