@@ -18,6 +18,7 @@ import (
 
 	"esper/internal/access"
 	"esper/internal/conductor"
+	"esper/internal/fleet"
 	"esper/internal/repository"
 	"esper/internal/rollout"
 	"esper/internal/store"
@@ -35,6 +36,10 @@ type Config struct {
 	// Tell tells a device to look for a release now, even one that it has refused; without
 	// an id, all devices, but not for what they have refused.
 	Tell func(id string) error
+	// Command sends a device a message, at a topic after <realm>/<id>/.
+	Command func(id, topic, payload string) error
+	// Features is what devices have published of their features.
+	Features *fleet.States
 	// Guard lets in who may.
 	Guard *access.Guard
 	// Remove forgets a device; it waits for the broker and the database. See [ErrNoBroker].
@@ -72,6 +77,7 @@ func (a *api) register(mux *http.ServeMux) *huma.OpenAPI {
 	a.registerRollouts(described)
 	a.registerRolloutHistory(described)
 	a.registerDevices(described)
+	a.registerFeatures(described)
 	a.registerAudit(described)
 	a.registerBuilds(described)
 	a.registerEvents(described)

@@ -24,7 +24,8 @@ type DeviceQuery struct {
 	Type      string          `query:"type" doc:"only devices of this type"`
 	Group     string          `query:"group" doc:"only devices of this group"`
 	Tag       string          `query:"tag" doc:"only devices with this tag"`
-	Condition store.Condition `query:"condition" enum:"vanished,crash-looping,unknown-version,old-bootloader,lagging" doc:"only devices like that"`
+	Condition store.Condition `query:"condition" enum:"failed,vanished,crash-looping,unknown-version,old-bootloader,lagging,updating" doc:"only devices like that"`
+	Presence  string          `query:"presence" enum:"ONLINE,OFFLINE,SILENT" doc:"only devices that are there, that are not, or that say to be and are silent"`
 	OldBoot   uint32          `query:"old_boot" doc:"with old-bootloader: the oldest that is good; else the newest that any device has"`
 	Search    string          `query:"search" maxLength:"100" doc:"a part of id, name, group, type, version or a tag, in any case"`
 	Sort      store.Order     `query:"sort" enum:"type,-type,id,-id,name,-name,group,-group,version,-version,presence,-presence,seen,-seen" default:"type" doc:"with a - in front, the other way round"`
@@ -35,7 +36,7 @@ type DeviceQuery struct {
 // Of is the query to the store.
 func (q DeviceQuery) of() store.Query {
 	return store.Query{
-		Type: q.Type, Group: q.Group, Tag: q.Tag, Condition: q.Condition, OldBoot: q.OldBoot,
+		Type: q.Type, Group: q.Group, Tag: q.Tag, Presence: q.Presence, Condition: q.Condition, OldBoot: q.OldBoot,
 		Search: q.Search, Sort: q.Sort, Limit: q.Limit, Offset: q.Offset,
 	}
 }
@@ -96,6 +97,19 @@ func (a *api) registerInventory(on huma.API) {
 				return nil, a.problem(err)
 			}
 			return page, nil
+		})
+	huma.Register(on, operation("get-summary", http.MethodGet, "summary", "The fleet in numbers", tag),
+		func(ctx context.Context, _ *struct{}) (*body[store.Summary], error) {
+			s, err := a.Store.Summary(ctx)
+			return answer(a, s, err)
+		})
+	huma.Register(on, operation("get-device-updates", http.MethodGet, "devices/{id}/updates", "How the updates of a device went, the oldest first", tag, http.StatusNotFound),
+		func(ctx context.Context, q *DeviceID) (*body[[]fleet.Update], error) {
+			if _, err := a.device(ctx, q.ID); err != nil {
+				return nil, a.problem(err)
+			}
+			events, err := a.Store.History(ctx, store.HistoryQuery{Device: q.ID})
+			return answer(a, fleet.Updates(events), err)
 		})
 	huma.Register(on, operation("get-device", http.MethodGet, "devices/{id}", "What is known of a device", tag, http.StatusNotFound),
 		func(ctx context.Context, q *DeviceID) (*body[Device], error) {

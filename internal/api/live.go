@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"esper/internal/conductor"
+	"esper/internal/fleet"
 	"esper/internal/repository"
 	"esper/internal/rollout"
 	"esper/internal/store"
+	"esper/internal/watch"
 )
 
 // The names of the events that listeners get.
@@ -24,6 +26,8 @@ const (
 	RemovedEvent = "device-removed" // a [Removed] device
 	RolloutEvent = "rollout"        // a [rollout.State] has changed, and with it what devices get
 	ReleaseEvent = "release"        // a [rollout.Release] was published
+	FeatureEvent = "feature"        // the state of a [fleet.Feature] has changed
+	BuildEvent   = "build"          // a [watch.Build] has changed
 )
 
 // Removed is a device that is known no more.
@@ -90,6 +94,12 @@ func (l *Live) Changed(ids ...string) {
 		l.changed[id] = true
 	}
 }
+
+// Feature tells that a feature has another state.
+func (l *Live) Feature(f fleet.Feature) { l.tell(FeatureEvent, f) }
+
+// Build tells that a build has come further.
+func (l *Live) Build(b watch.Build) { l.tell(BuildEvent, b) }
 
 // listen makes a listener, which hears hello first.
 func (l *Live) listen() (*listener, error) {

@@ -52,7 +52,7 @@ func start(t *testing.T) *world {
 
 	b := homeassistant.New(homeassistant.Config{
 		Options: homeassistant.Options{Prefix: "homeassistant"},
-		Realm: "home", Fleet: f, Log: discard,
+		Realm:   "home", Fleet: f, Log: discard,
 		Wanted: func(string) string { w.mu.Lock(); defer w.mu.Unlock(); return w.wanted },
 		Name:   func(string) string { return "" },
 	})

@@ -19,7 +19,10 @@ type builds struct {
 
 // Builds makes the server a build server as long as it runs. It must be called before Run.
 // Pushing and hook, if they are not nil, are answered at [watch.PushPath] and [watch.HookPath].
-func (s *Server) Builds(w *watch.Watcher, push, hook http.Handler) { s.builds = &builds{w, push, hook} }
+func (s *Server) Builds(w *watch.Watcher, push, hook http.Handler) {
+	w.Changed = s.live.Build
+	s.builds = &builds{w, push, hook}
+}
 
 // watcher is the build server, or nil.
 func (s *Server) watcher() *watch.Watcher {

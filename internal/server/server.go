@@ -20,6 +20,7 @@ import (
 	"esper/internal/api"
 	"esper/internal/broker"
 	"esper/internal/conductor"
+	"esper/internal/dashboard"
 	"esper/internal/fleet"
 	"esper/internal/homeassistant"
 	"esper/internal/metrics"
@@ -69,6 +70,7 @@ type Server struct {
 	repository *repository.Repository
 	inventory  *inventory
 	conductor  *conductor.Conductor
+	features   *fleet.States
 	guard      *access.Guard
 	live       *api.Live
 	metrics    *metrics.Metrics
@@ -91,6 +93,7 @@ func Open(c Config) (*Server, error) {
 		return nil, err
 	}
 	stored := s.inventory.store
+	s.features = fleet.NewStates(c.Realm)
 	s.guard = access.NewGuard(access.NewKeeper(stored, c.Log), stored.Audit, c.Log)
 	s.guard.Plain = c.PlainAPI
 	if err := s.open(c); err != nil {
@@ -307,6 +310,14 @@ func (s *Server) watchFleet(ctx context.Context) error {
 			return err
 		}
 	}
+	err = client.Subscribe(fleet.FeatureTopics(s.config.Realm), func(m broker.Message) {
+		if f, news := s.features.Handle(m.Topic, m.Payload); news {
+			s.live.Feature(f)
+		}
+	})
+	if err != nil {
+		return err
+	}
 	s.client.Store(&client)
 	if err := s.tellHomeAssistant(ctx, client); err != nil {
 		return err
@@ -368,6 +379,7 @@ func (s *Server) webServer() *http.Server {
 
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
+	dashboard.Register(mux, s.guard)
 	firmware := s.repository.HandlerFor(s.conductor.Choose, func(q repository.Request) {
 		s.conductor.Seen(q)
 		s.metrics.Firmware(q, s.repository.NewestVersion(q.Type) != "")
@@ -384,7 +396,8 @@ func (s *Server) routes() http.Handler {
 // apiConfig is what the API works on.
 func (s *Server) apiConfig() api.Config {
 	return api.Config{
-		Store: labelStore{s.inventory.store, s.inventory}, Repository: s.repository, Conductor: s.conductor, Tell: s.tell, Remove: s.remove, Builds: s.watcher(),
+		Store: labelStore{s.inventory.store, s.inventory}, Repository: s.repository, Conductor: s.conductor,
+		Tell: s.tell, Command: s.command, Remove: s.remove, Features: s.features, Builds: s.watcher(),
 		Trusted: s.config.Trusted, Guard: s.guard, Live: s.live, Log: s.log,
 	}
 }
@@ -392,15 +405,22 @@ func (s *Server) apiConfig() api.Config {
 // tell tells one device to look for a release, or without an id all of them. A device that is
 // told by its own topic also tries again what it has refused.
 func (s *Server) tell(id string) error {
+	if id == "" {
+		return s.publish("update", "check")
+	}
+	return s.command(id, "update", "check")
+}
+
+// command sends a message to a device, at a topic after <realm>/<id>/.
+func (s *Server) command(id, topic, payload string) error { return s.publish(id+"/"+topic, payload) }
+
+// publish sends a message at a topic after <realm>/.
+func (s *Server) publish(topic, payload string) error {
 	client := s.client.Load()
 	if client == nil || !(*client).Connected() {
 		return api.ErrNoBroker
 	}
-	topic := s.config.Realm + "/update"
-	if id != "" {
-		topic = s.config.Realm + "/" + id + "/update"
-	}
-	return (*client).Publish(topic, []byte("check"), false)
+	return (*client).Publish(s.config.Realm+"/"+topic, []byte(payload), false)
 }
 
 // logRequest logs what devices fetch: downloads for everybody, checks, which there

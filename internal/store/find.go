@@ -62,8 +62,21 @@ func (q Query) where() (*filter, error) {
 	if q.Tag != "" {
 		f.and("d.id IN (SELECT device FROM tags WHERE tag = " + f.arg(q.Tag) + ")")
 	}
+	switch q.Presence {
+	case "":
+	case fleet.Online, fleet.Offline:
+		f.and("d.status = " + f.arg(q.Presence) + " AND NOT d.silent")
+	case fleet.Silent:
+		f.and("d.status = 'ONLINE' AND d.silent")
+	default:
+		return nil, fmt.Errorf("%q is no presence", q.Presence)
+	}
 	switch q.Condition {
 	case "":
+	case FailedUpdate:
+		f.and("d.update_state IN ('failed', 'rolled-back')")
+	case Updating:
+		f.and("d.status = 'ONLINE' AND d.update_state IN ('downloading', 'verifying', 'trial')")
 	case Vanished:
 		f.and("d.status = 'ONLINE' AND d.silent")
 	case CrashLooping:

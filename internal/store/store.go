@@ -30,6 +30,8 @@ type Store interface {
 	// says otherwise. Count says how many they are, whatever their limit and offset.
 	Find(context.Context, Query) ([]Device, error)
 	Count(context.Context, Query) (int, error)
+	// Summary returns the whole in numbers.
+	Summary(context.Context) (Summary, error)
 	// Members returns for each device which group and tags it has, and whether it is there.
 	Members(context.Context) ([]Member, error)
 	// History returns events, the oldest first.
@@ -105,6 +107,7 @@ type Query struct {
 	ID, Type, Group, Tag string
 	IDs                  []string // one of them
 	Search               string   // part of id, name, group, type, version or a tag, in any case
+	Presence             string   // [fleet.Online], and not silent; [fleet.Offline]; or [fleet.Silent]
 	Condition            Condition
 	// OldBoot is the bootloader version below which OldBootloader finds a device.
 	// Zero: the highest that any device reports.
@@ -133,6 +136,10 @@ const (
 	OldBootloader Condition = "old-bootloader"
 	// Lagging devices have been meant to run a newer release for [LagsAfter], and do not.
 	Lagging Condition = "lagging"
+	// FailedUpdate devices have reported that their last update failed or was rolled back.
+	FailedUpdate Condition = "failed"
+	// Updating devices are at an update now, or on trial.
+	Updating Condition = "updating"
 )
 
 // LagsAfter is how long a device may take to get to the release that is meant for it: it may

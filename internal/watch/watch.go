@@ -55,6 +55,10 @@ var ErrLocked = errors.New("another build server is at work in this folder")
 
 // Watcher is a build server. Its methods can be called at the same time.
 type Watcher struct {
+	// Changed is called with each build that has come further, if it is set before Run. It
+	// must not call the watcher.
+	Changed func(Build)
+
 	config Config
 	log    *slog.Logger
 	repo   *mirror
@@ -141,7 +145,7 @@ func (w *Watcher) load() error {
 			w.log.Warn("a build was interrupted: it begins again", "build", b.Number, "commit", b.Hash[:8])
 			b.State = Queued
 		}
-		if err := w.folder().save(&b); err != nil {
+		if err := w.save(&b); err != nil {
 			return err
 		}
 	}
@@ -310,7 +314,7 @@ func (w *Watcher) skip() error {
 	for _, b := range w.builds {
 		if b.State == Queued && !b.Requested {
 			b.State, b.Ended = Skipped, time.Now()
-			if err := w.folder().save(b); err != nil {
+			if err := w.save(b); err != nil {
 				return err
 			}
 			w.log.Info("skipped for a newer commit", "build", b.Number, "commit", b.Hash[:8])
@@ -325,7 +329,7 @@ func (w *Watcher) queue(b *Build) error {
 	if n := len(w.builds); n > 0 {
 		b.Number = w.builds[n-1].Number + 1
 	}
-	if err := w.folder().save(b); err != nil {
+	if err := w.save(b); err != nil {
 		return err
 	}
 	w.builds = append(w.builds, b)
@@ -443,11 +447,20 @@ func (w *Watcher) build(ctx context.Context, b *Build) error {
 	return err
 }
 
-// saved writes down a build as it is now.
+// save writes down a build, and tells of it.
+func (w *Watcher) save(b *Build) error {
+	err := w.folder().save(b)
+	if err == nil && w.Changed != nil {
+		w.Changed(*b)
+	}
+	return err
+}
+
+// saved is save for who does not hold the lock.
 func (w *Watcher) saved(b *Build) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.folder().save(b)
+	return w.save(b)
 }
 
 // explain adds to an error that the branch went back, where that is the reason.

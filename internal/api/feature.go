@@ -1,0 +1,71 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"esper/internal/fleet"
+)
+
+func (a *api) registerFeatures(on huma.API) {
+	const tag = "devices"
+	huma.Register(on, operation("list-features", http.MethodGet, "devices/{id}/features", "What a device can do and measure, and the state of each", tag, http.StatusNotFound),
+		func(ctx context.Context, q *DeviceID) (*body[[]fleet.Feature], error) {
+			features, err := a.features(ctx, q.ID)
+			return answer(a, features, err)
+		})
+	huma.Register(on, operation("set-feature", http.MethodPost, "devices/{id}/features/{name}", "Tell a device to switch a feature; it answers with the feature's state", tag,
+		http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusServiceUnavailable),
+		func(ctx context.Context, q *struct {
+			DeviceID
+			Name string `path:"name"`
+			Body struct {
+				Value string `json:"value" enum:"0,1"`
+			}
+		}) (*struct{}, error) {
+			return nil, a.set(ctx, q.ID, q.Name, q.Body.Value)
+		})
+}
+
+func (a *api) features(ctx context.Context, id string) ([]fleet.Feature, error) {
+	d, err := a.device(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return a.Features.Of(d.Device.Device), nil
+}
+
+// set switches a feature that is a switch.
+func (a *api) set(ctx context.Context, id, name, value string) error {
+	features, err := a.features(ctx, id)
+	if err != nil {
+		return a.problem(err)
+	}
+	i := slices.IndexFunc(features, func(f fleet.Feature) bool { return f.Name == name })
+	switch {
+	case i < 0:
+		return huma.Error404NotFound(fmt.Sprintf("device %s has no feature %.40q", id, name))
+	case features[i].Kind != fleet.Switch:
+		return huma.Error422UnprocessableEntity(fmt.Sprintf("%s of device %s is nothing that can be switched", name, id))
+	}
+	return a.command(id, name+"/set", value)
+}
+
+// restart has a device restart. Its id is the password, so that no stray message does it.
+func (a *api) restart(id string) error {
+	if _, err := a.device(context.Background(), id); err != nil {
+		return err
+	}
+	return a.command(id, "reboot", id)
+}
+
+func (a *api) command(id, topic, payload string) error {
+	if err := a.Command(id, topic, payload); err != nil {
+		return huma.Error503ServiceUnavailable("the device could not be told: " + err.Error())
+	}
+	return nil
+}

@@ -1,0 +1,211 @@
+// The dashboard: which page is shown, what it is told, and who looks at it.
+
+import { Problem, ask, get, live } from "./api.js";
+import { h, show } from "./dom.js";
+import { button, empty, link, notice, section } from "./parts.js";
+import * as build from "./pages/build.js";
+import * as builds from "./pages/builds.js";
+import * as device from "./pages/device.js";
+import * as fleet from "./pages/fleet.js";
+import * as releases from "./pages/releases.js";
+import * as rollout from "./pages/rollout.js";
+
+const routes = [
+  [/^\/$/, fleet],
+  [/^\/devices\/([0-9a-f]{6})$/, device],
+  [/^\/releases$/, releases],
+  [/^\/rollouts\/([^/]+)$/, rollout],
+  [/^\/builds$/, builds],
+  [/^\/builds\/(\d+)$/, build],
+];
+const places = [["/", "Fleet"], ["/releases", "Releases"], ["/builds", "Builds"]];
+const rights = { viewer: ["viewer"], operator: ["viewer", "operator"], publisher: ["viewer", "publisher"], local: ["viewer", "operator", "publisher"] };
+
+// page is what is shown now: its module, what it is about, what it has read, and what the person
+// has chosen in it.
+let page = null;
+let me = null;
+let connected = null;
+let endLive = null;
+
+// context is what pages get to draw and act with.
+const context = {
+  can: (role) => rights[me?.role]?.includes(role) ?? false,
+  draw: () => draw(),
+  reload: () => reload(),
+  go: (path) => navigate(path),
+  // act does something, tells how it went, and reads the page again.
+  async act(words, doing) {
+    try {
+      await doing();
+      notice(words);
+    } catch (error) {
+      failed(error);
+    }
+    await reload();
+  },
+};
+
+function failed(error) {
+  if (error.name === "AbortError") return;
+  if (error.status === 401) signIn();
+  else notice(error instanceof Problem ? error.message : "The page failed: " + error.message, true);
+  if (!(error instanceof Problem)) console.error(error);
+}
+
+function header() {
+  const at = location.pathname;
+  const current = (path) => (path === "/" ? at === "/" || at.startsWith("/devices") : at.startsWith(path) || (path === "/releases" && at.startsWith("/rollouts")));
+  show(document.getElementById("header"), h("div", { class: "bar" },
+    h("a", { class: "brand", href: "/" }, "ESPer"),
+    me && h("nav", { "aria-label": "Pages" }, places.map(([path, words]) => h("a", { href: path, "aria-current": current(path) && "page" }, words))),
+    me && h("div", { class: "who" },
+      h("span", { role: "status" }, connected === null ? "Connecting…" : connected ? "● Live" : "○ No connection, trying again…"),
+      me.name && h("span", { title: "role: " + me.role }, me.name),
+      me.session && button("Sign out", signOut, { class: "plain" }))));
+}
+
+function draw() {
+  header();
+  if (!page) return;
+  const main = document.getElementById("main");
+  if (page.error) {
+    show(main, empty(page.error.status === 404 ? "There is no such page" : "This cannot be shown", h("p", null, page.error.message), h("p", null, link("/", "To the fleet"))));
+    return;
+  }
+  if (page.data === undefined) {
+    show(main, h("p", { class: "quiet", "aria-busy": "true" }, "Loading…"));
+    return;
+  }
+  show(main, page.module.view(page.data, page.state, context, page.parameter));
+  document.title = page.module.title(page.data, page.parameter) + " · ESPer";
+}
+
+async function reload() {
+  const now = page;
+  if (!now) return;
+  now.abort?.abort();
+  now.abort = new AbortController();
+  try {
+    const data = await now.module.load(now.parameter, now.state, now.abort.signal);
+    if (now !== page) return;
+    now.data = data;
+    now.error = null;
+  } catch (error) {
+    if (error.name === "AbortError" || now !== page) return;
+    if (error.status === 401) return signIn();
+    if (now.data === undefined || error.status === 404) now.error = error;
+    else if (error.status) failed(error);
+    if (!(error instanceof Problem)) console.error(error);
+  }
+  draw();
+}
+
+// soon reads the page again, once for however many events, and not more than twice a second.
+let timer = null;
+function soon() {
+  timer ??= setTimeout(async () => {
+    await reload();
+    timer = null;
+  }, 400);
+}
+
+function happened(kind, data) {
+  if (!page) return;
+  if (kind === "hello") {
+    if (page.data !== undefined) soon();
+    return;
+  }
+  // A page may take an event in by itself; it says so, or that the event is not its business.
+  const taken = page.data !== undefined && page.module.happened?.(kind, data, page.data, page.parameter, page.state);
+  if (taken === "drawn") draw();
+  else if (taken !== "ignored") soon();
+}
+
+function navigate(path, replace) {
+  if (path !== location.pathname + location.search) history[replace ? "replaceState" : "pushState"](null, "", path);
+  arrive();
+  document.getElementById("main").focus({ preventScroll: true });
+  scrollTo(0, 0);
+}
+
+function arrive() {
+  page?.abort?.abort();
+  page?.module?.leave?.(page.state);
+  for (const [pattern, module] of routes) {
+    const match = location.pathname.match(pattern);
+    if (match) {
+      page = { module, parameter: match[1] && decodeURIComponent(match[1]), state: module.start?.(new URLSearchParams(location.search)) ?? {} };
+      draw();
+      reload();
+      return;
+    }
+  }
+  page = { error: new Problem(404, location.pathname + " is not a page of the dashboard.") };
+  draw();
+}
+
+document.addEventListener("click", (event) => {
+  const a = event.target.closest("a[href]");
+  if (!a || event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  const target = new URL(a.href);
+  if (target.origin !== location.origin || target.hash || a.hasAttribute("download") || !routes.some(([p]) => p.test(target.pathname))) return;
+  event.preventDefault();
+  navigate(target.pathname + target.search);
+});
+addEventListener("popstate", arrive);
+setInterval(() => document.hidden || draw(), 10000); // times ago
+
+function signIn(message) {
+  endLive?.();
+  endLive = null;
+  page = null;
+  me = null;
+  header();
+  document.title = "Sign in · ESPer";
+  show(document.getElementById("main"), h("div", { class: "signin" }, section("Sign in", {},
+    h("form", { onsubmit: async (event) => {
+      event.preventDefault();
+      const field = document.getElementById("token");
+      try {
+        await ask("POST", "/session", { token: field.value.trim() });
+        field.value = "";
+        await start();
+      } catch (error) {
+        signIn(error.message);
+      }
+    } },
+    h("label", null, "Token", h("input", { id: "token", type: "password", autocomplete: "current-password", required: true, "aria-describedby": "token-hint" })),
+    message && h("p", { role: "alert", class: "badge bad" }, message),
+    h("p", { class: "hint", id: "token-hint" }, "Made on the server: ", h("code", null, "esper token add NAME --role operator")),
+    h("button", { class: "primary" }, "Sign in")))));
+  document.getElementById("token").focus();
+}
+
+async function signOut() {
+  try {
+    await ask("DELETE", "/session");
+  } finally {
+    signIn();
+  }
+}
+
+async function start() {
+  try {
+    me = await get("/session");
+  } catch (error) {
+    if (error.status === 401) return signIn();
+    header();
+    show(document.getElementById("main"), empty("The dashboard cannot be used from here", h("p", null, error.message)));
+    return;
+  }
+  endLive?.();
+  endLive = live(happened, (there) => {
+    connected = there;
+    header();
+    if (!there) get("/session").catch((error) => error.status === 401 && signIn());
+  });
+  arrive();
+}
+
+start();

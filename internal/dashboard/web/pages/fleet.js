@@ -1,0 +1,128 @@
+// The fleet: what needs attention, then all devices.
+
+import { get, query } from "../api.js";
+import { h } from "../dom.js";
+import { badge, button, code, empty, link, section, table } from "../parts.js";
+import { ago, conditions, many, number, presence, presences, updates } from "../words.js";
+
+export const title = () => "Fleet";
+
+const pageSize = 100;
+const sorts = { type: "Type", name: "Name", version: "Version", presence: "Presence", "-seen": "Last seen", signal: "Weakest signal", id: "Id" };
+
+export function start(parameters) {
+  const state = { search: "", type: "", group: "", condition: "", presence: "", sort: "type", by: "", limit: pageSize };
+  for (const name of Object.keys(state)) if (parameters.has(name) && name !== "limit") state[name] = parameters.get(name);
+  return state;
+}
+
+export async function load(_, state, signal) {
+  const asked = { search: state.search, type: state.type, group: state.group, condition: state.condition, presence: state.presence,
+    sort: state.by || state.sort, limit: state.limit };
+  const [summary, groups, devices] = await Promise.all([get("/api/summary", signal), get("/api/groups", signal), get("/api/devices" + query(asked), signal)]);
+  return { summary, groups: groups.filter((g) => g.kind === "group" && g.name), devices: devices.items, total: devices.total };
+}
+
+// A device that is shown changes in place; what that does to the numbers and the order is read
+// again when there is time.
+export function happened(kind, event, data) {
+  if (kind === "feature" || kind === "build") return "ignored";
+  if (kind !== "device") return "";
+  const i = data.devices.findIndex((d) => d.id === event.id);
+  if (i >= 0) data.devices[i] = { ...data.devices[i], ...event };
+  return "";
+}
+
+export function view(data, state, context) {
+  if (data.summary.devices === 0) return welcome();
+  const change = (values) => {
+    Object.assign(state, { limit: pageSize }, values);
+    const { limit, ...shown } = state;
+    if (shown.sort === "type") delete shown.sort;
+    history.replaceState(null, "", "/" + query(shown));
+    context.draw();
+    context.reload();
+  };
+  return [
+    h("h1", null, "Fleet"),
+    attention(data.summary, state, change),
+    section("Devices", {}, filters(data, state, change), devices(data, state),
+      data.total > data.devices.length && button(`Show more: ${number(data.devices.length)} of ${number(data.total)} are shown`,
+        () => { state.limit += 2 * pageSize; context.reload(); })),
+  ];
+}
+
+function welcome() {
+  return [h("h1", null, "Fleet"), h("div", { class: "card" }, empty("No device has reported yet",
+    h("p", null, "A device appears here as soon as it reaches the broker. To get the first one:"),
+    h("ol", null,
+      h("li", null, code("esper release"), " in the site's folder builds, signs and publishes the firmware."),
+      h("li", null, "Flash it over the serial line once: the README's section “Onto a real device” says how. Later releases come over the air."),
+      h("li", null, "No device at hand? ", code("esper emulate socket"), " runs one on this computer."))))];
+}
+
+function attention(summary, state, change) {
+  const found = Object.entries(conditions).filter(([name]) => summary.attention[name] > 0);
+  const online = h("li", null, tile("good", state.presence === "ONLINE" && !state.condition, () => change({ condition: "", presence: state.presence === "ONLINE" ? "" : "ONLINE" }),
+    summary.online, `of ${number(summary.devices)} online`));
+  return section("Needs attention", {},
+    found.length === 0 && h("p", null, badge(["good", "✓", "Nothing"]), " No device failed, vanished, lags or crashes."),
+    h("ul", { class: "tiles" },
+      found.map(([name, [kind, sign, words, hint]]) => h("li", { "data-key": name },
+        tile(kind, state.condition === name, () => change({ condition: state.condition === name ? "" : name }), summary.attention[name], `${sign} ${words}`, hint))),
+      online,
+      summary.updating > 0 && h("li", null, tile("busy", state.condition === "updating", () => change({ condition: state.condition === "updating" ? "" : "updating" }), summary.updating, "↓ Updating now"))));
+}
+
+function tile(kind, chosen, onclick, count, words, hint) {
+  return h("button", { type: "button", class: `tile ${kind}`, "aria-pressed": String(Boolean(chosen)), onclick, title: hint }, h("b", null, number(count)), words);
+}
+
+function filters(data, state, change) {
+  const choice = (label, name, options) => h("label", null, label, h("select", { onchange: (e) => change({ [name]: e.target.value }) },
+    options.map(([value, words]) => h("option", { value, selected: state[name] === value }, words))));
+  let typing;
+  return h("div", { class: "filters", role: "search" },
+    h("label", null, "Search", h("input", { type: "search", value: state.search, placeholder: "id, name, version…", oninput: (e) => {
+      clearTimeout(typing);
+      typing = setTimeout(() => change({ search: e.target.value }), 250);
+    } })),
+    choice("Type", "type", [["", "All"], ...data.summary.types.map((t) => [t.type, `${t.type} (${number(t.devices)})`])]),
+    choice("Group", "group", [["", "All"], ...data.groups.map((g) => [g.name, `${g.name} (${number(g.devices)})`])]),
+    choice("Presence", "presence", [["", "All"], ["ONLINE", "Online"], ["OFFLINE", "Offline"], ["SILENT", "Silent"]]),
+    choice("Sort by", "sort", Object.entries(sorts)),
+    choice("Group by", "by", [["", "Nothing"], ["type", "Type"], ["group", "Group"], ["version", "Version"]]));
+}
+
+const grouping = { type: (d) => d.info?.device ?? "unknown", group: (d) => d.group ?? "no group", version: (d) => d.info?.version.esper ?? "unknown" };
+
+function devices(data, state) {
+  if (data.devices.length === 0) return empty("No device is like that", h("p", null, "Take a filter back to see more."));
+  const columns = [
+    ["Device", (d) => [link("/devices/" + d.id, d.name || d.id), d.name && h("div", { class: "hint" }, d.id)]],
+    ["Type", (d) => d.info?.device ?? "–"],
+    ["Version", (d) => d.info ? code(d.info.version.esper) : "–"],
+    ["Slot", (d) => d.info ? String(d.info.boot.rom) : "–"],
+    ["State", (d) => [badge(presences[presence(d)] ?? presences[""]), update(d)]],
+    ["Signal", (d) => d.info ? signal(d.info.wifi.rssi) : "–"],
+    ["Group", (d) => [d.group ?? "", d.tags?.length > 0 && h("span", { class: "hint" }, " " + d.tags.map((t) => "#" + t).join(" "))]],
+    ["Last seen", (d) => ago(d.seen)],
+  ];
+  const caption = `${many(data.total, "device")}, ${number(data.devices.length)} shown`;
+  if (!state.by) return [h("p", { class: "hint" }, caption), table(caption, columns, data.devices, (d) => d.id)];
+  const groups = Map.groupBy(data.devices, grouping[state.by] ?? grouping.type);
+  return [h("p", { class: "hint" }, caption), [...groups].map(([name, members]) => h("div", { "data-key": "group " + name },
+    h("h3", null, name, " ", h("span", { class: "quiet" }, `(${number(members.length)})`)), table(`${name}: ${many(members.length, "device")}`, columns, members, (d) => d.id)))];
+}
+
+function update(d) {
+  const u = d.update;
+  if (!u || u.state === "idle" || u.state === "confirmed" && u.progress === 100) return null;
+  const moving = u.state === "downloading";
+  return badge(updates[u.state] ?? ["off", "?", u.state], moving ? `${u.progress} %` : "");
+}
+
+function signal(rssi) {
+  const bars = rssi >= -60 ? 4 : rssi >= -70 ? 3 : rssi >= -80 ? 2 : 1;
+  return h("span", { title: `${rssi} dBm: ${["", "poor", "weak", "fair", "good"][bars]}` }, "▂▄▆█".slice(0, bars), h("span", { class: "quiet" }, ` ${rssi} dBm`));
+}

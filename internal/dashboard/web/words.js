@@ -1,0 +1,83 @@
+// How times, numbers and states are said.
+
+import { h } from "./dom.js";
+
+const units = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+
+// duration says seconds in at most two units: 3 min, 2 h 5 min.
+export function duration(seconds) {
+  if (seconds < 1) return "0 s";
+  const i = units.findIndex(([, size]) => seconds >= size);
+  const [name, size] = units[i];
+  const whole = Math.floor(seconds / size);
+  const rest = i + 1 < units.length ? Math.floor((seconds % size) / units[i + 1][1]) : 0;
+  return rest && whole < 10 ? `${whole} ${name} ${rest} ${units[i + 1][0]}` : `${whole} ${name}`;
+}
+
+// ago is an element that says how long ago a time was, and when exactly on hover.
+export function ago(text) {
+  if (!text) return h("span", { class: "quiet" }, "never");
+  const time = new Date(text);
+  const seconds = (Date.now() - time) / 1000;
+  const i = units.findIndex(([, size]) => seconds >= size);
+  const said = i < 0 || seconds < 5 ? "just now" : `${Math.floor(seconds / units[i][1])} ${units[i][0]} ago`;
+  return h("time", { datetime: text, title: exact(time) }, said);
+}
+
+export const exact = (time) => time.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+export const clock = (text) => h("time", { datetime: text, title: exact(new Date(text)) }, new Date(text).toLocaleTimeString());
+export const number = (n) => Number(n ?? 0).toLocaleString();
+export const many = (n, one, more = one + "s") => `${number(n)} ${n === 1 ? one : more}`;
+
+export function bytes(n) {
+  return n >= 10240 ? `${Math.round(n / 1024)} KB` : `${number(n)} bytes`;
+}
+
+// seconds of a Go duration in nanoseconds.
+export const nanoseconds = (n) => duration(n / 1e9);
+
+// What each state looks like: a class, a sign beside the colour, and its words.
+export const presences = {
+  ONLINE: ["good", "●", "Online"],
+  OFFLINE: ["off", "○", "Offline"],
+  SILENT: ["warn", "◐", "Silent"],
+  "": ["off", "?", "Unknown"],
+};
+export const updates = {
+  idle: ["off", "–", "Idle"],
+  checking: ["busy", "↻", "Checking"],
+  downloading: ["busy", "↓", "Downloading"],
+  verifying: ["busy", "↓", "Verifying"],
+  trial: ["busy", "△", "On trial"],
+  confirmed: ["good", "✓", "Confirmed"],
+  failed: ["bad", "✕", "Failed"],
+  "rolled-back": ["bad", "↺", "Rolled back"],
+};
+export const rollouts = {
+  running: ["busy", "▶", "Running"],
+  paused: ["warn", "❚❚", "Paused"],
+  aborted: ["bad", "✕", "Aborted"],
+  stopped: ["bad", "✕", "Stopped by failures"],
+  complete: ["good", "✓", "Complete"],
+};
+export const builds = {
+  queued: ["off", "…", "Queued"],
+  running: ["busy", "▶", "Running"],
+  published: ["good", "✓", "Published"],
+  unchanged: ["off", "=", "Unchanged"],
+  failed: ["bad", "✕", "Failed"],
+  refused: ["bad", "✕", "Refused"],
+  skipped: ["off", "»", "Skipped"],
+  interrupted: ["warn", "◐", "Interrupted"],
+};
+export const conditions = {
+  failed: ["bad", "✕", "Failed or rolled back", "their last update failed"],
+  "crash-looping": ["bad", "↯", "Crash-looping", "they restart again and again"],
+  vanished: ["warn", "◐", "Vanished", "online by their status, but silent"],
+  lagging: ["warn", "⧗", "Lagging", "behind the release meant for them"],
+  "unknown-version": ["warn", "?", "Unknown version", "run what was never released here"],
+  "old-bootloader": ["warn", "▾", "Old bootloader", "needs the serial line"],
+};
+
+// presence is that of a device: a silent one says to be online.
+export const presence = (device) => (device.status === "ONLINE" && device.silent ? "SILENT" : device.status ?? "");

@@ -1,0 +1,79 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+)
+
+// Summary is a fleet in numbers.
+type Summary struct {
+	Devices   int               `json:"devices"`
+	Online    int               `json:"online"`    // and not silent
+	Types     []TypeSummary     `json:"types"`     // sorted
+	Attention map[Condition]int `json:"attention"` // devices of each condition but Updating
+	Updating  int               `json:"updating"`
+}
+
+// TypeSummary is the devices of a type in numbers.
+type TypeSummary struct {
+	Type     string         `json:"type"` // empty: those that did not say
+	Devices  int            `json:"devices"`
+	Online   int            `json:"online"`
+	Versions map[string]int `json:"versions"` // devices by the version that they run
+}
+
+// Summary implements Store.
+func (d *database) Summary(ctx context.Context) (Summary, error) {
+	s, err := d.summary(ctx)
+	if err != nil {
+		return Summary{}, fmt.Errorf("sum up the devices: %w", err)
+	}
+	return s, nil
+}
+
+func (d *database) summary(ctx context.Context) (Summary, error) {
+	s := Summary{Types: []TypeSummary{}, Attention: map[Condition]int{}}
+	rows, err := d.sql.QueryContext(ctx, `
+		SELECT type, version, status = 'ONLINE' AND NOT silent AS online, count(*) FROM devices GROUP BY 1, 2, 3`)
+	if err != nil {
+		return s, err
+	}
+	defer rows.Close()
+	types := map[string]*TypeSummary{}
+	for rows.Next() {
+		var deviceType, version string
+		var online bool
+		var n int
+		if err := rows.Scan(&deviceType, &version, &online, &n); err != nil {
+			return s, err
+		}
+		t := types[deviceType]
+		if t == nil {
+			t = &TypeSummary{Type: deviceType, Versions: map[string]int{}}
+			types[deviceType] = t
+		}
+		s.Devices += n
+		t.Devices += n
+		t.Versions[version] += n
+		if online {
+			s.Online += n
+			t.Online += n
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return s, err
+	}
+	for _, t := range types {
+		s.Types = append(s.Types, *t)
+	}
+	slices.SortFunc(s.Types, func(a, b TypeSummary) int { return cmp.Compare(a.Type, b.Type) })
+	for _, c := range []Condition{FailedUpdate, Vanished, CrashLooping, UnknownVersion, OldBootloader, Lagging} {
+		if s.Attention[c], err = d.Count(ctx, Query{Condition: c}); err != nil {
+			return s, err
+		}
+	}
+	s.Updating, err = d.Count(ctx, Query{Condition: Updating})
+	return s, err
+}
