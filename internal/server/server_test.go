@@ -118,7 +118,7 @@ func TestEverythingInOneProcess(t *testing.T) {
 	if status, body := get(t, s, "/firmware/socket.rom1?version=v1"); status != 200 || body != string(rel.Images[1]) {
 		t.Errorf("image: status %d, %d bytes", status, len(body))
 	}
-	for _, path := range []string{"/", "/firmware", "/firmware/", "/socket.version", "/firmware/../healthz/x"} {
+	for _, path := range []string{"/other", "/firmware", "/firmware/", "/socket.version", "/firmware/../healthz/x"} {
 		if status, _ := get(t, s, path); status != 404 {
 			t.Errorf("%s: status %d, want 404", path, status)
 		}
