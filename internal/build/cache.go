@@ -3,6 +3,7 @@ package build
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -60,12 +61,30 @@ func unpackSources(cache string) (string, error) {
 			if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 				return err
 			}
-			if err := os.WriteFile(path, content, 0o666); err != nil {
+			if err := writeLasting(path, content); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// writeLasting writes a new file, whose content is on the disk when it returns.
+func writeLasting(path string, content []byte) error {
+	if err := os.WriteFile(path, content, 0o666); err != nil {
+		return err
+	}
+	return makeLast(path)
+}
+
+// makeLast puts a file's content on the disk. What gets a name in the cache before would be
+// empty under that name after a power cut, and be taken for what it was.
+func makeLast(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // makeDir returns the folder of that name in the cache. If it is not there, fill

@@ -275,6 +275,9 @@ func (b *builder) compileAnew(u unit, tool string, flags []string, object string
 	if said != "" {
 		object = strings.TrimSuffix(object, ".o") + ".warned.o"
 	}
+	if err := makeLast(made); err != nil {
+		return "", err
+	}
 	return object, os.Rename(made, object)
 }
 

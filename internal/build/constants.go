@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"strconv"
 
@@ -53,6 +52,6 @@ namespace constants {
 // constantsDir returns a folder in the cache that holds the header.
 func (b *builder) constantsDir(header []byte) (string, error) {
 	return makeDir(b.cache, "constants-"+hash(header)[:32], func(dir string) error {
-		return os.WriteFile(filepath.Join(dir, constantsFile), header, 0o666)
+		return writeLasting(filepath.Join(dir, constantsFile), header)
 	})
 }
