@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"esper/internal/secret"
 )
@@ -66,6 +67,9 @@ func findToolchain(ctx context.Context) (*toolchain, error) {
 func command(ctx context.Context, tool string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, prefix+tool, args...)
 	cmd.Env = secret.Environ()
+	// g++ has children that do the work, which end with it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	return cmd
 }
 
