@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -68,31 +69,45 @@ func (f *buildsFlags) list() ([]watch.Build, error) {
 	return server.Builds(context.Background())
 }
 
+// one is one build, of that number or with 0 the newest.
+func (f *buildsFlags) one(number int) (watch.Build, error) {
+	if number == 0 {
+		builds, err := f.list()
+		if err != nil {
+			return watch.Build{}, err
+		}
+		if len(builds) == 0 {
+			return watch.Build{}, errors.New("nothing was built")
+		}
+		return builds[0], nil
+	}
+	if f.Data != "" {
+		return watch.Read(watch.BuildsDir(f.Data), number)
+	}
+	server, err := f.client()
+	if err != nil {
+		return watch.Build{}, err
+	}
+	return server.Build(context.Background(), number)
+}
+
 // took is how long a build took.
 func took(b watch.Build) string {
 	if b.Started.IsZero() || b.Ended.IsZero() {
 		return "-"
 	}
-	return b.Ended.Sub(b.Started).Round(100 * time.Millisecond).String()
+	return b.Ended.Sub(b.Started).Round(10 * time.Millisecond).String()
 }
 
 // buildsShowCommand shows one build.
 type buildsShowCommand struct {
-	Build int `arg:"" help:"Its number."`
+	Build int `arg:"" optional:"" help:"Its number (default: the newest)."`
 	buildsFlags
 }
 
 // Run shows the build.
 func (c *buildsShowCommand) Run(s *streams) error {
-	var b watch.Build
-	var err error
-	if c.Data != "" {
-		b, err = watch.Read(watch.BuildsDir(c.Data), c.Build)
-	} else if server, failed := c.client(); failed != nil {
-		err = failed
-	} else {
-		b, err = server.Build(context.Background(), c.Build)
-	}
+	b, err := c.one(c.Build)
 	if err != nil {
 		return err
 	}
@@ -143,9 +158,15 @@ func outcomeText(b watch.Build, o pipeline.Outcome) string {
 
 // buildsLogCommand prints a log.
 type buildsLogCommand struct {
-	Build  int  `arg:"" help:"Its number."`
-	Follow bool `short:"f" help:"Go on until the build has ended."`
+	Build  int  `arg:"" optional:"" help:"Its number (default: the newest)."`
+	Follow bool `short:"f" help:"Go on until the build has ended, and fail if it did."`
 	buildsFlags
+}
+
+// Help is the command's description.
+func (c *buildsLogCommand) Help() string {
+	return `Exit codes with --follow: 0 the build has ended well, also if there was nothing to do; 3 it failed or was
+refused; 1 that could not be found out. Without it the build does not matter.`
 }
 
 // followPause is how often a log is asked for more.
@@ -153,6 +174,13 @@ const followPause = 300 * time.Millisecond
 
 // Run prints the log.
 func (c *buildsLogCommand) Run(s *streams) error {
+	if c.Build == 0 {
+		newest, err := c.one(0)
+		if err != nil {
+			return err
+		}
+		c.Build = newest.Number
+	}
 	read := func(offset int64) (watch.LogPart, error) {
 		return watch.ReadLog(watch.BuildsDir(c.Data), c.Build, offset)
 	}
@@ -175,8 +203,11 @@ func (c *buildsLogCommand) Run(s *streams) error {
 		} else {
 			_, err = io.WriteString(s.out, part.Text)
 		}
-		if err != nil || part.Ended {
+		if err != nil {
 			return err
+		}
+		if part.Ended {
+			return c.verdict()
 		}
 		if part.Next == offset {
 			if !c.Follow {
@@ -186,6 +217,18 @@ func (c *buildsLogCommand) Run(s *streams) error {
 		}
 		offset = part.Next
 	}
+}
+
+// verdict is an error if who followed the build should know that it failed.
+func (c *buildsLogCommand) verdict() error {
+	if !c.Follow {
+		return nil
+	}
+	b, err := c.one(c.Build)
+	if err == nil && (b.State == watch.Failed || b.State == watch.Refused) {
+		err = &invalidError{fmt.Errorf("build %d: %s", b.Number, b.State)}
+	}
+	return err
 }
 
 // buildsStartCommand starts a build.

@@ -20,7 +20,7 @@ import (
 //   - An error is one line "esper: error: what happened, to what", then, if there
 //     is something to do, "esper: hint: what to do next".
 //   - Exit codes: 0 done; 1 it failed; 2 the command line was wrong; 3 what was
-//     checked is not right (verify, image, demo, preflight).
+//     checked is not right (verify, image, demo, preflight, builds log --follow).
 
 // Exit codes.
 const (

@@ -89,7 +89,7 @@ func (c *watchCommand) Run(s *streams) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	w, err := c.open(ctx, s, c.Source, data, opened, target, announce, log)
+	w, err := c.open(ctx, s, c.Source, data, opened, target, beside{announce: announce}, log)
 	if err != nil {
 		return err
 	}
@@ -128,10 +128,15 @@ func (c *watchCommand) announce(ctx context.Context, s *site.Site) error {
 	return tell.tell(ctx, []string{""}, func(string, string) {})
 }
 
-// open gets a build server ready. Opened is the site that the command was called in, or nil;
-// announce tells the devices, if it is not nil.
+// beside is what goes on beside the builds.
+type beside struct {
+	announce func(context.Context, *site.Site) error // tells a site's devices to check, if not nil
+	stale    func(*site.Site) []string               // what the site has otherwise than who serves it, if not nil
+}
+
+// open gets a build server ready. Opened is the site that the command was called in, or nil.
 func (f *followFlags) open(ctx context.Context, s *streams, source, data string, opened *site.Site, target targetFor,
-	announce func(context.Context, *site.Site) error, log *slog.Logger) (*watch.Watcher, error) {
+	others beside, log *slog.Logger) (*watch.Watcher, error) {
 	keys := f.Key
 	if len(keys) == 0 && opened != nil {
 		_, from, err := siteKey(s, opened) // better now than at the first commit
@@ -160,7 +165,7 @@ func (f *followFlags) open(ctx context.Context, s *streams, source, data string,
 	w, err := watch.Open(ctx, watch.Config{
 		Data: data, Source: source, Branch: f.Branch, Folder: folder, Every: f.Order == "every", Interval: interval, Log: log,
 		Make: func(ctx context.Context, m watch.Making) ([]pipeline.Outcome, error) {
-			return f.make(ctx, s, m, keys, target(ctx), announce)
+			return f.make(ctx, s, m, keys, target(ctx), others)
 		},
 	})
 	if errors.Is(err, watch.ErrLocked) {
@@ -194,7 +199,7 @@ func locate(source string) (where, folder string, interval time.Duration) {
 
 // make makes and announces the releases of a commit.
 func (f *followFlags) make(ctx context.Context, s *streams, m watch.Making, keyFiles []string, target pipeline.Target,
-	announce func(context.Context, *site.Site) error) ([]pipeline.Outcome, error) {
+	others beside) ([]pipeline.Outcome, error) {
 	opened, err := site.Open(m.Dir)
 	if err != nil {
 		return nil, err
@@ -215,6 +220,12 @@ func (f *followFlags) make(ctx context.Context, s *streams, m watch.Making, keyF
 	for _, failure := range preflight.Failures(err) {
 		writeSerial(m.Log, failure)
 	}
+	if err == nil && others.stale != nil {
+		if stale := others.stale(opened); len(stale) > 0 {
+			fmt.Fprintf(m.Log, "warning: in esper.toml, %s changed, and the server goes on as it was started: restart it, and with its own site up to date\n",
+				strings.Join(stale, ", "))
+		}
+	}
 	released := false
 	for _, o := range outcomes {
 		released = released || o.Version == m.Version.Name
@@ -222,9 +233,9 @@ func (f *followFlags) make(ctx context.Context, s *streams, m watch.Making, keyF
 	if !released || err != nil {
 		return outcomes, err
 	}
-	if announce == nil {
+	if others.announce == nil {
 		fmt.Fprintln(m.Log, "the server tells the devices")
-	} else if err := announce(ctx, opened); err != nil {
+	} else if err := others.announce(ctx, opened); err != nil {
 		fmt.Fprintf(m.Log, "warning: published, but the devices could not be told; they find it at their next check: %v\n", err)
 	} else {
 		fmt.Fprintln(m.Log, "told the devices")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -121,8 +123,11 @@ func (c *serveCommand) build(ctx context.Context, s *streams, running *server.Se
 	if err != nil {
 		return err
 	}
-	announce := func(ctx context.Context, _ *site.Site) error { return running.Announce(ctx) }
-	w, err := c.open(ctx, s, c.Follow, data, opened, always(running.Repository()), announce, log)
+	others := beside{
+		announce: func(ctx context.Context, _ *site.Site) error { return running.Announce(ctx) },
+		stale:    func(now *site.Site) []string { return c.stale(opened, now.Config) },
+	}
+	w, err := c.open(ctx, s, c.Follow, data, opened, always(running.Repository()), others, log)
 	if err != nil {
 		return err
 	}
@@ -138,6 +143,32 @@ func (c *serveCommand) build(ctx context.Context, s *streams, running *server.Se
 	}
 	running.Builds(w, push, hooks)
 	return nil
+}
+
+// stale names what a commit's esper.toml says otherwise than the server does, which has its
+// settings from the command line and from the site that it was started in, or nil.
+func (c *serveCommand) stale(started *site.Site, now site.Config) []string {
+	var names []string
+	differ := func(name string, differs bool) {
+		if differs {
+			names = append(names, name)
+		}
+	}
+	realm := c.Realm
+	if realm == "" && started != nil {
+		realm = started.Config.Realm
+	}
+	differ("realm", now.Realm != cmp.Or(realm, defaultRealm))
+	if started == nil {
+		return names
+	}
+	was := started.Config
+	differ("the port in mqtt.url", c.MQTT == "" && c.MQTTListen == "" && now.MQTT.Port != was.MQTT.Port)
+	differ("the user or password in mqtt.url", c.MQTT == "" && (now.MQTT.User != was.MQTT.User || now.MQTT.Password != was.MQTT.Password))
+	differ("the port in update.url", c.HTTP == "" && now.Update.Port != was.Update.Port)
+	differ("[rollout]", !reflect.DeepEqual(now.Rollouts, was.Rollouts))
+	differ("[homeassistant]", !reflect.DeepEqual(now.HomeAssistant, was.HomeAssistant))
+	return names
 }
 
 // minHookSecret is the least length of a webhook's secret, in bytes.
@@ -167,11 +198,14 @@ func (c *serveCommand) hookSecret(opened *site.Site) (string, error) {
 	return hook, nil
 }
 
+// defaultRealm is the realm of who has no site.
+const defaultRealm = "home"
+
 // config returns how the server is set up, from the command line as far as it is
 // there, else from the site.
 func (c *serveCommand) config(log *slog.Logger) (server.Config, error) {
 	config := server.Config{
-		Realm: "home", HTTPListen: ":8080", MQTTListen: ":1883", Log: log,
+		Realm: defaultRealm, HTTPListen: ":8080", MQTTListen: ":1883", Log: log,
 	}
 	data := c.Data
 	opened, err := site.Open(c.Site)

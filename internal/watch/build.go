@@ -52,12 +52,12 @@ type Build struct {
 	Error     string             `json:"error,omitempty"`
 }
 
-// Released are the device types whose published release is of this commit. After an
-// interruption the last attempt may have found some of them published by the first.
+// Released are the device types that the build published. After an interruption the last
+// attempt may have found some of them published by the first.
 func (b *Build) Released() []string {
 	var types []string
 	for _, o := range b.Types {
-		if o.Version == b.version().Name {
+		if o.Version == b.version().Name && (!o.Unchanged || b.Attempt > 1) {
 			types = append(types, o.Type)
 		}
 	}

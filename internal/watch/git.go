@@ -73,6 +73,12 @@ func openMirror(ctx context.Context, dir string) (*mirror, error) {
 	return r, r.unlock()
 }
 
+// tidy packs what has come in small pieces, if it has become much.
+func (r *mirror) tidy(ctx context.Context) error {
+	_, err := r.git(ctx, nil, "-c", "gc.auto=2000", "-c", "gc.autoDetach=false", "gc", "--auto", "--quiet")
+	return err
+}
+
 // unlock removes the locks of a git that was killed. Nobody else is at work: the caller has
 // the lock of the builds.
 func (r *mirror) unlock() error {
@@ -234,12 +240,7 @@ func (r *mirror) commit(ctx context.Context, hash string) (Commit, error) {
 
 // oneLine cuts a text from outside to what a table can show.
 func oneLine(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
+	text = printable(strings.ReplaceAll(text, "\t", " "), "")
 	if runes := []rune(text); len(runes) > 120 {
 		text = string(runes[:117]) + "..."
 	}

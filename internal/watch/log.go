@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
 )
 
 // Limits on a log, in bytes.
@@ -18,12 +19,14 @@ const (
 
 // Log is the log of a build: a file of whole lines that others read while it grows. Known
 // secrets do not get into it; that is a second line of defence, since nothing should say them.
+// Nor does what a terminal obeys: compilers quote sources, and devices say what they like.
 type Log struct {
 	mu      sync.Mutex
 	file    *os.File
 	line    []byte // that is not ended yet
 	size    int64
 	secrets []string
+	dir     string // where the commit is checked out: paths are told as its author knows them
 }
 
 // openLog opens a log to go on with.
@@ -58,7 +61,7 @@ func (l *Log) Hide(secrets ...string) {
 	slices.SortFunc(l.secrets, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
 }
 
-// Clean returns a text without the secrets.
+// Clean returns a text as it may be shown: without the secrets.
 func (l *Log) Clean(text string) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,7 +72,20 @@ func (l *Log) clean(text string) string {
 	for _, s := range l.secrets {
 		text = strings.ReplaceAll(text, s, "(secret)")
 	}
-	return text
+	if l.dir != "" {
+		text = strings.ReplaceAll(text, l.dir+string(os.PathSeparator), "")
+	}
+	return printable(text, "\n\t")
+}
+
+// printable replaces what a terminal would obey or not show, but not those characters.
+func printable(text, but string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) || strings.ContainsRune(but, r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
 }
 
 // Write adds text. What is too much is left out; that is no error.
@@ -94,7 +110,7 @@ func (l *Log) Write(p []byte) (int, error) {
 
 // put writes a line.
 func (l *Log) put(line string) error {
-	line = l.clean(strings.ToValidUTF8(strings.TrimSuffix(line, "\n"), "?")) + "\n"
+	line = l.clean(strings.TrimRight(line, "\r\n")) + "\n"
 	if l.size > maxLog {
 		return nil
 	}

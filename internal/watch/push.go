@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/cgi"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -32,11 +34,11 @@ const pushTime = 10 * time.Minute
 func (w *Watcher) Push() (http.Handler, error) {
 	git := exec.Command("git", "--exec-path")
 	git.Env = secret.Environ()
-	path, err := git.Output()
+	programs, err := git.Output()
 	if err != nil {
 		return nil, err
 	}
-	backend := filepath.Join(strings.TrimSpace(string(path)), "git-http-backend")
+	backend := filepath.Join(strings.TrimSpace(string(programs)), "git-http-backend")
 	if _, err := os.Stat(backend); err != nil {
 		return nil, err
 	}
@@ -50,7 +52,7 @@ func (w *Watcher) Push() (http.Handler, error) {
 		Stderr: debugWriter{w.log},
 	}
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if !strings.HasPrefix(r.URL.Path, PushPath+filepath.Base(w.repo.dir)+"/") {
+		if !strings.HasPrefix(r.URL.Path, PushPath+filepath.Base(w.repo.dir)+"/") || path.Clean(r.URL.Path) != r.URL.Path {
 			http.NotFound(rw, r)
 			return
 		}
@@ -67,13 +69,63 @@ func (w *Watcher) Push() (http.Handler, error) {
 		}
 		defer r.Body.Close()
 		r.Header.Del("Authorization") // or git's environment would have it
-		handler.ServeHTTP(rw, r)
-		if strings.HasSuffix(r.URL.Path, "/git-receive-pack") {
-			w.log.Info("pushed", "remote", r.RemoteAddr)
-			// Before the answer ends, so that the build is there when 'git push' is done.
-			w.follow(context.WithoutCancel(r.Context()), 0)
+		if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/git-receive-pack") {
+			handler.ServeHTTP(rw, r)
+			return
 		}
+		a := &answer{ResponseWriter: rw}
+		handler.ServeHTTP(a, r)
+		w.log.Info("pushed", "remote", r.RemoteAddr)
+		// Before the answer ends, so that the build is there when 'git push' is done.
+		w.follow(context.WithoutCancel(r.Context()), 0)
+		a.end(w.afterPush())
 	}), nil
+}
+
+// afterPush is what the author of a push is told.
+func (w *Watcher) afterPush() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	b := w.lastFollowed()
+	switch {
+	case w.unborn:
+		return fmt.Sprintf("nothing is built: there is no branch %s, which is the one that is built", w.branch)
+	case b == nil:
+		return "nothing is built: see the server's log"
+	case b.State.Ended():
+		return fmt.Sprintf("nothing is new: %s of %s was build %d, %s", b.Hash[:8], b.Branch, b.Number, b.State)
+	}
+	return fmt.Sprintf("%s of %s is build %d, %s. To follow it: esper builds log %d -f", b.Hash[:8], b.Branch, b.Number, b.State, b.Number)
+}
+
+// answer is git-receive-pack's answer to a push, to which a line for the author is added:
+// packets that begin with their length in four hexadecimal digits, the last of them a flush,
+// "0000". If the author's git can be told anything, each packet begins with the number of a
+// band, of which 2 is for people (gitprotocol-pack, "Reference Update Request").
+type answer struct {
+	http.ResponseWriter
+	start []byte // its first five bytes
+	last  []byte // its last four, which wait
+}
+
+func (a *answer) Write(p []byte) (int, error) {
+	a.start = append(a.start, p[:min(len(p), 5-len(a.start))]...)
+	all := append(a.last, p...)
+	keep := max(0, len(all)-4)
+	a.last = bytes.Clone(all[keep:])
+	if _, err := a.ResponseWriter.Write(all[:keep]); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// end writes the line and what waits.
+func (a *answer) end(line string) {
+	if len(a.start) == 5 && (a.start[4] == 1 || a.start[4] == 2) && string(a.last) == "0000" {
+		line = "esper: " + line + "\n"
+		fmt.Fprintf(a.ResponseWriter, "%04x\x02%s", len(line)+5, line)
+	}
+	a.ResponseWriter.Write(a.last) // nobody is left to tell of an error
 }
 
 // spool makes the body of a request one of known length, since CGI (RFC 3875) has no other.

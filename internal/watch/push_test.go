@@ -77,6 +77,23 @@ func TestWhatIsPushedIsBuiltIfItIsTheBranch(t *testing.T) {
 	}
 }
 
+func TestTheAuthorOfAPushIsToldWhatBecomesOfIt(t *testing.T) {
+	a, m := newAuthor(t), &maker{}
+	w, url := pushed(t, m)
+	push := func(args ...string) string { return a.git(append([]string{"push"}, args...)...) }
+	told := func(said, want string) {
+		t.Helper()
+		if !strings.Contains(said, "remote: esper: "+want) {
+			t.Errorf("%s", said)
+		}
+	}
+	hash := a.commit("one")[:8]
+	told(push(url, "main:other"), "nothing is built: there is no branch main")
+	told(push(url, "main"), hash+" of main is build 1, ")
+	expect(t, w, Published)
+	told(push(url, "main:third"), "nothing is new: "+hash+" of main was build 1, published")
+}
+
 func TestAPushThatIsTooLargeIsRefused(t *testing.T) {
 	a, m := newAuthor(t), &maker{}
 	w, url := pushed(t, m)
@@ -108,7 +125,7 @@ func TestNothingButTheRepositoryIsServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	base := strings.TrimSuffix(url, "site.git")
-	for _, path := range []string{"", "site.git", "other.git/info/refs", "site.git/../../secret", "site.git/%2e%2e/%2e%2e/secret", "site.git/config"} {
+	for _, path := range []string{"", "site.git", "other.git/info/refs", "site.git/../../secret", "site.git/%2e%2e/%2e%2e/secret", "site.git/..%2f..%2fsecret", "site.git/config"} {
 		q, err := http.NewRequest(http.MethodGet, base+path, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -118,7 +135,7 @@ func TestNothingButTheRepositoryIsServed(t *testing.T) {
 			t.Fatal(err)
 		}
 		answer.Body.Close()
-		if answer.StatusCode < 300 {
+		if answer.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %s", path, answer.Status)
 		}
 	}

@@ -64,6 +64,7 @@ type Watcher struct {
 	repo   *mirror
 	lock   *os.File
 	kept   int           // builds whose folders stay
+	time   time.Duration // that a build may take
 	look   chan struct{} // holds one when it is to look now
 	wake   chan struct{} // holds one when something was queued
 
@@ -72,13 +73,15 @@ type Watcher struct {
 	mu     sync.Mutex
 	builds []*Build // the oldest first
 	branch string   // as it is known
+	unborn bool     // there is no such branch
 	told   string   // the branches that were last said not to be followed
 }
 
 // Limits on builds.
 const (
-	maxKept     = 200 // builds whose folders stay
-	maxAttempts = 3   // that the process did not survive
+	maxKept     = 200              // builds whose folders stay
+	maxAttempts = 3                // that the process did not survive
+	maxTime     = 30 * time.Minute // for a build; a compiler can be made to compute without end
 )
 
 // Open gets a build server ready. Builds that the last process left behind are queued again.
@@ -88,7 +91,7 @@ func Open(ctx context.Context, c Config) (*Watcher, error) {
 		return nil, err
 	}
 	c.Data = data
-	w := &Watcher{config: c, log: c.Log, kept: maxKept, look: make(chan struct{}, 1), wake: make(chan struct{}, 1), branch: c.Branch}
+	w := &Watcher{config: c, log: c.Log, kept: maxKept, time: maxTime, look: make(chan struct{}, 1), wake: make(chan struct{}, 1), branch: c.Branch}
 	dir := BuildsDir(data)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -202,6 +205,9 @@ func (w *Watcher) Run(ctx context.Context) error {
 			break
 		}
 		err = w.build(ctx, b)
+		if tidy := w.repo.tidy(ctx); tidy != nil && ctx.Err() == nil {
+			w.log.Warn("the build server's repository cannot be tidied up", "error", tidy)
+		}
 	}
 	stop()
 	<-following
@@ -250,8 +256,8 @@ func (w *Watcher) lookNow(ctx context.Context) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.branch = branch
-	if head == "" {
+	w.branch, w.unborn = branch, head == ""
+	if w.unborn {
 		return w.tellOther(ctx, branch)
 	}
 	last := w.lastFollowed()
@@ -411,7 +417,12 @@ func (w *Watcher) build(ctx context.Context, b *Build) error {
 		fmt.Fprintf(log, "the server ended meanwhile; attempt %d\n", b.Attempt)
 	}
 	fmt.Fprintf(log, "build %d: commit %s, sequence %d, branch %s\n%s: %s\n", b.Number, b.Hash, b.Sequence, b.Branch, b.Author, b.Subject)
-	outcomes, err := w.make(ctx, b, log)
+	limited, cancel := context.WithTimeoutCause(ctx, w.time, fmt.Errorf("it was not done in %v", w.time))
+	defer cancel()
+	outcomes, err := w.make(limited, b, log)
+	if err != nil && limited.Err() != nil {
+		err = context.Cause(limited)
+	}
 
 	w.mu.Lock()
 	b.Types = append([]pipeline.Outcome{}, outcomes...)
@@ -478,6 +489,7 @@ func (w *Watcher) make(ctx context.Context, b *Build, log *Log) ([]pipeline.Outc
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
+	log.dir = dir
 	if err := w.repo.checkout(ctx, b.Hash, dir); err != nil {
 		return nil, err
 	}

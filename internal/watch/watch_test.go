@@ -294,6 +294,50 @@ func TestAnInterruptedBuildBeginsAgain(t *testing.T) {
 	}
 }
 
+func TestABuildThatDoesNotEndFails(t *testing.T) {
+	a, m := newAuthor(t), &maker{release: make(chan struct{})}
+	a.commit("one")
+	w, err := Open(t.Context(), newConfig(t, a.dir, m))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.time = time.Millisecond
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	if b := expect(t, w, Failed)[0]; b.Error != "it was not done in 1ms" {
+		t.Errorf("%+v", b)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// What others wrote is shown in a terminal: a commit's subject, the source that a compiler
+// quotes, a device's serial line.
+func TestWhatATerminalWouldObeyIsNotShown(t *testing.T) {
+	a, m := newAuthor(t), &maker{fails: map[string]error{}}
+	a.commit("one")
+	evil := "\x1b[2J\x1b]0;x\a\u009b1m\u202e"
+	m.fails["one"] = errors.New("a\tb" + evil)
+	a.git("commit", "--quiet", "--amend", "-m", "a"+evil+"\tb")
+	w, _ := run(t, newConfig(t, a.dir, m))
+	b := expect(t, w, Failed)[0]
+	part, err := ReadLog(w.Dir(), 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{b.Subject, b.Error, part.Text} {
+		if strings.ContainsAny(text, "\x1b\a\u009b\u202e") || !strings.Contains(text, "\ufffd") {
+			t.Errorf("%q", text)
+		}
+	}
+	if !strings.Contains(b.Error, "a\tb") {
+		t.Errorf("%q", b.Error)
+	}
+}
+
 func TestOnlyOneBuildsInAFolder(t *testing.T) {
 	a, m := newAuthor(t), &maker{}
 	a.commit("one")
