@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -365,9 +366,15 @@ func (s *Server) broker(ctx context.Context) (broker.Client, error) {
 // webServer is the HTTP server, with limits for clients that are slow or worse. An
 // image takes a device on a bad link a minute or two.
 func (s *Server) webServer() *http.Server {
+	secure := s.config.TLS.Clone()
+	if secure != nil && !slices.Contains(secure.NextProtos, "h2") {
+		// Else HTTP/2 is offered but not served: plain HTTP, which is the same server and starts
+		// first, sets it up only if it is named.
+		secure.NextProtos = append(secure.NextProtos, "h2", "http/1.1")
+	}
 	return &http.Server{
 		Handler:           s.routes(),
-		TLSConfig:         s.config.TLS,
+		TLSConfig:         secure,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      5 * time.Minute,

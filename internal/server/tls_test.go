@@ -12,7 +12,9 @@ import (
 
 // Over TLS the server answers the same, and devices still have plain HTTP.
 func TestTheSameOverTLS(t *testing.T) {
-	model := httptest.NewTLSServer(nil) // has a certificate, and a client that trusts it
+	model := httptest.NewUnstartedServer(nil) // has a certificate, and a client that trusts it
+	model.EnableHTTP2 = true                  // as browsers, curl and our own commands speak it
+	model.StartTLS()
 	defer model.Close()
 	c := config(t)
 	c.HTTPSListen = "127.0.0.1:0"
@@ -36,6 +38,9 @@ func TestTheSameOverTLS(t *testing.T) {
 		}
 		defer a.Body.Close()
 		io.Copy(io.Discard, a.Body)
+		if a.ProtoMajor != 2 {
+			t.Errorf("%s: answered in %s", path, a.Proto)
+		}
 		return a.StatusCode
 	}
 	for path, want := range map[string]int{"/api/devices": 200, "/firmware/socket.version": 404, "/healthz": 200} {
