@@ -72,6 +72,10 @@ func (c *historyCommand) Run(s *streams) error {
 	if c.JSON {
 		return printJSON(s, events)
 	}
+	if len(events) == 0 {
+		s.note("nothing like that has happened")
+		return nil
+	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TIME\tDEVICE\tWHAT\tBEFORE\tNOW\tRELEASE\tERROR")
 	for _, e := range events {
@@ -86,6 +90,10 @@ func (c *historyCommand) Run(s *streams) error {
 
 // printUpdates prints a table of updates.
 func printUpdates(s *streams, updates []fleet.Update) error {
+	if len(updates) == 0 {
+		s.note("no update has been seen")
+		return nil
+	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "BEGAN\tDEVICE\tFROM\tTO\tSTATE\tTOOK\tERROR")
 	for _, u := range updates {

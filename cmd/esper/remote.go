@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -36,7 +37,7 @@ func (f *serverFlags) url() (*url.URL, error) {
 	if f.Server != "" {
 		u, err := url.Parse(f.Server)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" {
-			return nil, fmt.Errorf("server %q should be http://host:port", f.Server)
+			return nil, fmt.Errorf("server %q should be http://host:port or https://host", f.Server)
 		}
 		return u, nil
 	}
@@ -91,7 +92,12 @@ func serverAdvice(err error) string {
 	var unreachable *client.UnreachableError
 	var foreign *client.ForeignError
 	var problem *client.Problem
+	var untrusted *tls.CertificateVerificationError
 	switch {
+	case errors.As(err, &untrusted):
+		return "this computer does not trust the server's certificate for that name; if it is of your own authority, SSL_CERT_FILE=root.pem names that"
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return "there it speaks no TLS: ask http://…, or the port of 'esper serve --https'"
 	case errors.As(err, &unreachable):
 		return "is it running? 'esper serve' in the site's folder starts one; --server names another"
 	case errors.As(err, &foreign):

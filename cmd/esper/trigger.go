@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -25,8 +26,8 @@ It returns when the broker has acknowledged; whether a device is there to hear i
 it does then, 'esper devices' tells.
 
 If mqtt.url in esper.toml has a user and password, these are the devices', which may not tell
-others anything. Then the server is asked to tell them; or, with --mqtt, any broker is told
-directly. At the broker of 'esper serve' that takes an API token: mqtt://NAME:TOKEN@host.`
+others anything. Then, or with --server, the server is asked to tell them; with --mqtt any
+broker is told directly. At the broker of 'esper serve' that takes an API token: mqtt://NAME:TOKEN@host.`
 }
 
 // Validate checks the command line.
@@ -50,7 +51,11 @@ func (c *triggerCommand) Run(s *streams) error {
 	if c.All {
 		ids = []string{""}
 	}
-	return c.tell(ctx, ids, func(topic, where string) { s.note("published %s at %s", topic, where) })
+	done := func(topic, where string) { s.note("published %s at %s", topic, where) }
+	if c.Server != "" && c.MQTT == "" { // which knows the broker, also from where there is no site
+		return c.tellByServer(ctx, cmp.Or(c.Realm, "<realm>"), ids, done)
+	}
+	return c.tell(ctx, ids, done)
 }
 
 // tellFlags say by whom devices are told to look for a release.

@@ -237,7 +237,7 @@ func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, from source, who 
 	}
 	if !g.recordRefusal(r.Context(), from, entry) {
 		w.Header().Set("Retry-After", "6")
-		Problem(w, http.StatusTooManyRequests, "too many requests were refused that came from there")
+		Problem(w, http.StatusTooManyRequests, "too many requests from this address were refused; a token that is right is let in all the same")
 		return
 	}
 	if entry.Status == http.StatusUnauthorized {

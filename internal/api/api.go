@@ -66,7 +66,7 @@ func Handler(c Config) http.Handler {
 	mux.HandleFunc(Path, func(w http.ResponseWriter, r *http.Request) {
 		access.Problem(w, http.StatusNotFound, "there is no "+r.Method+" "+r.URL.Path+"; "+Path+"openapi.json lists what there is")
 	})
-	return c.Guard.Protect(mux)
+	return c.Guard.Protect(textOnly(mux))
 }
 
 // register adds the operations to a multiplexer and to their description, which it returns.

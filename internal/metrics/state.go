@@ -29,7 +29,7 @@ var (
 	atRisk    = description("rollout_at_risk_devices", "Devices that were told of the release and are not heard of since.", "type")
 	waiting   = description("rollout_waiting_devices", "Devices online that have yet to be told of the release.", "type")
 	failed    = description("rollout_failed_devices", "Failures since the stage began.", "type")
-	confirmed = description("rollout_confirmed_devices", "Devices that reported to run the release, in all stages.", "type")
+	confirmed = description("rollout_confirmed_devices", "Devices that run the release, and are not on trial.", "type")
 
 	connected     = description("broker_up", "1 if the server can reach the broker.")
 	connections   = description("broker_connections", "Clients that are logged in.")

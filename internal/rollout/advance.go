@@ -14,10 +14,13 @@ import "time"
 func Advance(s State, fleet []Device, now time.Time) (State, []Device, []Event) {
 	var changed []Device
 	var events []Event
-	s.AtRisk = 0 // counted anew, so that no lost message skews it for long
+	s.AtRisk, s.Confirmed = 0, 0 // counted anew, so that no lost message skews them for long
 	for _, d := range fleet {
-		if d.Last.open() && d.Last.of(s) {
+		switch {
+		case d.Last.open() && d.Last.of(s):
 			s.AtRisk++
+		case d.confirmed(s.Release.Version):
+			s.Confirmed++
 		}
 	}
 	for _, d := range fleet {

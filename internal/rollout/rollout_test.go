@@ -422,3 +422,21 @@ func TestAStateOutlivesJSON(t *testing.T) {
 		t.Errorf("%+v\n%+v\n%+v\n%+v", s, s2, d, d2)
 	}
 }
+
+// However they came to run it: with the roll-out, before it, or over the serial line.
+func TestADeviceThatRunsTheReleaseIsCounted(t *testing.T) {
+	s := staged(Plan{Stages: []Stage{{Percent: 100}}})
+	runs := func(d *Device) { d.Running, d.Sequence = "v2", 2 }
+	ended := func(as TryState) func(*Device) { return func(d *Device) { d.Last = Try{Release: "v2", State: as} } }
+	fleet := []Device{
+		device("000001", runs), device("000002", runs, ended(TryConfirmed)),
+		device("000003", runs, ended(TryOffered)), device("000004", runs, ended(TryFailed)), device("000005"),
+	}
+	s, _, _ = Advance(s, fleet, start)
+	if s.Confirmed != 2 {
+		t.Errorf("%d of 2", s.Confirmed)
+	}
+	if again, _, _ := Advance(s, fleet, start); again.Confirmed != 2 {
+		t.Errorf("%d of 2, when they are counted again", again.Confirmed)
+	}
+}

@@ -23,7 +23,7 @@ type State struct {
 
 	AtRisk    int         `json:"at_risk"`          // devices that were told of the release and are not heard of since
 	Waiting   int         `json:"waiting"`          // devices online that have yet to be told of it, when time passed last
-	Confirmed int         `json:"confirmed"`        // devices that reported to run it, in all stages
+	Confirmed int         `json:"confirmed"`        // devices that run it, when time passed last; not those on trial
 	Failed    int         `json:"failed"`           // failures since the stage began
 	Proven    bool        `json:"proven"`           // a device has confirmed since the stage began
 	Recent    []time.Time `json:"recent,omitempty"` // of the offers that count for the rate
@@ -86,6 +86,12 @@ func (t Try) of(s State) bool { return t.Number == s.Number && t.Release == s.Re
 
 // failed says whether the device failed with a release.
 func (t Try) failed(version string) bool { return t.State == TryFailed && t.Release == version }
+
+// confirmed says whether the device runs a release, by whatever way it came to it, and neither
+// tries it out nor has failed with it.
+func (d Device) confirmed(version string) bool {
+	return version != "" && d.Running == version && (d.Last.Release != version || d.Last.State == TryConfirmed)
+}
 
 // Failure is why a try failed.
 type Failure string

@@ -286,6 +286,10 @@ func TestAPISaysWhatIsWrong(t *testing.T) {
 		{"POST", "devices/00c0de/pin", "", 400, "body"},
 		{"PUT", "devices/00c0de/labels", `{"group":"a b"}`, 422, "not a label"},
 		{"PUT", "devices/00c0de/labels", `{"colour":"red"}`, 422, "colour"},
+		{"PATCH", "devices/00c0de/labels", `{"untag":["\u0000"]}`, 422, "not a label"},
+		{"GET", "devices?search=%00", "", 400, "NUL"},
+		{"GET", "devices?group=%ff", "", 400, "UTF-8"},
+		{"GET", "rollouts/%00/history", "", 400, "NUL"},
 		{"DELETE", "devices/00beef", "", 404, "no such device"},
 		{"DELETE", "devices/00c0de", "", 409, "is online"},
 	} {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -77,7 +78,7 @@ func (c LabelChange) check() error {
 	if c.Group != nil && *c.Group != "" && !isLabel(*c.Group) {
 		return fmt.Errorf("%w: %q; a group is 1 to %d of a-z, 0-9, - and _", ErrLabel, *c.Group, maxLabel)
 	}
-	for _, tag := range c.Tag {
+	for _, tag := range slices.Concat(c.Tag, c.Untag) {
 		if !isLabel(tag) {
 			return fmt.Errorf("%w: %q; a tag is 1 to %d of a-z, 0-9, - and _", ErrLabel, tag, maxLabel)
 		}
