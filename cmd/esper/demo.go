@@ -178,7 +178,7 @@ func (d *demo) makeSite(ctx context.Context, dir string) error {
 		return err
 	}
 	d.running.Go(func() { d.finished = d.server.Run(ctx) })
-	d.step(began, "serving MQTT at %s, firmware at %s", ports[1], d.site.Config.Update.URL)
+	d.step(began, "serving MQTT at %s, firmware at %s, the dashboard at %s", ports[1], d.site.Config.Update.URL, d.dashboard())
 	return nil
 }
 
@@ -455,14 +455,17 @@ func (d *demo) summary(first, second site.Version) error {
 	return nil
 }
 
+// dashboard is where a browser finds the dashboard.
+func (d *demo) dashboard() string { return "http://" + d.server.HTTPAddr().String() + "/" }
+
 // keep goes on until it is interrupted.
 func (d *demo) keep(ctx context.Context) {
 	fmt.Fprintf(d.out, `
-The devices go on until Ctrl-C. In another terminal:
+The devices go on until Ctrl-C. Watch them at %s, or in another terminal:
   cd %s
   esper devices --watch
   edit devices/socket/socket.cpp; git commit -a -m 'Another change'; esper release
-`, d.site.Dir)
+`, d.dashboard(), d.site.Dir)
 	<-ctx.Done()
 	fmt.Fprintf(d.out, "\nThe site stays in %s\n", d.site.Dir)
 }

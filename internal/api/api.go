@@ -12,6 +12,7 @@ import (
 	"path"
 	"reflect"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -55,7 +56,8 @@ type Config struct {
 // api answers requests.
 type api struct {
 	Config
-	telling delayed
+	telling  delayed
+	contents sync.Map // ReleaseContent by releaseName
 }
 
 // Handler answers everything under [Path], to whom the guard lets in.

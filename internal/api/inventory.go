@@ -28,7 +28,7 @@ type DeviceQuery struct {
 	Presence  string          `query:"presence" enum:"ONLINE,OFFLINE,SILENT" doc:"only devices that are there, that are not, or that say to be and are silent"`
 	OldBoot   uint32          `query:"old_boot" doc:"with old-bootloader: the oldest that is good; else the newest that any device has"`
 	Search    string          `query:"search" maxLength:"100" doc:"a part of id, name, group, type, version or a tag, in any case"`
-	Sort      store.Order     `query:"sort" enum:"type,-type,id,-id,name,-name,group,-group,version,-version,presence,-presence,seen,-seen" default:"type" doc:"with a - in front, the other way round"`
+	Sort      store.Order     `query:"sort" enum:"type,-type,id,-id,name,-name,group,-group,version,-version,presence,-presence,seen,-seen,signal,-signal" default:"type" doc:"with a - in front, the other way round"`
 	Limit     int             `query:"limit" minimum:"0" maximum:"100000" doc:"at most so many; 0: all"`
 	Offset    int             `query:"offset" minimum:"0" maximum:"100000" doc:"with a limit: without the first so many"`
 }
@@ -77,15 +77,6 @@ type labels struct {
 	Name  string   `json:"name,omitempty" doc:"at most 64 bytes"`
 	Group string   `json:"group,omitempty" doc:"a-z, 0-9, - and _"`
 	Tags  []string `json:"tags,omitempty" nullable:"false" doc:"each of a-z, 0-9, - and _"`
-}
-
-// Release is a release that is kept.
-type Release struct {
-	Type     string `json:"type"`
-	Version  string `json:"version"`
-	Sequence uint32 `json:"sequence"`
-	Newest   bool   `json:"newest" doc:"it was published last"`
-	General  bool   `json:"general" doc:"it is generally available"`
 }
 
 func (a *api) registerInventory(on huma.API) {
@@ -214,20 +205,4 @@ func (a *api) label(ctx context.Context, id string, change store.LabelChange) (D
 	}
 	a.Live.Changed(id)
 	return a.device(ctx, id)
-}
-
-func (a *api) releases() ([]Release, error) {
-	entries, err := a.Repository.List()
-	if err != nil {
-		return nil, err
-	}
-	general := map[string]string{}
-	for _, s := range a.Conductor.Rollouts() {
-		general[s.Type] = s.General.Version
-	}
-	kept := make([]Release, len(entries))
-	for i, e := range entries {
-		kept[i] = Release{e.Type, e.Version, e.Sequence, e.Current, e.Version == general[e.Type]}
-	}
-	return kept, nil
 }

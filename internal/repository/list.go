@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"esper/internal/release"
 )
@@ -14,6 +15,7 @@ type Entry struct {
 	Type, Version string
 	Sequence      uint32
 	Current       bool // it is the one that is served to who names no version
+	Published     time.Time
 }
 
 // List returns the releases that are kept. It reads only their version files.
@@ -37,7 +39,8 @@ func (r *Repository) List() ([]Entry, error) {
 				continue
 			}
 			path := filepath.Join(r.dir, releasesDir, deviceType, folder.Name())
-			text, err := os.ReadFile(filepath.Join(path, release.VersionFileName(deviceType)))
+			file := filepath.Join(path, release.VersionFileName(deviceType))
+			text, err := os.ReadFile(file)
 			if found, err := exists(err); err != nil {
 				return nil, fmt.Errorf("list repository: %w", err)
 			} else if !found {
@@ -47,7 +50,11 @@ func (r *Repository) List() ([]Entry, error) {
 			if err != nil {
 				return nil, fmt.Errorf("list repository: %s: %w", path, err)
 			}
-			entries = append(entries, Entry{Type: deviceType, Version: v.Version, Sequence: v.Sequence, Current: path == current})
+			written, err := os.Stat(file)
+			if err != nil {
+				return nil, fmt.Errorf("list repository: %w", err)
+			}
+			entries = append(entries, Entry{Published: written.ModTime(), Type: deviceType, Version: v.Version, Sequence: v.Sequence, Current: path == current})
 		}
 	}
 	return entries, nil

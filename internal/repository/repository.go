@@ -98,6 +98,15 @@ func (r *Repository) Current(deviceType string) (*release.Release, error) {
 	return release.Read(folder, deviceType)
 }
 
+// Release reads a release of a device type that is kept. It is not: fs.ErrNotExist.
+func (r *Repository) Release(deviceType, version string) (*release.Release, error) {
+	folder, err := r.folder(deviceType, version)
+	if err != nil {
+		return nil, err
+	}
+	return release.Read(folder, deviceType)
+}
+
 // Newest reads the version file of the release of a device type that was published last.
 // There is none: fs.ErrNotExist.
 func (r *Repository) Newest(deviceType string) (release.VersionFile, error) {

@@ -195,6 +195,7 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 	}()
 	s.log.Info("serving firmware", "url", "http://"+s.http.Addr().String()+FirmwarePath, "folder", s.repository.Dir())
+	s.log.Info("dashboard", "url", fmt.Sprintf("http://127.0.0.1:%d/", s.HTTPAddr().Port))
 	if s.https != nil {
 		go func() {
 			if err := web.ServeTLS(s.https, "", ""); !errors.Is(err, http.ErrServerClosed) {

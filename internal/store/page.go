@@ -19,6 +19,7 @@ var orders = map[Order]string{
 	"version":  "d.sequence",
 	"presence": "CASE WHEN d.status = 'ONLINE' AND d.silent THEN 'SILENT' ELSE d.status END",
 	"seen":     "d.seen",
+	"signal":   "coalesce(d.rssi, 0)", // the weakest first, and last who did not say
 }
 
 // page is the end of a statement that asks for a part of the devices, in their order.

@@ -87,9 +87,9 @@ function adoption(points, whole, version) {
   return [chart(`Devices on ${version} over time: ${many(last.on_release, "device")} of ${number(whole)} now`, [
     { name: "On the release", kind: "good", points: line("on_release") },
     { name: "Failed", kind: "bad", points: line("failed") },
-    { name: "At it", kind: "busy", points: line("offered") },
+    { name: "Told of it", kind: "busy", points: line("offered") },
   ], whole),
-  h("details", null, h("summary", null, "As a table"), table("Adoption over time", [["Time", (p) => ago(p.at)], ["On the release", (p) => number(p.on_release)], ["Failed", (p) => number(p.failed)], ["At it", (p) => number(p.offered)]], points.slice(-50), (p) => p.at))];
+  h("details", null, h("summary", null, "As a table"), table("Adoption over time", [["Time", (p) => ago(p.at)], ["On the release", (p) => number(p.on_release)], ["Failed", (p) => number(p.failed)], ["Told of it", (p) => number(p.offered)]], points.slice(-50), (p) => p.at))];
 }
 
 const kinds = {

@@ -1,0 +1,1 @@
+UPDATE devices SET rssi = -61 WHERE id = '00c0de';
