@@ -85,7 +85,7 @@ func (c *buildCommand) writeRelease(r *build.Result) error {
 		if err != nil {
 			return err
 		}
-		if err := release.WriteUnsigned(c.Release, images); err != nil {
+		if err := release.WriteUnsigned(c.Release, images, r.Toolchain); err != nil {
 			return err
 		}
 	}

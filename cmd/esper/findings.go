@@ -32,6 +32,9 @@ func (f finding) print(out io.Writer) {
 				fmt.Fprintf(w, "  signature %d\t%s...\n", slot, signature[:16])
 			}
 		}
+		if d.Toolchain != "" {
+			fmt.Fprintf(w, "  built with\t%s\n", d.Toolchain)
+		}
 	case flashDetails:
 		d.print(w)
 	}

@@ -44,6 +44,7 @@ type versionDetails struct {
 	Version    string                `json:"version"`
 	Sequence   uint32                `json:"sequence"`
 	Signatures [image.Slots][]string `json:"signatures"` // by slot
+	Toolchain  string                `json:"toolchain,omitempty"`
 }
 
 type flashDetails struct {
@@ -130,7 +131,7 @@ func inspectVersionFile(content []byte) finding {
 		f.Error = err.Error()
 		return f
 	}
-	details := versionDetails{Version: parsed.Version, Sequence: parsed.Sequence}
+	details := versionDetails{Version: parsed.Version, Sequence: parsed.Sequence, Toolchain: parsed.Toolchain}
 	for slot, signatures := range parsed.Signatures {
 		for _, signature := range signatures {
 			details.Signatures[slot] = append(details.Signatures[slot], hex.EncodeToString(signature[:]))

@@ -38,13 +38,25 @@ func (c *verifyCommand) rebuild(ctx context.Context, s *streams, dir string, v *
 			return err
 		}
 		v.Verified, v.Error = false, "rebuilt to other bytes: "+different.Error()
-		s.note("%s: rebuilt with %s; another compiler, ESPer or secret than that of the release gives other bytes", v.Type, toolchain)
+		s.note("%s: %s", v.Type, whyDifferent(release.ToolchainText(toolchain), r.Toolchain))
 	case errors.Is(err, site.ErrNoCommit):
 		return hint(fmt.Errorf("%s: %w", v.Type, err), "git fetch, perhaps; a release whose version was given by hand has no commit")
 	case err != nil:
 		return fmt.Errorf("%s: build it again: %w", v.Type, buildHint(err))
 	}
 	return nil
+}
+
+// whyDifferent says why a release that is built again may be another, by what the compilers of now
+// and then call themselves.
+func whyDifferent(now, then string) string {
+	switch then {
+	case "":
+		return fmt.Sprintf("rebuilt with %s; another compiler, ESPer or secret than that of the release gives other bytes", now)
+	case now:
+		return fmt.Sprintf("rebuilt with the compiler of the release, %s; another ESPer or secret gives other bytes", now)
+	}
+	return fmt.Sprintf("rebuilt with %s, but the release with %s: that alone gives other bytes", now, then)
 }
 
 // fetchReleases downloads the current releases of device types from a server into a

@@ -46,6 +46,7 @@ type Result struct {
 	BootloaderELF string       // of the linked program
 	Compiled      []string     // the sources that were compiled anew, in no order
 	Linked        []string     // the programs that were linked anew, in no order
+	Toolchain     string       // what the compiler calls itself
 }
 
 // TypeResult is the firmware of one device type.
@@ -110,6 +111,7 @@ func Build(ctx context.Context, s *site.Site, o Options) (*Result, error) {
 	result := &Result{
 		Bootloader:    filepath.Join(o.Dir, BootloaderFile),
 		BootloaderELF: filepath.Join(o.Dir, bootloaderELF),
+		Toolchain:     b.toolchain.name,
 	}
 	result.Types = make([]TypeResult, len(types))
 	for i, t := range types {

@@ -189,6 +189,7 @@ func Sign(ctx context.Context, s *site.Site, keys []ed25519.PrivateKey, o build.
 		if err != nil {
 			return nil, fmt.Errorf("sign %s: %w", t.Name, err)
 		}
+		r.Toolchain = release.ToolchainText(result.Toolchain)
 		releases = append(releases, r)
 	}
 	for _, r := range releases {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/google/renameio/v2"
 
@@ -28,8 +29,8 @@ var ErrManifest = errors.New("the images are not those of the manifest")
 func ManifestName(deviceType string) string { return deviceType + manifestExtension }
 
 // WriteUnsigned writes the images of a device type and their manifest into a folder, for
-// [SignFolder]. A version file of an earlier release is removed.
-func WriteUnsigned(dir string, images [image.Slots][]byte) error {
+// [SignFolder], with what the compiler calls itself. A version file of an earlier release is removed.
+func WriteUnsigned(dir string, images [image.Slots][]byte, toolchain string) error {
 	r, texts, err := unsigned(images)
 	if err != nil {
 		return err
@@ -42,7 +43,16 @@ func WriteUnsigned(dir string, images [image.Slots][]byte) error {
 	if err := writeImages(dir, r.Type, images); err != nil {
 		return err
 	}
-	return renameio.WriteFile(filepath.Join(dir, ManifestName(r.Type)), bytes.Join(texts[:], nil), 0o644)
+	return renameio.WriteFile(filepath.Join(dir, ManifestName(r.Type)), manifest(texts, toolchain), 0o644)
+}
+
+// manifest returns the manifest with the texts to be signed.
+func manifest(texts [image.Slots][]byte, toolchain string) []byte {
+	text := bytes.Join(texts[:], nil)
+	if toolchain = ToolchainText(toolchain); toolchain != "" {
+		text = fmt.Appendf(text, "%s %s\n", toolchainKey, toolchain)
+	}
+	return text
 }
 
 // ListUnsigned returns the device types that have a manifest in a folder, sorted.
@@ -55,7 +65,7 @@ func SignFolder(dir, deviceType string, private ...ed25519.PrivateKey) (*Release
 	if err := image.CheckDeviceType(deviceType); err != nil {
 		return nil, err
 	}
-	manifest, err := readFile(filepath.Join(dir, ManifestName(deviceType)), maxManifest)
+	found, err := readFile(filepath.Join(dir, ManifestName(deviceType)), maxManifest)
 	if err != nil {
 		return nil, err
 	}
@@ -70,8 +80,13 @@ func SignFolder(dir, deviceType string, private ...ed25519.PrivateKey) (*Release
 	if r.Type != deviceType {
 		return nil, fmt.Errorf("%w: %s, not %s", ErrWrongDevice, r.Type, deviceType)
 	}
-	if !bytes.Equal(manifest, bytes.Join(texts[:], nil)) {
+	// Of the manifest the toolchain alone is not known yet: with it all must be as it was written.
+	_, toolchain, _ := strings.Cut(strings.TrimSuffix(string(found), "\n"), "\n"+toolchainKey+" ")
+	if !bytes.Equal(found, manifest(texts, toolchain)) {
 		return nil, ErrManifest
 	}
-	return Sign(images, private...)
+	if r, err = Sign(images, private...); err == nil {
+		r.Toolchain = toolchain
+	}
+	return r, err
 }

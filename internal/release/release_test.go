@@ -401,6 +401,13 @@ func TestAMalformedVersionFileIsRefused(t *testing.T) {
 			}
 		})
 	}
+	largest := VersionFile{Version: strings.Repeat("v", 32), Sequence: 1<<32 - 1, Toolchain: ToolchainText(strings.Repeat("x", 999))}
+	for slot := range largest.Signatures {
+		largest.Signatures[slot] = make([]Signature, MaxSigners)
+	}
+	if _, err := ParseVersionFile(largest.Marshal()); err != nil || len(largest.Toolchain) != MaxToolchain {
+		t.Errorf("the largest that is written: %v", err)
+	}
 	longest := literal + "key " + strings.Repeat("x", 1024-len(literal)-5) + "\n"
 	if _, err := ParseVersionFile([]byte(longest)); err != nil {
 		t.Errorf("%d bytes: %v", len(longest), err)
@@ -410,8 +417,9 @@ func TestAMalformedVersionFileIsRefused(t *testing.T) {
 func TestAnyVersionFileWrittenIsRead(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := VersionFile{
-			Version:  rapid.StringMatching(`[A-Za-z0-9._+-]{1,32}`).Draw(t, "version"),
-			Sequence: rapid.Uint32().Draw(t, "sequence"),
+			Version:   rapid.StringMatching(`[A-Za-z0-9._+-]{1,32}`).Draw(t, "version"),
+			Sequence:  rapid.Uint32().Draw(t, "sequence"),
+			Toolchain: ToolchainText(rapid.String().Draw(t, "toolchain")),
 		}
 		for slot := range v.Signatures {
 			for _, s := range rapid.SliceOfN(rapid.SliceOfN(rapid.Byte(), 64, 64), 1, MaxSigners).Draw(t, "signatures") {
@@ -427,6 +435,7 @@ func TestAnyVersionFileWrittenIsRead(t *testing.T) {
 func FuzzParseVersionFile(f *testing.F) {
 	f.Add([]byte(literal))
 	f.Add([]byte(literal + "future 1"))
+	f.Add([]byte(literal + "toolchain g++ (Debian) 12.2.0\ntoolchain " + strings.Repeat("x", 200)))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		v, err := ParseVersionFile(text)
 		if err != nil {

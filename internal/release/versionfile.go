@@ -30,6 +30,21 @@ type VersionFile struct {
 	Version    string
 	Signatures [image.Slots][]Signature // for each slot 1 to MaxSigners
 	Sequence   uint32
+	Toolchain  string // what the compiler called itself; empty: unknown. No signature covers it.
+}
+
+// MaxToolchain is how much of a compiler's name a release says, in bytes.
+const MaxToolchain = 100
+
+// ToolchainText is what a release says of a compiler that calls itself so.
+func ToolchainText(name string) string {
+	name = strings.Map(func(c rune) rune {
+		if c < ' ' || c > '~' {
+			return '?'
+		}
+		return c
+	}, name)
+	return name[:min(len(name), MaxToolchain)]
 }
 
 // Marshal returns the version file's text. Each slot must have a signature.
@@ -40,11 +55,17 @@ func (v VersionFile) Marshal() []byte {
 			text = fmt.Appendf(text, "%s%d %x\n", furtherSignature, slot, further)
 		}
 	}
+	if v.Toolchain != "" {
+		text = fmt.Appendf(text, "%s %s\n", toolchainKey, v.Toolchain)
+	}
 	return text
 }
 
 // furtherSignature is the key of a further signature, before the slot.
 const furtherSignature = "signature"
+
+// toolchainKey is the key of the compiler's name.
+const toolchainKey = "toolchain"
 
 // add parses a signature for a slot.
 func (v *VersionFile) add(slot int, text string) error {
@@ -94,6 +115,11 @@ func ParseVersionFile(text []byte) (VersionFile, error) {
 		case furtherSignature + "0", furtherSignature + "1":
 			if err := v.add(int(key[len(furtherSignature)]-'0'), value); err != nil {
 				return v, malformed("line %d: %v", 4+i, err)
+			}
+			continue
+		case toolchainKey: // the first counts; nothing depends on it
+			if v.Toolchain == "" {
+				v.Toolchain = ToolchainText(value)
 			}
 			continue
 		case "sequence":
