@@ -44,12 +44,17 @@ const kinds = ["hello", "device", "device-removed", "rollout", "release", "featu
 
 // live calls happened for each event, and changed with whether there is a connection. After a gap
 // there is a hello, upon which everything is to be read again. It returns how to end it.
+//
+// A page that nobody sees has no connection: a browser makes only six to a server (with HTTP/1.1),
+// and the seventh tab would wait for ever.
 export function live(happened, changed) {
   let source;
   let timer;
   let wait = 500;
   let ended = false;
   const open = () => {
+    clearTimeout(timer);
+    source?.close();
     source = new EventSource("/api/events");
     for (const kind of kinds) {
       source.addEventListener(kind, (event) => {
@@ -73,10 +78,24 @@ export function live(happened, changed) {
       wait = Math.min(wait * 2, 10000);
     };
   };
+  const seen = () => {
+    if (document.hidden) {
+      clearTimeout(timer);
+      source.close();
+    } else open();
+  };
+  const leave = () => source.close();
+  const again = (event) => event.persisted && open(); // back from the browser's cache of pages
+  document.addEventListener("visibilitychange", seen);
+  addEventListener("pagehide", leave);
+  addEventListener("pageshow", again);
   open();
   return () => {
     ended = true;
     clearTimeout(timer);
     source.close();
+    document.removeEventListener("visibilitychange", seen);
+    removeEventListener("pagehide", leave);
+    removeEventListener("pageshow", again);
   };
 }
