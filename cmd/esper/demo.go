@@ -174,6 +174,7 @@ func (d *demo) makeSite(ctx context.Context, dir string) error {
 	if err := makeDataDir(filepath.Join(home, dataDir)); err != nil {
 		return err
 	}
+	config.Trusted = d.site.Config.Update.Keys
 	if d.server, err = server.Open(config); err != nil {
 		return err
 	}

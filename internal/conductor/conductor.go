@@ -185,8 +185,12 @@ func (k *Conductor) state(deviceType string, now time.Time) rollout.State {
 	return s
 }
 
-// set notes a state and tells what happened.
+// set notes a state and tells what happened. Of types that nothing was published for there is
+// no state: a device can say to be of any.
 func (k *Conductor) set(s rollout.State, events []rollout.Event) {
+	if s.Release.Version == "" {
+		return
+	}
 	if !reflect.DeepEqual(s, k.states[s.Type]) {
 		k.states[s.Type] = s
 		k.dirty.states[s.Type] = true

@@ -309,3 +309,17 @@ func BenchmarkVersionFileRequests(b *testing.B) {
 		})
 	}
 }
+
+// A device can say to be of any type, and of another one each time.
+func TestTypesThatNothingWasPublishedForAreNotKept(t *testing.T) {
+	s := newSite(t, canaryFirst)
+	s.publish("v1", 1)
+	for i := range 50 {
+		info := &fleet.Info{Device: fmt.Sprintf("type%d", i), ChipID: "000007"}
+		info.Version.ESPer = "v1"
+		s.conductor.Report(fleet.Device{ID: "000007", Status: fleet.Online, Info: info})
+	}
+	if n := len(s.conductor.Rollouts()); n != 1 {
+		t.Errorf("%d roll-outs are kept, of which one is real", n)
+	}
+}

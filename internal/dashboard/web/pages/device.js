@@ -38,8 +38,8 @@ export function view(data, state, context, id) {
       h("h1", null, d.name || d.id, " ", badge(presences[presence(d)] ?? presences[""]), update(d.update)),
       actions(data, context, id)),
     h("div", { class: "columns" },
-      h("div", null, firmware(d), now(d)),
-      h("div", null, features(data, context, id), history(data, state, context))),
+      h("div", null, firmware(d), features(data, context, id), history(data, state, context)),
+      now(d)),
   ];
 }
 

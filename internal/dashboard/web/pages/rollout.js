@@ -104,7 +104,7 @@ function history(events) {
     ["When", (e) => ago(e.at)],
     ["What", (e) => kinds[e.kind] ?? e.kind],
     ["Release", (e) => code(e.release)],
-    ["Stage", (e) => String(e.stage + 1)],
+    ["Stage", (e) => /stage|approv|device/.test(e.kind) ? String(e.stage + 1) : ""],
     ["Device", (e) => e.device ? link("/devices/" + e.device, e.device) : ""],
     ["Why, who", (e) => [e.failure, e.by && ` by ${e.by}`]],
   ], events.slice(-200).reverse(), (e) => e.at + e.kind + (e.device ?? ""));
