@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -197,16 +198,27 @@ func shortenTrial(config string) error {
 	return os.WriteFile(config, bytes.Replace(text, before, after, 1), 0o644)
 }
 
+// The ports to choose from. Not those that the system gives to connections: one could have a
+// chosen port before the server does.
+const (
+	firstPort = 10000
+	lastPort  = 32767
+)
+
 // freePorts returns loopback addresses at which nothing listens.
 func freePorts(n int) ([]string, error) {
 	var addresses []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for tries := 0; len(addresses) < n; tries++ {
+		address := fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(lastPort-firstPort+1))
+		l, err := net.Listen("tcp", address)
+		if err != nil && tries < 100 {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
 		defer l.Close() // only when all are chosen, so that they differ
-		addresses = append(addresses, l.Addr().String())
+		addresses = append(addresses, address)
 	}
 	return addresses, nil
 }

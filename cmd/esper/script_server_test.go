@@ -19,18 +19,20 @@ import (
 // scriptAddress sets variables to loopback addresses that nobody listens at:
 // address NAME...
 func scriptAddress(ts *testscript.TestScript, neg bool, args []string) {
-	for _, name := range args {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		ts.Check(err)
-		defer l.Close() // so that they differ
-		ts.Setenv(name, l.Addr().String())
+	addresses, err := freePorts(len(args))
+	ts.Check(err)
+	for i, name := range args {
+		ts.Setenv(name, addresses[i])
 	}
 }
+
+// patience is how long a script waits for what must come: only a failure takes so long.
+const patience = time.Minute
 
 // scriptListens waits until somebody listens: listens ADDRESS...
 func scriptListens(ts *testscript.TestScript, neg bool, args []string) {
 	for _, address := range args {
-		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 			c, err := net.Dial("tcp", address)
 			if err == nil {
 				c.Close()
@@ -81,7 +83,7 @@ func scriptAppears(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	want, err := regexp.Compile("(?m)" + args[1])
 	ts.Check(err)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		content, err := os.ReadFile(ts.MkAbs(args[0]))
 		if err == nil && want.Match(content) {
 			return
@@ -100,7 +102,7 @@ func scriptEventually(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	want, err := regexp.Compile("(?m)" + args[0])
 	ts.Check(err)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		err := ts.Exec(args[1], args[2:]...)
 		if output := ts.ReadFile("stdout"); want.MatchString(output) {
 			return
