@@ -13,6 +13,7 @@ import (
 
 	"esper/internal/fleet"
 	"esper/internal/release"
+	"esper/internal/repository"
 	"esper/internal/rollout"
 )
 
@@ -26,6 +27,7 @@ type Releases interface {
 	Newest(deviceType string) (release.VersionFile, error)
 	Has(deviceType, version string) bool
 	Keep(deviceType string, versions []string) error
+	List() ([]repository.Entry, error)
 }
 
 // Config is how a conductor is set up.
@@ -180,9 +182,34 @@ func (k *Conductor) state(deviceType string, now time.Time) rollout.State {
 		k.config.Log.Error("what was published cannot be read", "type", deviceType, "error", err)
 		return s
 	}
-	s, events := rollout.Start(s, deviceType, rollout.Release{Version: v.Version, Sequence: v.Sequence}, k.config.Plan(deviceType), now)
+	plan := k.config.Plan(deviceType)
+	if s.General.Version == "" && len(plan.Stages) > 0 {
+		s.General = k.before(deviceType, v)
+	}
+	s, events := rollout.Start(s, deviceType, rollout.Release{Version: v.Version, Sequence: v.Sequence}, plan, now)
 	k.set(s, events)
 	return s
+}
+
+// before is the release before the newest one, if it is kept: what is taken for generally
+// available when nothing is known, since the database is new. The newest may have been
+// stopped by failures.
+func (k *Conductor) before(deviceType string, newest release.VersionFile) (r rollout.Release) {
+	kept, err := k.config.Releases.List()
+	if err != nil {
+		k.config.Log.Error("the releases that are kept cannot be read", "error", err)
+		return r
+	}
+	for _, e := range kept {
+		if e.Type == deviceType && e.Sequence < newest.Sequence && (r.Version == "" || e.Sequence > r.Sequence) {
+			r = rollout.Release{Version: e.Version, Sequence: e.Sequence}
+		}
+	}
+	if r.Version != "" {
+		k.config.Log.Warn("the database knows of no roll-out of what is published: it begins anew", "type", deviceType,
+			"release", newest.Version, "generally_available", r.Version)
+	}
+	return r
 }
 
 // set notes a state and tells what happened. Of types that nothing was published for there is

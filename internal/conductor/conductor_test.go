@@ -323,3 +323,22 @@ func TestTypesThatNothingWasPublishedForAreNotKept(t *testing.T) {
 		t.Errorf("%d roll-outs are kept, of which one is real", n)
 	}
 }
+
+// Who moves to another database, or loses one, does not send everybody what was stopped.
+func TestANewDatabaseBeginsWithThePlanAndNotWithEverybody(t *testing.T) {
+	s := newSite(t, canaryFirst)
+	s.publish("v1", 1)
+	s.publish("v2", 2)
+	s.publish("v3", 3)
+	var err error
+	if s.storage, err = store.Open(t.Context(), store.InMemory); err != nil {
+		t.Fatal(err)
+	}
+	defer s.storage.Close()
+	s.open()
+	s.pass(0)
+	state := s.conductor.Rollouts()[0]
+	if state.General.Version != "v2" || state.Release.Version != "v3" || state.Status != rollout.Running || state.Stage != 0 {
+		t.Errorf("it goes on with %+v", state)
+	}
+}

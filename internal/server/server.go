@@ -261,10 +261,16 @@ const tick = 2 * time.Second
 func (s *Server) conduct(ctx context.Context) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
+	failing := false
 	for ended := false; !ended; {
-		if err := s.conductor.Tick(); err != nil {
-			s.log.Error("roll-outs cannot advance", "error", err)
+		err := s.conductor.Tick()
+		switch {
+		case err != nil && !failing:
+			s.log.Error("roll-outs cannot advance; trying again", "error", err)
+		case err == nil && failing:
+			s.log.Info("roll-outs advance again")
 		}
+		failing = err != nil
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():

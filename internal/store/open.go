@@ -32,6 +32,9 @@ type database struct {
 // its schema up to date. Where is a file, postgres://…, or [InMemory]. If another server has
 // it, and does not end within a few seconds: [ErrInUse].
 func Open(ctx context.Context, where string) (Store, error) {
+	if err := checkPlace(where); err != nil {
+		return nil, err
+	}
 	held, err := lockDatabase(ctx, where)
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", Redact(where), err)
@@ -53,6 +56,9 @@ func Open(ctx context.Context, where string) (Store, error) {
 // OpenExisting opens a database as it is, which may be in use by a server: one that
 // is not there is [ErrNoDatabase], one of another schema [ErrSchema].
 func OpenExisting(ctx context.Context, where string) (Store, error) {
+	if err := checkPlace(where); err != nil {
+		return nil, err
+	}
 	if !isURL(where) {
 		if _, err := os.Stat(where); errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("open %s: %w", where, ErrNoDatabase)
@@ -71,6 +77,15 @@ func OpenExisting(ctx context.Context, where string) (Store, error) {
 		return nil, err
 	}
 	return opened, nil
+}
+
+// checkPlace refuses URLs of other databases, which would be taken for files. They may hold a
+// password, so it does not say more.
+func checkPlace(where string) error {
+	if scheme, _, found := strings.Cut(where, "://"); found && !isURL(where) {
+		return fmt.Errorf("open database %s://…: it is a file, or postgres://user:password@host/database", scheme)
+	}
+	return nil
 }
 
 func isURL(where string) bool {

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -65,5 +66,14 @@ func TestAPasswordIsNotShown(t *testing.T) {
 	}
 	if _, err := store.Open(t.Context(), "postgres://ada:secret@127.0.0.1:1/esper?sslmode=disable"); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestTheURLOfAnotherDatabaseIsRefusedWithoutItsPassword(t *testing.T) {
+	for name, open := range map[string]func(context.Context, string) (store.Store, error){"open": store.Open, "as it is": store.OpenExisting} {
+		_, err := open(t.Context(), "mysql://esper:hunter2@db/esper")
+		if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "postgres://") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
