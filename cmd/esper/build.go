@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"text/tabwriter"
 
+	"github.com/google/renameio/v2"
+
 	"esper/internal/build"
 	"esper/internal/image"
 	"esper/internal/release"
@@ -89,7 +91,12 @@ func (c *buildCommand) writeRelease(r *build.Result) error {
 			return err
 		}
 	}
-	return nil
+	// 'esper publish' tries the releases with it.
+	bootloader, err := os.ReadFile(r.Bootloader)
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(filepath.Join(c.Release, build.BootloaderFile), bootloader, 0o644)
 }
 
 // openSite opens a site, with a hint where there is none.

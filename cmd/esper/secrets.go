@@ -151,14 +151,24 @@ func readSecret(s *streams, name string) (secret.Value, error) {
 }
 
 // secretsListCommand lists names.
-type secretsListCommand struct{ secretsFile }
+type secretsListCommand struct {
+	secretsFile
+	JSON bool `name:"json" help:"Print JSON."`
+}
 
 // Run lists them.
 func (c *secretsListCommand) Run(s *streams) error {
 	if err := c.open(); err != nil {
 		return err
 	}
-	for _, name := range c.Names() {
+	names := c.Names()
+	if c.JSON {
+		return printJSON(s, append([]string{}, names...))
+	}
+	if len(names) == 0 {
+		s.note("no secrets in %s", c.path)
+	}
+	for _, name := range names {
 		fmt.Fprintln(s.out, name)
 	}
 	return nil
