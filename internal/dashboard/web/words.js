@@ -74,7 +74,7 @@ export const conditions = {
   failed: ["bad", "✕", "Failed or rolled back", "their last update failed"],
   "crash-looping": ["bad", "↯", "Crash-looping", "they restart again and again"],
   vanished: ["warn", "◐", "Vanished", "online by their status, but silent"],
-  lagging: ["warn", "⧗", "Lagging", "behind the release meant for them"],
+  lagging: ["warn", "◔", "Lagging", "behind the release meant for them"],
   "unknown-version": ["warn", "?", "Unknown version", "run what was never released here"],
   "old-bootloader": ["warn", "▾", "Old bootloader", "needs the serial line"],
 };

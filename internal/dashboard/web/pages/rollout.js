@@ -45,7 +45,7 @@ function stages(s) {
   if (all.length === 0) return h("p", null, "There is no plan: a release is for all devices of the type at once. A plan in esper.toml, [rollout], lets some try it first.");
   return h("ol", { class: "stages" }, all.map((stage, i) => {
     const present = i === s.stage && s.status !== "complete";
-    const words = i < s.stage || s.status === "complete" ? ["good", "✓", "Passed"] : !present ? ["off", "…", "To come"] : s.opened ? rollouts[s.status] : ["warn", "⧗", stage.approve ? "Waits for approval" : "Begins soon"];
+    const words = i < s.stage || s.status === "complete" ? ["good", "✓", "Passed"] : !present ? ["off", "…", "To come"] : s.opened ? rollouts[s.status] : ["warn", "◔", stage.approve ? "Waits for approval" : "Begins soon"];
     return h("li", { "aria-current": present && "step" }, h("strong", null, `${i + 1}. ${who(stage)} `), badge(words),
       h("div", { class: "hint" }, [`watched for ${nanoseconds(stage.watch)}`, `${many(stage.failures, "failure")} tolerated`, stage.at_once && `${number(stage.at_once)} at once`,
         stage.rate && `at most ${number(stage.rate.devices)} in ${nanoseconds(stage.rate.per)}`, stage.approve && "begins when approved", stage.window && "in its maintenance window"].filter(Boolean).join(" · ")));
