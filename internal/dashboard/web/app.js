@@ -70,7 +70,8 @@ function draw() {
   if (!page) return;
   const main = document.getElementById("main");
   if (page.error) {
-    show(main, empty(page.error.status === 404 ? "There is no such page" : "This cannot be shown", h("p", null, page.error.message), h("p", null, link("/", "To the fleet"))));
+    document.title = "Not shown · ESPer";
+    show(main, h("h1", { class: "unseen" }, "Not shown"), empty(page.error.status === 404 ? "There is no such page" : "This cannot be shown", h("p", null, page.error.message), h("p", null, link("/", "To the fleet"))));
     return;
   }
   if (page.data === undefined) {
@@ -148,6 +149,11 @@ function arrive() {
 document.addEventListener("click", (event) => {
   const a = event.target.closest("a[href]");
   if (!a || event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  if (a.className === "skip") { // without a fragment in the address, which would be a page of its own in the history
+    event.preventDefault();
+    document.getElementById("main").focus();
+    return;
+  }
   const target = new URL(a.href);
   if (target.origin !== location.origin || target.hash || a.hasAttribute("download") || !routes.some(([p]) => p.test(target.pathname))) return;
   event.preventDefault();
