@@ -3,6 +3,7 @@
 # make lint    formatters and linters
 # make bench   the figures
 # make fuzz    every fuzz target for SECONDS=30 each
+# make screenshots    pictures of the dashboard's pages, into build/screenshots
 # make         builds ./esper
 #
 # Each installs the Debian packages it needs, if they are missing.
@@ -17,14 +18,14 @@ BUILD_TOOLS = xtensa-lx106-elf-g++:gcc-xtensa-lx106 \
               /usr/lib/xtensa-lx106-elf/picolibc.specs:picolibc-xtensa-lx106-elf \
               git:git pip3:python3-pip
 TEST_TOOLS  = $(BUILD_TOOLS) g++:g++ mosquitto:mosquitto nginx:nginx-light openssl:openssl \
-              pg_createcluster:postgresql
+              pg_createcluster:postgresql chromium:chromium npm:npm
 LINT_TOOLS  = clang-format:clang-format cppcheck:cppcheck
 FUZZ_TOOLS  = clang++:clang /usr/lib/clang/14/include/fuzzer:libclang-rt-14-dev g++:g++
 QEMU_TOOLS  = qemu-system-xtensa:qemu-system-misc
 
 CXX_FILES = $(shell git ls-files 'firmware/*.h' 'firmware/*.cpp' 'firmware/*.c')
 
-.PHONY: all esper demo test bench fuzz lint format tools-qemu clean
+.PHONY: all esper demo test bench screenshots fuzz lint format tools-qemu clean
 
 all: esper
 
@@ -43,6 +44,10 @@ test:
 bench:
 	@./scripts/need $(TEST_TOOLS)
 	$(GO) test -run '^$$' -bench . ./...
+
+screenshots:
+	@./scripts/need chromium:chromium git:git
+	SCREENSHOTS=$(CURDIR)/build/screenshots $(GO) test ./internal/dashboard -run TestScreenshots -count 1
 
 fuzz:
 	@./scripts/need $(FUZZ_TOOLS)

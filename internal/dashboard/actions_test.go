@@ -1,0 +1,169 @@
+package dashboard_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"esper/internal/broker"
+	"esper/internal/rollout"
+	"esper/internal/store"
+)
+
+// device is what the store knows of a device.
+func (w *world) device(id string) store.Device {
+	w.t.Helper()
+	found, err := w.server.Store().Find(w.t.Context(), store.Query{ID: id})
+	if err != nil || len(found) != 1 {
+		w.t.Fatalf("device %s: %v %v", id, found, err)
+	}
+	return found[0]
+}
+
+// hears returns what a device is told from now on, as "topic payload".
+func (w *world) hears(id string) func(want string) {
+	w.t.Helper()
+	heard := make(chan string, 100)
+	for _, topic := range []string{"update", "reboot", "relay/set"} {
+		if err := w.devices.Subscribe("home/"+id+"/"+topic, func(m broker.Message) {
+			if len(m.Payload) > 0 || topic != "relay/set" {
+				heard <- topic + " " + string(m.Payload)
+			}
+		}); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	return func(want string) {
+		w.t.Helper()
+		timeout := time.After(patience)
+		for {
+			select {
+			case got := <-heard:
+				if strings.HasPrefix(got, want) {
+					return
+				}
+			case <-timeout:
+				w.t.Fatalf("the device is not told %q", want)
+			}
+		}
+	}
+}
+
+// steered is what roll-outs know of a device.
+func (w *world) steered(id string, is func(rollout.Device) bool, what string) {
+	w.t.Helper()
+	w.until(what, func() bool {
+		a, err := w.server.Conductor().Why(id)
+		return err == nil && is(a.Device)
+	})
+}
+
+func TestWhatCanBeDoneToADevice(t *testing.T) {
+	t.Parallel()
+	w := house(t)
+	told := w.hears("00c001")
+	w.says("00c001", "relay", "0")
+	b := open(t, w.url())
+	b.visit("/devices/00c001")
+
+	b.click("Check now")
+	told("update check")
+
+	b.click("Restart")
+	b.says("One device restarts, at once.")
+	b.click("Cancel")
+	b.wait(`!document.querySelector("dialog")`)
+	b.click("Restart")
+	b.clickAt(`document.querySelector("dialog button[value=yes]")`)
+	told("reboot")
+
+	b.click("Pin…")
+	b.choose("Release", "v2")
+	b.clickAt(`document.querySelector("dialog button[value=yes]")`)
+	w.steered("00c001", func(d rollout.Device) bool { return d.Pin == "v2" }, "it is pinned")
+	b.click("Unpin")
+	w.steered("00c001", func(d rollout.Device) bool { return d.Pin == "" }, "it is not pinned")
+
+	b.click("Hold")
+	w.steered("00c001", func(d rollout.Device) bool { return d.Held }, "it is held")
+	b.click("Hold no longer")
+	w.steered("00c001", func(d rollout.Device) bool { return !d.Held }, "it is not held")
+
+	b.click("Name…")
+	b.enter("Name", "Kettle")
+	b.enter("Group", "canary")
+	b.enter("Tags, with spaces between", "warm dry")
+	b.click("Save")
+	w.until("it is labelled", func() bool {
+		d := w.device("00c001")
+		return d.Name == "Kettle" && d.Group == "canary" && strings.Join(d.Tags, " ") == "dry warm"
+	})
+	b.wait(`document.querySelector("h1").innerText.startsWith("Kettle")`)
+
+	relay := `document.querySelector("[role=switch]")`
+	b.wait(relay + `.getAttribute("aria-checked") === "false"`)
+	b.clickAt(relay)
+	told("relay/set 1")
+	w.says("00c001", "relay", "1")
+	b.wait(relay + `.getAttribute("aria-checked") === "true"`)
+	b.fine()
+}
+
+func TestADeviceThatFailedTriesAgain(t *testing.T) {
+	t.Parallel()
+	w := house(t)
+	if err := w.server.Conductor().Everywhere("socket", "ada"); err != nil {
+		t.Fatal(err)
+	}
+	w.says("00c001", "update/status", `{"state":"rolled-back","version":"v2","progress":100,"error":"not-confirmed"}`)
+	told := w.hears("00c001")
+	b := open(t, w.url())
+	b.visit("/devices/00c001")
+	b.says("Rolled back not-confirmed")
+	b.click("Retry")
+	told("update")
+	w.steered("00c001", func(d rollout.Device) bool { return d.Last.State != rollout.TryFailed }, "it may try again")
+	b.fine()
+}
+
+func TestWhatCanBeDoneToARollout(t *testing.T) {
+	t.Parallel()
+	w := house(t)
+	state := func(what string, is func(rollout.State) bool) {
+		t.Helper()
+		w.until(what, func() bool {
+			for _, s := range w.server.Conductor().Rollouts() {
+				if s.Type == "socket" {
+					return is(s)
+				}
+			}
+			return false
+		})
+	}
+	b := open(t, w.url())
+	b.visit("/rollouts/socket")
+	do := func(verb, words string) {
+		t.Helper()
+		b.click(verb)
+		b.says(words) // what it will do, and to how many
+		b.clickAt(`document.querySelector("dialog button[value=yes]")`)
+	}
+	do("Approve", "2 devices in all")
+	state("it is approved", func(s rollout.State) bool { return !s.Opened.IsZero() })
+	do("Pause", "No further device of 2 devices")
+	state("it is paused", func(s rollout.State) bool { return s.Status == rollout.Paused })
+	b.says("Paused")
+	do("Resume", "2 devices not yet on v2")
+	state("it runs", func(s rollout.State) bool { return s.Status == rollout.Running })
+	do("Everywhere now", "All 2 devices of socket")
+	state("it is everywhere", func(s rollout.State) bool { return s.Status == rollout.Complete })
+	b.says("Complete")
+
+	w.publish("socket", "v3")
+	w.firmwareSeen("socket")
+	b.wait(`document.querySelector("h1").innerText.includes("v3")`)
+	do("Abort", "2 devices are not told of v3 any more")
+	state("it is aborted", func(s rollout.State) bool { return s.Status == rollout.Aborted })
+	b.says("Aborted")
+	b.fine()
+}

@@ -1,0 +1,200 @@
+package dashboard_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp/kb"
+
+	"esper/internal/server"
+)
+
+// house is a server with two device types, a roll-out that waits for approval, and devices.
+func house(t *testing.T) *world {
+	w := newWorld(t, func(c *server.Config) { c.Plan = staged })
+	for _, version := range []string{"v1", "v2"} {
+		w.publish("socket", version)
+		w.firmwareSeen("socket")
+	}
+	w.publish("lamp", "v1")
+	w.joins("00c001", "socket", "v1", -61)
+	w.joins("00c002", "socket", "v1", -85)
+	w.joins("00c003", "lamp", "v1", -50)
+	w.says("00c003", "status", "OFFLINE")
+	w.until("the lamp is offline", func() bool { return w.device("00c003").Status == "OFFLINE" })
+	return w
+}
+
+// firmwareSeen has the server see what was published last.
+func (w *world) firmwareSeen(deviceType string) {
+	w.t.Helper()
+	a, err := http.Get(w.url() + server.FirmwarePath + deviceType + ".version")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	a.Body.Close()
+}
+
+func TestEachPageIsShown(t *testing.T) {
+	t.Parallel()
+	w := house(t)
+	buildsAreOff := "The build server is off"
+	b := open(t, w.url())
+	for path, want := range map[string]string{
+		"/": "of 3 online", "/devices/00c001": "What it published", "/releases": "Follow the roll-out", "/rollouts/socket": "Waits for approval",
+		"/builds": buildsAreOff, "/devices/00beef": "no such device", "/rollouts/kettle": "Nothing is published for this type",
+	} {
+		b.visit(path)
+		b.says(want)
+		if title := eval[string](b, `document.title`); !strings.HasSuffix(title, " · ESPer") {
+			t.Errorf("%s: the title is %q", path, title)
+		}
+		b.fine()
+	}
+}
+
+func TestLinksLeadFromPageToPageAndBack(t *testing.T) {
+	t.Parallel()
+	b := open(t, house(t).url())
+	b.visit("/")
+	eval[bool](b, `window.same = true`)
+	b.follow("00c001")
+	b.says("What it published")
+	b.follow("Releases")
+	b.says("Releases and roll-outs")
+	b.follow("Follow the roll-out")
+	b.says("Roll-out of")
+	b.follow("Builds")
+	b.says("The build server is off")
+	eval[bool](b, `(history.go(-3), true)`)
+	b.says("What it published")
+	if !eval[bool](b, `window.same === true`) {
+		t.Error("the page was loaded anew")
+	}
+	b.fine()
+}
+
+func TestAFreshServerSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	b := open(t, newWorld(t, nil).url())
+	for path, want := range map[string]string{"/": "No device has reported yet", "/releases": "Nothing is published yet", "/builds": "--follow"} {
+		b.visit(path)
+		b.says(want)
+	}
+	b.fine()
+}
+
+func TestTheFleetIsFilteredSearchedSortedAndGrouped(t *testing.T) {
+	t.Parallel()
+	w := house(t)
+	b := open(t, w.url())
+	b.visit("/")
+	b.showsRows("00c003", "00c001", "00c002")
+	b.choose("Type", "socket")
+	b.showsRows("00c001", "00c002")
+	b.choose("Type", "")
+	b.choose("Presence", "OFFLINE")
+	b.showsRows("00c003")
+	b.choose("Presence", "")
+	b.choose("Sort by", "signal")
+	b.showsRows("00c002", "00c001", "00c003")
+	b.choose("Group by", "type")
+	b.wait(`[...document.querySelectorAll("main h3")].map((h) => h.innerText).join() === "lamp (1),socket (2)"`)
+	b.choose("Group by", "")
+	b.enter("Search", "C002")
+	b.showsRows("00c002")
+	b.wait(`location.search.includes("search=C002")`)
+	b.visit("/?search=nothing-like-that")
+	b.says("No device is like that")
+	b.visit("/?presence=OFFLINE") // what is chosen is in the address
+	b.showsRows("00c003")
+	b.fine()
+}
+
+func TestMoreDevicesAreShownWhenAskedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	const all = 130
+	w.many(all)
+	b := open(t, w.url())
+	b.visit("/")
+	b.wait(`document.querySelectorAll("tbody tr").length === 100`)
+	b.clickAt(`[...document.querySelectorAll("button")].find((e) => e.innerText.startsWith("Show more"))`)
+	b.wait(`document.querySelectorAll("tbody tr").length === 130`)
+	if eval[bool](b, `[...document.querySelectorAll("button")].some((e) => e.innerText.startsWith("Show more"))`) {
+		t.Error("there is more to show than all")
+	}
+	b.fine()
+}
+
+// On a telephone no page scrolls sideways, and whatever can be pressed is on the screen.
+func TestAPhoneIsWideEnough(t *testing.T) {
+	t.Parallel()
+	w := house(t)
+	w.says("00c001", "relay", "1")
+	b := open(t, w.url())
+	b.size(360, 740)
+	for _, path := range []string{"/", "/?by=type", "/devices/00c001", "/releases", "/rollouts/socket", "/builds"} {
+		b.visit(path)
+		if wide := eval[float64](b, `Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)`); wide > 360 {
+			t.Errorf("%s is %g px wide", path, wide)
+		}
+		for _, outside := range eval[[]string](b, `[...document.querySelectorAll("a, button, input, select, summary")].filter((e) => {
+			const r = e.getBoundingClientRect();
+			return e.checkVisibility() && !e.closest(".skip") && (r.left < 0 || r.right > innerWidth || r.width === 0);
+		}).map((e) => e.outerHTML)`) {
+			t.Errorf("%s: out of reach: %s", path, outside)
+		}
+	}
+	b.visit("/rollouts/socket")
+	b.click("Abort")
+	if !eval[bool](b, `(() => { const r = document.querySelector("dialog").getBoundingClientRect(); return r.left >= 0 && r.right <= 360; })()`) {
+		t.Error("the dialog is wider than the screen")
+	}
+	b.click("Cancel")
+	b.fine()
+}
+
+func TestTheKeyboardIsEnough(t *testing.T) {
+	t.Parallel()
+	w := house(t)
+	b := open(t, w.url())
+	b.visit("/devices/00c001")
+	focused := func() string { return eval[string](b, `document.activeElement.innerText.trim()`) }
+	b.press(kb.Tab)
+	if focused() != "Skip to the content" {
+		t.Errorf("the first is %q", focused())
+	}
+	if !eval[bool](b, `document.activeElement.getBoundingClientRect().left >= 0`) {
+		t.Error("the link that skips is not seen when it has the focus")
+	}
+	b.press(kb.Enter)
+	b.wait(`document.activeElement.id === "main"`)
+	var order []string
+	for range 4 {
+		b.press(kb.Tab)
+		order = append(order, focused())
+		if !eval[bool](b, `getComputedStyle(document.activeElement).outlineStyle !== "none"`) {
+			t.Errorf("it is not seen that %q has the focus", focused())
+		}
+	}
+	if got := strings.Join(order, ", "); got != "Fleet, Check now, Restart, Pin…" {
+		t.Errorf("in the order %s", got)
+	}
+	eval[bool](b, `(find("button", "Restart").focus(), true)`)
+	b.press(kb.Enter)
+	b.wait(`document.querySelector("dialog[open]")?.contains(document.activeElement)`)
+	for range 5 { // the dialog keeps the focus; what is in the browser's own bar is no element of the page
+		b.press(kb.Tab)
+		if !eval[bool](b, `document.activeElement === document.body || document.querySelector("dialog").contains(document.activeElement)`) {
+			t.Errorf("behind the dialog, %q has the focus", focused())
+		}
+	}
+	b.press(kb.Escape)
+	b.wait(`!document.querySelector("dialog")`)
+	if focused() != "Restart" {
+		t.Errorf("after the dialog, %q has the focus", focused())
+	}
+	b.fine()
+}
