@@ -104,6 +104,7 @@ async function reload() {
 
 // soon reads the page again, once for however many events, and not more than twice a second.
 let timer = null;
+let drawing = null;
 function soon() {
   timer ??= setTimeout(async () => {
     await reload();
@@ -117,10 +118,12 @@ function happened(kind, data) {
     if (page.data !== undefined) soon();
     return;
   }
-  // A page may take an event in by itself; it says so, or that the event is not its business.
+  // A page may take an event in by itself; it says so, or that it
+  // has taken in what it could ("changed"), or that the event is not its business.
   const taken = page.data !== undefined && page.module.happened?.(kind, data, page.data, page.parameter, page.state);
   if (taken === "drawn") draw();
-  else if (taken !== "ignored") soon();
+  if (taken === "changed") drawing ??= setTimeout(() => { drawing = null; draw(); }, 30); // there may be many
+  if (taken !== "drawn" && taken !== "ignored") soon();
 }
 
 function navigate(path, replace) {
@@ -201,6 +204,7 @@ async function start() {
     me = await get("/session");
   } catch (error) {
     if (error.status === 401) return signIn();
+    if (error.status === 429) return signIn(error.message); // somebody there has tried too often
     header();
     show(document.getElementById("main"), empty("The dashboard cannot be used from here", h("p", null, error.message)));
     return;

@@ -27,7 +27,7 @@ export function happened(kind, event, data, id) {
   const mine = kind === "device" && event.id === id || kind === "device-removed" && event.id === id || kind === "rollout" || kind === "release";
   if (!mine) return "ignored";
   if (kind === "device") Object.assign(data.device, event);
-  return "";
+  return "changed";
 }
 
 export function view(data, state, context, id) {

@@ -30,7 +30,7 @@ export function happened(kind, event, data) {
   if (kind !== "device") return "";
   const i = data.devices.findIndex((d) => d.id === event.id);
   if (i >= 0) data.devices[i] = { ...data.devices[i], ...event };
-  return "";
+  return "changed";
 }
 
 export function view(data, state, context) {
