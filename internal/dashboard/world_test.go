@@ -89,7 +89,9 @@ func (w *world) url() string { return "http://" + w.server.HTTPAddr().String() }
 // until waits until something is so.
 func (w *world) until(what string, is func() bool) {
 	w.t.Helper()
-	for deadline := time.Now().Add(patience); !is(); time.Sleep(10 * time.Millisecond) {
+	wait := 5 * time.Millisecond // longer each time: who is refused too often is told nothing else
+	for deadline := time.Now().Add(patience); !is(); time.Sleep(wait) {
+		wait = min(2*wait, 500*time.Millisecond)
 		if time.Now().After(deadline) {
 			w.t.Fatalf("it does not become so that %s", what)
 		}
@@ -175,4 +177,9 @@ func (w *world) many(n int) {
 		stored, err := w.server.Store().Count(w.t.Context(), store.Query{Type: "socket"})
 		return err == nil && stored == n
 	})
+}
+
+// label gives a device a name.
+func (w *world) label(id, name string) error {
+	return w.server.Store().Label(w.t.Context(), id, store.LabelChange{Name: &name})
 }
