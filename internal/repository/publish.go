@@ -122,7 +122,12 @@ func (r *Repository) lock() (unlock func(), err error) {
 		}
 		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
 	}
-	return func() { f.Close() }, nil
+	return func() {
+		// A child that another goroutine starts just now has the file, too, until it runs its
+		// program: to close it here would not be enough.
+		syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
+		f.Close()
+	}, nil
 }
 
 // stored says whether the very same release is there already.
