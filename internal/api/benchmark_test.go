@@ -19,7 +19,7 @@ import (
 )
 
 // BenchmarkPage is what the dashboard asks of a fleet of 10,000 devices: a page of a hundred,
-// what a search finds, and the groups.
+// what a search finds, the groups, and the whole in numbers.
 func BenchmarkPage(b *testing.B) {
 	log := slog.New(slog.DiscardHandler)
 	kept, err := store.Open(b.Context(), filepath.Join(b.TempDir(), "esper.db"))
@@ -55,7 +55,7 @@ func BenchmarkPage(b *testing.B) {
 	c.Live = NewLive(c)
 	handler := Handler(c)
 	for name, path := range map[string]string{
-		"first": "devices?limit=100", "last": "devices?limit=100&offset=9900&sort=-seen", "search": "devices?limit=100&search=26f", "groups": "groups",
+		"first": "devices?limit=100", "last": "devices?limit=100&offset=9900&sort=-seen", "search": "devices?limit=100&search=26f", "groups": "groups", "summary": "summary",
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

@@ -77,7 +77,7 @@ type tab struct {
 
 	mu       sync.Mutex
 	problems []string // errors in its console, and dialogs of scripts
-	loaded   map[string]int64
+	loaded   int64    // bytes, since a test set it
 }
 
 // helpers are what tests look for elements with: the visible one with a text, or label. An
@@ -98,7 +98,7 @@ func open(t testing.TB, base string) *tab {
 	t.Cleanup(cancel)
 	ctx, stop := context.WithTimeout(ctx, 2*time.Minute)
 	t.Cleanup(stop)
-	b := &tab{t: t, ctx: ctx, base: base, loaded: map[string]int64{}}
+	b := &tab{t: t, ctx: ctx, base: base}
 	if err := chromedp.Listen(ctx, b.hears); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func (b *tab) hears(event any) {
 	case *page.EventJavascriptDialogOpening:
 		b.problems = append(b.problems, "dialog: "+e.Message)
 	case *network.EventDataReceived:
-		b.loaded[string(e.RequestID)] += e.DataLength
+		b.loaded += e.DataLength
 	}
 }
 

@@ -112,6 +112,34 @@ func TestTheFleetIsFilteredSearchedSortedAndGrouped(t *testing.T) {
 	b.fine()
 }
 
+// The last build runs: its log grows on the page.
+func TestBuildsAreFollowed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.stop()
+	s, err := server.Open(w.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	buildsOf(t, s)
+	w.run(s)
+	b := open(t, w.url())
+	b.visit("/builds")
+	b.says("Measure the power each second")
+	b.follow("#2")
+	b.says("What went wrong")
+	b.says("'sample' was not declared")
+	b.follow("Builds")
+	b.follow("#3")
+	b.says("compile file 2 of socket")
+	eval[bool](b, `window.same = true`)
+	b.wait(`text(".log").split("\n").length > 5`)
+	if !eval[bool](b, `window.same === true && text(".log").match(/compile file 2 of/g).length === 1`) {
+		t.Error("the log does not grow, but begins anew")
+	}
+	b.fine()
+}
+
 func TestMoreDevicesAreShownWhenAskedFor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -119,7 +147,7 @@ func TestMoreDevicesAreShownWhenAskedFor(t *testing.T) {
 	w.many(all)
 	b := open(t, w.url())
 	b.visit("/")
-	b.wait(`document.querySelectorAll("tbody tr").length === 100`)
+	b.wait(`document.querySelectorAll("tbody tr").length === 50`)
 	b.clickAt(`[...document.querySelectorAll("button")].find((e) => e.innerText.startsWith("Show more"))`)
 	b.wait(`document.querySelectorAll("tbody tr").length === 130`)
 	if eval[bool](b, `[...document.querySelectorAll("button")].some((e) => e.innerText.startsWith("Show more"))`) {

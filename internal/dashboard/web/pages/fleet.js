@@ -7,7 +7,7 @@ import { ago, conditions, many, number, presence, presences, updates } from "../
 
 export const title = () => "Fleet";
 
-const pageSize = 100;
+const pageSize = 50;
 const sorts = { type: "Type", name: "Name", version: "Version", presence: "Presence", "-seen": "Last seen", signal: "Weakest signal", id: "Id" };
 
 export function start(parameters) {
