@@ -46,9 +46,13 @@ const context = {
   },
 };
 
+// unknown says that the server does not know who looks: it asks for a token, or says no more than
+// that somebody there has tried too often.
+const unknown = (error) => error.status === 401 || error.status === 429;
+
 function failed(error) {
   if (error.name === "AbortError") return;
-  if (error.status === 401) signIn();
+  if (unknown(error)) signIn();
   else notice(error instanceof Problem ? error.message : "The page failed: " + error.message, true);
   if (!(error instanceof Problem)) console.error(error);
 }
@@ -94,7 +98,7 @@ async function reload() {
     now.error = null;
   } catch (error) {
     if (error.name === "AbortError" || now !== page) return;
-    if (error.status === 401) return signIn();
+    if (unknown(error)) return signIn();
     if (now.data === undefined || error.status === 404) now.error = error;
     else if (error.status) failed(error);
     if (!(error instanceof Problem)) console.error(error);
@@ -203,8 +207,7 @@ async function start() {
   try {
     me = await get("/session");
   } catch (error) {
-    if (error.status === 401) return signIn();
-    if (error.status === 429) return signIn(error.message); // somebody there has tried too often
+    if (unknown(error)) return signIn(error.status === 429 && error.message);
     header();
     show(document.getElementById("main"), empty("The dashboard cannot be used from here", h("p", null, error.message)));
     return;
@@ -213,7 +216,7 @@ async function start() {
   endLive = live(happened, (there) => {
     connected = there;
     header();
-    if (!there) get("/session").catch((error) => error.status === 401 && signIn());
+    if (!there) get("/session").catch((error) => unknown(error) && signIn());
   });
   arrive();
 }
