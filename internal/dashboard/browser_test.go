@@ -67,7 +67,7 @@ func chromium(t testing.TB) context.Context {
 
 // patience is how long a page may take to become as it should. Where a shorter time is
 // promised, it is measured.
-const patience = 10 * time.Second
+const patience = 20 * time.Second
 
 // tab is a page in the browser.
 type tab struct {
