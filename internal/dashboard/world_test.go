@@ -3,10 +3,12 @@ package dashboard_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -147,13 +149,15 @@ func (w *world) token(name string, role access.Role) string {
 		w.t.Fatal(err)
 	}
 	w.until("the token is known", func() bool {
-		q, _ := http.NewRequest("GET", w.url()+"/api/summary", nil)
+		q, _ := http.NewRequest("GET", w.url()+"/session", nil)
 		q.Header.Set("Authorization", "Bearer "+text)
 		a, err := http.DefaultClient.Do(q)
-		if err == nil {
-			a.Body.Close()
+		if err != nil {
+			return false
 		}
-		return err == nil && a.StatusCode == 200
+		defer a.Body.Close()
+		said, err := io.ReadAll(a.Body)
+		return err == nil && strings.Contains(string(said), `"name":"`+name+`"`)
 	})
 	return text
 }

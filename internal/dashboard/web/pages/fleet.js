@@ -57,7 +57,7 @@ function welcome() {
     h("p", null, "A device appears here as soon as it reaches the broker. To get the first one:"),
     h("ol", null,
       h("li", null, code("esper release"), " in the site's folder builds, signs and publishes the firmware."),
-      h("li", null, "Flash it over the serial line once: the README's section “Onto a real device” says how. Later releases come over the air."),
+      h("li", null, "Flash it over the serial line once: “Use it for your own devices” in the README says how. Later releases come over the air."),
       h("li", null, "No device at hand? ", code("esper emulate socket"), " runs one on this computer."))))];
 }
 
