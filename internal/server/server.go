@@ -8,12 +8,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -21,7 +19,6 @@ import (
 	"esper/internal/api"
 	"esper/internal/broker"
 	"esper/internal/conductor"
-	"esper/internal/dashboard"
 	"esper/internal/fleet"
 	"esper/internal/homeassistant"
 	"esper/internal/metrics"
@@ -29,9 +26,6 @@ import (
 	"esper/internal/rollout"
 	"esper/internal/store"
 )
-
-// FirmwarePath is the path that the repository is served under.
-const FirmwarePath = "/firmware/"
 
 // Config is how a server is set up.
 type Config struct {
@@ -279,194 +273,5 @@ func (s *Server) conduct(ctx context.Context) {
 	}
 	if err := s.conductor.Tick(); err != nil {
 		s.log.Error("what happened last in the roll-outs is not saved", "error", err)
-	}
-}
-
-// announce tells the devices to ask when a roll-out goes on to more of them. Those whose turn
-// it is not are told so.
-func (s *Server) announce(e rollout.Event) {
-	client := s.client.Load()
-	more := e.Kind == rollout.StageBegun || e.Kind == rollout.ReleaseGeneral && e.Stage > 0
-	if !more || client == nil {
-		return
-	}
-	go func() { // the broker may be slow, and the conductor waits for us
-		if err := (*client).Publish(s.config.Realm+"/update", nil, false); err != nil {
-			s.log.Warn("the devices are not told that a roll-out goes on", "error", err)
-		}
-	}()
-}
-
-// watchFleet runs the broker, or connects to one, and follows what the devices
-// report, until the context ends.
-func (s *Server) watchFleet(ctx context.Context) error {
-	client, err := s.broker(ctx)
-	if ctx.Err() != nil && client == nil {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	for _, filter := range fleet.Topics(s.config.Realm) {
-		err := client.Subscribe(filter, func(m broker.Message) {
-			if d, changed := s.inventory.handle(m); changed {
-				s.conductor.Report(d)
-			}
-		})
-		if err != nil {
-			return err
-		}
-	}
-	err = client.Subscribe(fleet.FeatureTopics(s.config.Realm), func(m broker.Message) {
-		if f, news := s.features.Handle(m.Topic, m.Payload); news {
-			s.live.Feature(f)
-		}
-	})
-	if err != nil {
-		return err
-	}
-	s.client.Store(&client)
-	if err := s.tellHomeAssistant(ctx, client); err != nil {
-		return err
-	}
-	<-ctx.Done()
-	return nil
-}
-
-// broker starts the embedded broker, or connects to the external one, however long
-// that takes: firmware is served meanwhile.
-func (s *Server) broker(ctx context.Context) (broker.Client, error) {
-	if s.mqtt != nil {
-		discovery := s.config.HomeAssistant.Prefix
-		if discovery == "" { // it says there that it is online, whoever wants to know
-			discovery = homeassistant.DefaultPrefix
-		}
-		b, err := broker.Serve(s.mqtt, broker.Options{
-			Realm: s.config.Realm, Discovery: discovery, User: s.config.MQTTUser, Password: s.config.MQTTPassword,
-			Token: s.guard.Keeper.Check, Log: s.log,
-		})
-		if err != nil {
-			return nil, err
-		}
-		s.log.Info("serving MQTT", "address", b.Addr().String())
-		return b, nil
-	}
-	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
-		c, err := broker.Dial(ctx, s.config.ExternalMQTT, s.log)
-		if err == nil {
-			s.log.Info("connected to the MQTT broker", "broker", c.String())
-			return c, nil
-		}
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		s.log.Warn("no MQTT broker yet", "error", err, "again_in", wait)
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-}
-
-// webServer is the HTTP server, with limits for clients that are slow or worse. An
-// image takes a device on a bad link a minute or two.
-func (s *Server) webServer() *http.Server {
-	secure := s.config.TLS.Clone()
-	if secure != nil && !slices.Contains(secure.NextProtos, "h2") {
-		// Else HTTP/2 is offered but not served: plain HTTP, which is the same server and starts
-		// first, sets it up only if it is named.
-		secure.NextProtos = append(secure.NextProtos, "h2", "http/1.1")
-	}
-	return &http.Server{
-		Handler:           s.routes(),
-		TLSConfig:         secure,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      5 * time.Minute,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    8 << 10,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}
-}
-
-func (s *Server) routes() http.Handler {
-	mux := http.NewServeMux()
-	dashboard.Register(mux, s.guard)
-	firmware := s.repository.HandlerFor(s.conductor.Choose, func(q repository.Request) {
-		s.conductor.Seen(q)
-		s.metrics.Firmware(q, s.repository.NewestVersion(q.Type) != "")
-		s.logRequest(q)
-	})
-	mux.Handle(FirmwarePath, http.StripPrefix(FirmwarePath[:len(FirmwarePath)-1], firmware))
-	mux.Handle("GET "+metrics.Path, s.guard.Protect(s.metrics.Handler()))
-	mux.Handle(api.Path, s.metrics.API(api.Handler(s.apiConfig())))
-	s.buildRoutes(mux)
-	mux.HandleFunc("GET /healthz", s.health)
-	return mux
-}
-
-// apiConfig is what the API works on.
-func (s *Server) apiConfig() api.Config {
-	return api.Config{
-		Store: labelStore{s.inventory.store, s.inventory}, Repository: s.repository, Conductor: s.conductor,
-		Tell: s.tell, Command: s.command, Remove: s.remove, Features: s.features, Builds: s.watcher(),
-		Trusted: s.config.Trusted, Guard: s.guard, Live: s.live, Log: s.log,
-	}
-}
-
-// tell tells one device to look for a release, or without an id all of them. A device that is
-// told by its own topic also tries again what it has refused.
-func (s *Server) tell(id string) error {
-	if id == "" {
-		return s.publish("update", "check")
-	}
-	return s.command(id, "update", "check")
-}
-
-// command sends a message to a device, at a topic after <realm>/<id>/.
-func (s *Server) command(id, topic, payload string) error { return s.publish(id+"/"+topic, payload) }
-
-// publish sends a message at a topic after <realm>/.
-func (s *Server) publish(topic, payload string) error {
-	client := s.client.Load()
-	if client == nil || !(*client).Connected() {
-		return api.ErrNoBroker
-	}
-	return (*client).Publish(s.config.Realm+"/"+topic, []byte(payload), false)
-}
-
-// logRequest logs what devices fetch: downloads for everybody, checks, which there
-// are many of, for who wants to know.
-func (s *Server) logRequest(q repository.Request) {
-	level := slog.LevelInfo
-	if q.File == "version" && q.Status < 400 {
-		level = slog.LevelDebug
-	}
-	s.log.Log(context.Background(), level, "firmware request", "device", q.Device, "running", q.Running,
-		"type", q.Type, "file", q.File, "wanted", q.Wanted, "range", q.Range, "status", q.Status, "remote", q.Remote)
-}
-
-// connected says whether there is a broker.
-func (s *Server) connected() bool {
-	client := s.client.Load()
-	return client != nil && (*client).Connected()
-}
-
-// health answers 200 when the repository can be read and the broker is there.
-func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	_, err := s.repository.Types()
-	switch {
-	case err != nil:
-		w.WriteHeader(http.StatusServiceUnavailable)
-		io.WriteString(w, "the repository cannot be read\n")
-	case !s.connected():
-		w.WriteHeader(http.StatusServiceUnavailable)
-		io.WriteString(w, "there is no MQTT broker\n")
-	default:
-		io.WriteString(w, "ok\n")
 	}
 }

@@ -1,0 +1,92 @@
+package server
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"esper/internal/api"
+	"esper/internal/dashboard"
+	"esper/internal/metrics"
+	"esper/internal/repository"
+)
+
+// FirmwarePath is the path that the repository is served under.
+const FirmwarePath = "/firmware/"
+
+// webServer is the HTTP server, with limits for clients that are slow or worse. An
+// image takes a device on a bad link a minute or two.
+func (s *Server) webServer() *http.Server {
+	secure := s.config.TLS.Clone()
+	if secure != nil && !slices.Contains(secure.NextProtos, "h2") {
+		// Else HTTP/2 is offered but not served: plain HTTP, which is the same server and starts
+		// first, sets it up only if it is named.
+		secure.NextProtos = append(secure.NextProtos, "h2", "http/1.1")
+	}
+	return &http.Server{
+		Handler:           s.routes(),
+		TLSConfig:         secure,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      5 * time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    8 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	dashboard.Register(mux, s.guard)
+	firmware := s.repository.HandlerFor(s.conductor.Choose, func(q repository.Request) {
+		s.conductor.Seen(q)
+		s.metrics.Firmware(q, s.repository.NewestVersion(q.Type) != "")
+		s.logRequest(q)
+	})
+	mux.Handle(FirmwarePath, http.StripPrefix(FirmwarePath[:len(FirmwarePath)-1], firmware))
+	mux.Handle("GET "+metrics.Path, s.guard.Protect(s.metrics.Handler()))
+	mux.Handle(api.Path, s.metrics.API(api.Handler(s.apiConfig())))
+	s.buildRoutes(mux)
+	mux.HandleFunc("GET /healthz", s.health)
+	return mux
+}
+
+// apiConfig is what the API works on.
+func (s *Server) apiConfig() api.Config {
+	return api.Config{
+		Store: labelStore{s.inventory.store, s.inventory}, Repository: s.repository, Conductor: s.conductor,
+		Tell: s.tell, Command: s.command, Remove: s.remove, Features: s.features, Builds: s.watcher(),
+		Trusted: s.config.Trusted, Guard: s.guard, Live: s.live, Log: s.log,
+	}
+}
+
+// logRequest logs what devices fetch: downloads for everybody, checks, which there
+// are many of, for who wants to know.
+func (s *Server) logRequest(q repository.Request) {
+	level := slog.LevelInfo
+	if q.File == "version" && q.Status < 400 {
+		level = slog.LevelDebug
+	}
+	s.log.Log(context.Background(), level, "firmware request", "device", q.Device, "running", q.Running,
+		"type", q.Type, "file", q.File, "wanted", q.Wanted, "range", q.Range, "status", q.Status, "remote", q.Remote)
+}
+
+// health answers 200 when the repository can be read and the broker is there.
+func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	_, err := s.repository.Types()
+	switch {
+	case err != nil:
+		w.WriteHeader(http.StatusServiceUnavailable)
+		io.WriteString(w, "the repository cannot be read\n")
+	case !s.connected():
+		w.WriteHeader(http.StatusServiceUnavailable)
+		io.WriteString(w, "there is no MQTT broker\n")
+	default:
+		io.WriteString(w, "ok\n")
+	}
+}

@@ -1,0 +1,127 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"esper/internal/api"
+	"esper/internal/broker"
+	"esper/internal/fleet"
+	"esper/internal/homeassistant"
+	"esper/internal/rollout"
+)
+
+// announce tells the devices to ask when a roll-out goes on to more of them. Those whose turn
+// it is not are told so.
+func (s *Server) announce(e rollout.Event) {
+	client := s.client.Load()
+	more := e.Kind == rollout.StageBegun || e.Kind == rollout.ReleaseGeneral && e.Stage > 0
+	if !more || client == nil {
+		return
+	}
+	go func() { // the broker may be slow, and the conductor waits for us
+		if err := (*client).Publish(s.config.Realm+"/update", nil, false); err != nil {
+			s.log.Warn("the devices are not told that a roll-out goes on", "error", err)
+		}
+	}()
+}
+
+// watchFleet runs the broker, or connects to one, and follows what the devices
+// report, until the context ends.
+func (s *Server) watchFleet(ctx context.Context) error {
+	client, err := s.broker(ctx)
+	if ctx.Err() != nil && client == nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	for _, filter := range fleet.Topics(s.config.Realm) {
+		err := client.Subscribe(filter, func(m broker.Message) {
+			if d, changed := s.inventory.handle(m); changed {
+				s.conductor.Report(d)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	err = client.Subscribe(fleet.FeatureTopics(s.config.Realm), func(m broker.Message) {
+		if f, news := s.features.Handle(m.Topic, m.Payload); news {
+			s.live.Feature(f)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	s.client.Store(&client)
+	if err := s.tellHomeAssistant(ctx, client); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// broker starts the embedded broker, or connects to the external one, however long
+// that takes: firmware is served meanwhile.
+func (s *Server) broker(ctx context.Context) (broker.Client, error) {
+	if s.mqtt != nil {
+		discovery := s.config.HomeAssistant.Prefix
+		if discovery == "" { // it says there that it is online, whoever wants to know
+			discovery = homeassistant.DefaultPrefix
+		}
+		b, err := broker.Serve(s.mqtt, broker.Options{
+			Realm: s.config.Realm, Discovery: discovery, User: s.config.MQTTUser, Password: s.config.MQTTPassword,
+			Token: s.guard.Keeper.Check, Log: s.log,
+		})
+		if err != nil {
+			return nil, err
+		}
+		s.log.Info("serving MQTT", "address", b.Addr().String())
+		return b, nil
+	}
+	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
+		c, err := broker.Dial(ctx, s.config.ExternalMQTT, s.log)
+		if err == nil {
+			s.log.Info("connected to the MQTT broker", "broker", c.String())
+			return c, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		s.log.Warn("no MQTT broker yet", "error", err, "again_in", wait)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// tell tells one device to look for a release, or without an id all of them. A device that is
+// told by its own topic also tries again what it has refused.
+func (s *Server) tell(id string) error {
+	if id == "" {
+		return s.publish("update", "check")
+	}
+	return s.command(id, "update", "check")
+}
+
+// command sends a message to a device, at a topic after <realm>/<id>/.
+func (s *Server) command(id, topic, payload string) error { return s.publish(id+"/"+topic, payload) }
+
+// publish sends a message at a topic after <realm>/.
+func (s *Server) publish(topic, payload string) error {
+	client := s.client.Load()
+	if client == nil || !(*client).Connected() {
+		return api.ErrNoBroker
+	}
+	return (*client).Publish(s.config.Realm+"/"+topic, []byte(payload), false)
+}
+
+// connected says whether there is a broker.
+func (s *Server) connected() bool {
+	client := s.client.Load()
+	return client != nil && (*client).Connected()
+}
