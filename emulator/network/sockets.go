@@ -30,6 +30,7 @@ type socket struct {
 	in     [][]byte
 	ended  *Event // what comes after "in": Closed or Failed
 	out    [][]byte
+	broken bool // "out" cannot be written any more
 	held   bool
 	taken  int  // segments since it is held
 	closed bool // by the device
@@ -114,11 +115,16 @@ func (s *Sockets) Connect(_ time.Duration, id int, ip [4]byte, port uint16) {
 			s.events = append(s.events, Event{Kind: Failed, ID: id, Error: reason(err, Refused)})
 			return
 		}
-		k.conn = conn
 		s.events = append(s.events, Event{Kind: Connected, ID: id})
-		go s.read(id, k)
-		go s.write(id, k)
+		s.carry(id, k, conn)
 	}()
+}
+
+// carry lets a socket use its connection. Called with the lock.
+func (s *Sockets) carry(id int, k *socket, conn net.Conn) {
+	k.conn = conn
+	go s.read(id, k)
+	go s.write(id, k)
 }
 
 // reason names an error of the net package; a reset is called as given.
@@ -176,6 +182,8 @@ func (s *Sockets) write(id int, k *socket) {
 		_, err := k.conn.Write(data)
 		s.mu.Lock()
 		if err != nil {
+			k.broken = true
+			s.signal()
 			if k.closed {
 				k.conn.Close()
 			}
@@ -216,6 +224,9 @@ func (s *Sockets) Close(_ time.Duration, id int) {
 func (s *Sockets) finish(id int, k *socket) {
 	_ = k.conn.SetWriteDeadline(time.Now().Add(Patience))
 	k.closed = true
+	if k.broken { // the writer is gone
+		k.conn.Close()
+	}
 	k.room.Broadcast()
 	s.forget(id)
 }
@@ -281,8 +292,9 @@ func (s *Sockets) Poll(time.Duration) (Event, bool) {
 	}
 	for id, k := range s.socks {
 		switch {
-		case len(k.out) > 0 && k.ended == nil:
-			// An answer acknowledges what it answers: first Sent, then Data.
+		case len(k.out) > 0 && !k.broken:
+			// An answer acknowledges what it answers: first Sent, then Data. Also when the other
+			// side has ended the connection before the writer could tell that it has written.
 		case len(k.in) > 0 && (!k.held || k.taken < Window):
 			k.taken++
 			e := Event{Kind: Data, ID: id, Data: k.in[0]}

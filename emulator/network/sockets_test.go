@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"net/netip"
+	"sync"
 	"testing"
 	"time"
 )
@@ -80,6 +82,56 @@ func TestSocketsCarryDataBothWays(t *testing.T) {
 	}
 	if !sent || len(got) != 20005 || string(got[:6]) != "hellox" {
 		t.Errorf("sent %v, got %d bytes", sent, len(got))
+	}
+}
+
+// slowly is a connection that has sent long before it says so.
+type slowly struct {
+	net.Conn
+	sent <-chan struct{}
+}
+
+func (c slowly) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	<-c.sent
+	return n, err
+}
+
+func TestSentComesBeforeTheAnswerAndTheEnd(t *testing.T) {
+	port := serve(t, func(c net.Conn) {
+		io.CopyN(c, c, 5)
+		c.Close()
+	})
+	conn, err := net.Dial("tcp4", netip.AddrPortFrom(netip.AddrFrom4(loopback), port).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	s := NewSockets()
+	sent := make(chan struct{})
+	k := &socket{room: sync.NewCond(&s.mu), cancel: func() {}}
+	s.mu.Lock()
+	s.socks[1] = k
+	s.carry(1, k, slowly{conn, sent})
+	s.mu.Unlock()
+	s.Send(0, 1, []byte("hello"))
+	for ended := false; !ended; {
+		if e, ok := s.Poll(0); ok {
+			t.Fatalf("%+v, but nothing was sent yet", e)
+		}
+		<-s.Wake()
+		s.mu.Lock()
+		ended = k.ended != nil
+		s.mu.Unlock()
+	}
+	if e, ok := s.Poll(0); ok {
+		t.Fatalf("%+v, but nothing was sent yet", e)
+	}
+	close(sent)
+	for _, want := range []Kind{Sent, Data, Closed} {
+		if e := next(t, s); e.Kind != want {
+			t.Fatalf("%+v, want %v", e, want)
+		}
 	}
 }
 
