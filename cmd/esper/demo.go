@@ -22,6 +22,7 @@ import (
 	"esper/emulator"
 	"esper/emulator/esp8266"
 	"esper/emulator/network"
+	"esper/emulator/sdk"
 	"esper/firmware"
 	"esper/internal/broker"
 	"esper/internal/build"
@@ -45,7 +46,7 @@ commits a change to one of the types and releases that: its three devices downlo
 start the new firmware, which is confirmed when it has proved healthy; the other two stay
 as they are.
 
-Exit codes: 0 every device ended where it should; 3 one did not; 1 it failed.`
+Exit codes: 0 every device ended where it should; 3 one did not, or crashed; 1 it failed.`
 }
 
 // The devices of the demo. The first type is the one that gets a new release.
@@ -296,6 +297,7 @@ func (d *demo) boot(ctx context.Context, version site.Version) error {
 	}
 	for _, device := range d.devices {
 		device.OnReset = func(esp8266.ResetReason) { device.journey.restart() }
+		device.SDK.OnCrash = func(c sdk.Crash) { device.journey.crashed(c.Text) }
 		d.running.Go(func() { device.Run(ctx) })
 	}
 	err := d.wait(ctx, func(known map[string]fleet.Device) bool {
@@ -445,6 +447,9 @@ func (d *demo) summary(first, second site.Version) error {
 		j := device.journey.copy()
 		fmt.Fprintf(w, "%s\t%s\t%s\t", device.ID(), device.deviceType, first.Name)
 		switch changes := device.deviceType == demoTypes[0]; {
+		case j.crash != "":
+			wrong++
+			fmt.Fprintf(w, "%s\t-\t-\t-\t-\t-\t-\tWRONG: crashed: %s\n", orDash(j.version), j.crash)
 		case changes && j.done(second.Name):
 			updated++
 			fmt.Fprintf(w, "%s\t%s\tupdated\n", j.version, j.times())
@@ -461,7 +466,7 @@ func (d *demo) summary(first, second site.Version) error {
 	}
 	fmt.Fprintln(d.out)
 	if wrong > 0 {
-		return &invalidError{fmt.Errorf("%d of %d devices did not end where they should", wrong, len(d.devices))}
+		return &invalidError{fmt.Errorf("%d of %d devices did not end where they should, or crashed", wrong, len(d.devices))}
 	}
 	d.step(d.began, "in all: %d devices updated themselves from %s to %s, %d of the other type were left alone",
 		updated, first.Name, second.Name, left)

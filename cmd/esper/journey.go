@@ -22,13 +22,14 @@ type stations struct {
 	rests   bool // and is done with what followed
 	version string
 	state   string // the update's, with the error if there is one
+	crash   string // what the first crash was, if there was one
 }
 
-// begin forgets everything before.
+// begin forgets everything before but a crash.
 func (j *journey) begin(at time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.stations = stations{began: at, version: j.version}
+	j.stations = stations{began: at, version: j.version, crash: j.crash}
 }
 
 // restart notes that the device restarts now.
@@ -37,6 +38,15 @@ func (j *journey) restart() {
 	defer j.mu.Unlock()
 	if j.restarted.IsZero() {
 		j.restarted = time.Now()
+	}
+}
+
+// crashed notes a crash. A device gets over one, so that what it reports does not tell.
+func (j *journey) crashed(what string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.crash == "" {
+		j.crash = what
 	}
 }
 
