@@ -112,9 +112,9 @@ func TestTheFleetIsFilteredSearchedSortedAndGrouped(t *testing.T) {
 	b.fine()
 }
 
-// The last build runs: its log grows on the page.
-func TestBuildsAreFollowed(t *testing.T) {
-	t.Parallel()
+// buildServer is a server with three builds: one published, one failed, and one that runs.
+func buildServer(t *testing.T) *world {
+	t.Helper()
 	w := newWorld(t, nil)
 	w.stop()
 	s, err := server.Open(w.config)
@@ -123,7 +123,13 @@ func TestBuildsAreFollowed(t *testing.T) {
 	}
 	buildsOf(t, s)
 	w.run(s)
-	b := open(t, w.url())
+	return w
+}
+
+// The last build runs: its log grows on the page.
+func TestBuildsAreFollowed(t *testing.T) {
+	t.Parallel()
+	b := open(t, buildServer(t).url())
 	b.visit("/builds")
 	b.says("Measure the power each second")
 	b.follow("#2")
@@ -137,6 +143,9 @@ func TestBuildsAreFollowed(t *testing.T) {
 	if !eval[bool](b, `window.same === true && text(".log").match(/compile file 2 of/g).length === 1`) {
 		t.Error("the log does not grow, but begins anew")
 	}
+	b.follow("Builds")
+	b.click("Build now")
+	b.wait(`document.querySelector("tr[data-key='4']").innerText.includes("Queued")`)
 	b.fine()
 }
 
