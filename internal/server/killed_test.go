@@ -106,8 +106,7 @@ func killRepeatedly(t *testing.T, where string) {
 // report lets devices report new versions until the server is gone.
 func report(ctx context.Context, t *testing.T, address string, sequence uint32) uint32 {
 	c, err := broker.Dial(ctx, &url.URL{Scheme: "mqtt", Host: address}, discard)
-	if err != nil {
-		t.Errorf("connect: %v", err)
+	if err != nil { // it was killed first; that all went so, the number of events tells
 		return sequence
 	}
 	defer c.Close()
