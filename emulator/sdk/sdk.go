@@ -203,6 +203,9 @@ const (
 // start is sdk_start(user_pre_init, user_init, heap): the program's start-up code
 // calls it and it does not return.
 func (s *SDK) start() uint32 {
+	if s.started {
+		s.misuse("sdk_start is called again")
+	}
 	s.started = true
 	s.printing = true
 	s.cpuFreq = 80
