@@ -64,8 +64,13 @@ func (a *api) restart(id string) error {
 }
 
 func (a *api) command(id, topic, payload string) error {
-	if err := a.Command(id, topic, payload); err != nil {
-		return huma.Error503ServiceUnavailable("the device could not be told: " + err.Error())
+	return told(a.Command(id, topic, payload))
+}
+
+// told is the answer if a device could not be told what it should be.
+func told(err error) error {
+	if err != nil {
+		err = huma.Error503ServiceUnavailable("the device could not be told: " + err.Error())
 	}
-	return nil
+	return err
 }

@@ -123,8 +123,5 @@ func (a *api) check(id string) error {
 	if _, err := a.Conductor.Why(id); err != nil {
 		return err
 	}
-	if err := a.Tell(id); err != nil {
-		return huma.Error503ServiceUnavailable("the device could not be told: " + err.Error())
-	}
-	return nil
+	return told(a.Tell(id))
 }

@@ -14,7 +14,7 @@ import (
 // Devices returns the devices that a query finds.
 func (c *Client) Devices(ctx context.Context, q api.DeviceQuery) ([]api.Device, error) {
 	return get[[]api.Device](ctx, c, url.Values{
-		"type": {q.Type}, "group": {q.Group}, "tag": {q.Tag}, "condition": {string(q.Condition)}, "old_boot": {number(int(q.OldBoot))},
+		"type": {q.Type}, "group": {q.Group}, "tag": {q.Tag}, "presence": {q.Presence}, "condition": {string(q.Condition)}, "old_boot": {number(int(q.OldBoot))},
 		"search": {q.Search}, "sort": {string(q.Sort)}, "limit": {number(q.Limit)}, "offset": {number(q.Offset)},
 	}, "devices")
 }

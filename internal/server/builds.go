@@ -68,5 +68,5 @@ func (s *Server) Announce(ctx context.Context) error {
 			return errors.New("there is no MQTT broker")
 		}
 	}
-	return (*s.client.Load()).Publish(s.config.Realm+"/update", []byte("check"), false)
+	return s.tell("")
 }

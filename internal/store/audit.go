@@ -39,25 +39,16 @@ func (d *database) auditLog(ctx context.Context, q access.AuditQuery) ([]access.
 	if !q.Since.IsZero() {
 		f.and("at >= " + f.arg(micros(q.Since)))
 	}
-	query := `SELECT at, who, role, remote, action, target, detail, status FROM audit` + f.String() + ` ORDER BY at DESC, action DESC`
-	if q.Limit > 0 {
-		query += " LIMIT " + f.arg(q.Limit)
-	}
-	rows, err := d.sql.QueryContext(ctx, query, f.args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
+	query := `SELECT at, who, role, remote, action, target, detail, status FROM audit` + f.String() + ` ORDER BY at DESC, action DESC` + f.limit(q.Limit)
 	entries := []access.Entry{}
-	for rows.Next() {
+	err := d.read(ctx, func(rows *sql.Rows) error {
 		var e access.Entry
 		var at int64
-		if err := rows.Scan(&at, &e.Who, &e.Role, &e.Remote, &e.Action, &e.Target, &e.Detail, &e.Status); err != nil {
-			return nil, err
-		}
+		err := rows.Scan(&at, &e.Who, &e.Role, &e.Remote, &e.Action, &e.Target, &e.Detail, &e.Status)
 		e.At = fromMicros(at)
 		entries = append(entries, e)
-	}
+		return err
+	}, query, f.args...)
 	slices.Reverse(entries)
-	return entries, rows.Err()
+	return entries, err
 }

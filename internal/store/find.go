@@ -41,6 +41,14 @@ func (q Query) now() time.Time {
 	return q.Now
 }
 
+// limit is the end of a statement that asks for at most so many rows; 0: for all.
+func (f *filter) limit(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return " LIMIT " + f.arg(n)
+}
+
 // where returns the filter of a query, on devices d.
 func (q Query) where() (*filter, error) {
 	f := &filter{}

@@ -30,27 +30,18 @@ func (d *database) history(ctx context.Context, q HistoryQuery) ([]fleet.Event, 
 		f.and("at >= " + f.arg(micros(q.Since)))
 	}
 	query := `SELECT device, at, kind, late, before, after, version, error FROM events` +
-		f.String() + ` ORDER BY at DESC, device DESC, kind DESC`
-	if q.Limit > 0 {
-		query += " LIMIT " + f.arg(q.Limit)
-	}
-	rows, err := d.sql.QueryContext(ctx, query, f.args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
+		f.String() + ` ORDER BY at DESC, device DESC, kind DESC` + f.limit(q.Limit)
 	events := []fleet.Event{}
-	for rows.Next() {
+	err := d.read(ctx, func(rows *sql.Rows) error {
 		var e fleet.Event
 		var at int64
-		if err := rows.Scan(&e.Device, &at, &e.Kind, &e.Late, &e.Before, &e.After, &e.Version, &e.Error); err != nil {
-			return nil, err
-		}
+		err := rows.Scan(&e.Device, &at, &e.Kind, &e.Late, &e.Before, &e.After, &e.Version, &e.Error)
 		e.At = fromMicros(at)
 		events = append(events, e)
-	}
+		return err
+	}, query, f.args...)
 	slices.Reverse(events)
-	return events, rows.Err()
+	return events, err
 }
 
 // Prune implements Store.

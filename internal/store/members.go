@@ -23,19 +23,12 @@ func (d *database) Members(ctx context.Context) ([]Member, error) {
 }
 
 func (d *database) members(ctx context.Context) ([]Member, error) {
-	rows, err := d.sql.QueryContext(ctx, `
-		SELECT d.id, d.group_name, d.status = 'ONLINE' AND NOT d.silent, t.tag
-		FROM devices d LEFT JOIN tags t ON t.device = d.id ORDER BY d.id, t.tag`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	var members []Member
-	for rows.Next() {
+	err := d.read(ctx, func(rows *sql.Rows) error {
 		var m Member
 		var tag sql.NullString
 		if err := rows.Scan(&m.ID, &m.Group, &m.Online, &tag); err != nil {
-			return nil, err
+			return err
 		}
 		if n := len(members); n == 0 || members[n-1].ID != m.ID {
 			members = append(members, m)
@@ -43,6 +36,9 @@ func (d *database) members(ctx context.Context) ([]Member, error) {
 		if last := &members[len(members)-1]; tag.Valid {
 			last.Tags = append(last.Tags, tag.String)
 		}
-	}
-	return members, rows.Err()
+		return nil
+	}, `
+		SELECT d.id, d.group_name, d.status = 'ONLINE' AND NOT d.silent, t.tag
+		FROM devices d LEFT JOIN tags t ON t.device = d.id ORDER BY d.id, t.tag`)
+	return members, err
 }

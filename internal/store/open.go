@@ -192,3 +192,18 @@ func (d *database) transaction(ctx context.Context, steps func(*sql.Tx) error) e
 	}
 	return tx.Commit()
 }
+
+// read reads the rows of a query, one by one.
+func (d *database) read(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := d.sql.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := row(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

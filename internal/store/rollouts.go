@@ -115,21 +115,6 @@ func readJSON[T any](ctx context.Context, d *database, query string, into *[]T) 
 	}, query)
 }
 
-// read reads the rows of a query, one by one.
-func (d *database) read(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error {
-	rows, err := d.sql.QueryContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := row(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}
-
 // RolloutQuery says which events of roll-outs: those for which all holds that is not empty.
 type RolloutQuery struct {
 	Type, Device, Release string
@@ -157,10 +142,7 @@ func (d *database) RolloutHistory(ctx context.Context, q RolloutQuery) ([]rollou
 		f.and("at >= " + f.arg(micros(q.Since)))
 	}
 	query := `SELECT type, at, kind, release, stage, device, failure, person FROM rollout_events` +
-		f.String() + ` ORDER BY at DESC, type DESC`
-	if q.Limit > 0 {
-		query += " LIMIT " + f.arg(q.Limit)
-	}
+		f.String() + ` ORDER BY at DESC, type DESC` + f.limit(q.Limit)
 	events := []rollout.Event{}
 	err := d.read(ctx, func(rows *sql.Rows) error {
 		var e rollout.Event

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 )
@@ -35,19 +36,13 @@ func (d *database) Summary(ctx context.Context) (Summary, error) {
 
 func (d *database) summary(ctx context.Context) (Summary, error) {
 	s := Summary{Types: []TypeSummary{}, Attention: map[Condition]int{}}
-	rows, err := d.sql.QueryContext(ctx, `
-		SELECT type, version, status = 'ONLINE' AND NOT silent AS online, count(*) FROM devices GROUP BY 1, 2, 3`)
-	if err != nil {
-		return s, err
-	}
-	defer rows.Close()
 	types := map[string]*TypeSummary{}
-	for rows.Next() {
+	err := d.read(ctx, func(rows *sql.Rows) error {
 		var deviceType, version string
 		var online bool
 		var n int
 		if err := rows.Scan(&deviceType, &version, &online, &n); err != nil {
-			return s, err
+			return err
 		}
 		t := types[deviceType]
 		if t == nil {
@@ -61,8 +56,9 @@ func (d *database) summary(ctx context.Context) (Summary, error) {
 			s.Online += n
 			t.Online += n
 		}
-	}
-	if err := rows.Err(); err != nil {
+		return nil
+	}, `SELECT type, version, status = 'ONLINE' AND NOT silent AS online, count(*) FROM devices GROUP BY 1, 2, 3`)
+	if err != nil {
 		return s, err
 	}
 	for _, t := range types {

@@ -20,26 +20,23 @@ func (d *database) Tokens(ctx context.Context) ([]access.Token, error) {
 }
 
 func (d *database) tokens(ctx context.Context) ([]access.Token, error) {
-	rows, err := d.sql.QueryContext(ctx, `SELECT name, role, hash, created, expires, used FROM tokens ORDER BY name`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	tokens := []access.Token{}
-	for rows.Next() {
+	err := d.read(ctx, func(rows *sql.Rows) error {
 		var t access.Token
 		var hash string
 		var created, expires, used int64
-		if err := rows.Scan(&t.Name, &t.Role, &hash, &created, &expires, &used); err != nil {
-			return nil, err
+		err := rows.Scan(&t.Name, &t.Role, &hash, &created, &expires, &used)
+		if err != nil {
+			return err
 		}
 		if t.Hash, err = access.ParseHash(hash); err != nil {
-			return nil, fmt.Errorf("token %s: %w", t.Name, err)
+			return fmt.Errorf("token %s: %w", t.Name, err)
 		}
 		t.Created, t.Expires, t.Used = fromMicros(created), fromMicros(expires), fromMicros(used)
 		tokens = append(tokens, t)
-	}
-	return tokens, rows.Err()
+		return nil
+	}, `SELECT name, role, hash, created, expires, used FROM tokens ORDER BY name`)
+	return tokens, err
 }
 
 // AddToken implements Store.

@@ -1,7 +1,7 @@
 // The components that all pages are made of.
 
 import { h, show } from "./dom.js";
-import { exact, nanoseconds } from "./words.js";
+import { exact } from "./words.js";
 
 // badge says a state by sign, word and colour.
 export function badge([kind, sign, words], more) {
@@ -100,5 +100,3 @@ export function chart(label, series, whole) {
       series.map((s) => h("path", { class: `line ${s.kind}`, d: line(s.points) }))),
     h("figcaption", null, series.map((s) => h("span", { class: `legend ${s.kind}` }, `${s.name}: ${s.points.at(-1)?.[1] ?? 0}`))));
 }
-
-export { nanoseconds };

@@ -2,8 +2,8 @@
 
 import { get, post } from "../api.js";
 import { h } from "../dom.js";
-import { badge, button, chart, code, confirm, empty, facts, link, meter, nanoseconds, section, table } from "../parts.js";
-import { ago, many, number, rollouts } from "../words.js";
+import { badge, button, chart, code, confirm, empty, facts, link, meter, section, table } from "../parts.js";
+import { ago, many, nanoseconds, number, rollouts } from "../words.js";
 
 export const title = (_, type) => "Roll-out of " + type;
 
