@@ -81,8 +81,8 @@ func (s State) against(d Device, now time.Time) Reason {
 	switch {
 	case !stage.Window.Open(now):
 		return OutsideWindow
-	case stage.limited() && s.Waiting > 0 && d.Last.of(s) && d.Last.State == TryLapsed:
-		return OthersFirst
+	case stage.limited() && s.Waiting > 0 && d.Last.of(s) && (d.Last.State == TryLapsed || d.Last.State == TryOffered):
+		return OthersFirst // an offer that gets here is overdue: it lapses when time passes
 	case stage.AtOnce > 0 && s.AtRisk >= stage.AtOnce:
 		return TooManyAtOnce
 	case stage.Rate.Devices > 0 && len(within(s.Recent, stage.Rate.Per, now)) >= stage.Rate.Devices:

@@ -176,6 +176,29 @@ func TestAFailureToFetchIsNoneOfTheRelease(t *testing.T) {
 	}
 }
 
+// It asks the moment its offer is overdue, before a tick of the clock has let that lapse.
+func TestWhoNeverFetchesDoesNotKeepTheOthersWaiting(t *testing.T) {
+	s := staged(Plan{Stages: []Stage{{Percent: 100, Rate: Rate{2, time.Hour}}}})
+	deaf, other := device("000001"), device("000002")
+	for now := start; s.Status == Running; now = now.Add(30 * time.Minute) {
+		if now.After(start.Add(24 * time.Hour)) {
+			t.Fatalf("within a day: %+v", s)
+		}
+		s, deaf = Offer(s, deaf, Decide(s, deaf, now), now)
+		if now.After(start) { // the other comes second, each time
+			s, other = update(s, other, now)
+		}
+		var changed []Device
+		s, changed, _ = Advance(s, []Device{deaf, other}, now)
+		if len(changed) > 0 {
+			deaf = changed[0]
+		}
+	}
+	if other.Running != "v2" {
+		t.Errorf("the other runs %s", other.Running)
+	}
+}
+
 func TestToleratedFailuresWithoutASuccessStopIt(t *testing.T) {
 	s := staged(Plan{Stages: []Stage{{Group: "canary", Failures: 1}, {Percent: 100}}})
 	d := device("000001", inGroup("canary"))
