@@ -223,16 +223,45 @@ func (k *Conductor) set(s rollout.State, events []rollout.Event) {
 		k.dirty.states[s.Type] = true
 	}
 	for _, e := range events {
-		e = k.note(e)
-		level := slog.LevelInfo
-		if e.Kind == rollout.DeviceOffered {
-			level = slog.LevelDebug
-		}
-		k.config.Log.Log(context.Background(), level, "roll-out: "+string(e.Kind), "type", e.Type, "release", e.Release, "stage", e.Stage,
-			"device", e.Device, "failure", string(e.Failure), "by", e.By)
-		if k.config.Happened != nil {
-			k.config.Happened(e)
-		}
+		k.tell(k.note(e))
+	}
+}
+
+// settle notes a state and a device, and has them saved before they hold: what could not be
+// saved did not happen. The device may be none.
+func (k *Conductor) settle(s rollout.State, d rollout.Device, events []rollout.Event) error {
+	state, m, queued := k.states[s.Type], k.devices[d.ID], len(k.events)
+	var device rollout.Device
+	if m != nil {
+		device = m.Device
+	}
+	k.set(s, nil)
+	k.put(d)
+	for i, e := range events {
+		events[i] = k.note(e)
+	}
+	if err := k.save(); err != nil {
+		k.set(state, nil)
+		k.put(device)
+		k.events = k.events[:queued]
+		return err
+	}
+	for _, e := range events {
+		k.tell(e)
+	}
+	return nil
+}
+
+// tell tells of an event.
+func (k *Conductor) tell(e rollout.Event) {
+	level := slog.LevelInfo
+	if e.Kind == rollout.DeviceOffered {
+		level = slog.LevelDebug
+	}
+	k.config.Log.Log(context.Background(), level, "roll-out: "+string(e.Kind), "type", e.Type, "release", e.Release, "stage", e.Stage,
+		"device", e.Device, "failure", string(e.Failure), "by", e.By)
+	if k.config.Happened != nil {
+		k.config.Happened(e)
 	}
 }
 

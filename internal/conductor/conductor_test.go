@@ -1,10 +1,13 @@
 package conductor_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"testing"
 	"time"
 
@@ -237,14 +240,65 @@ func TestARestartOfTheServerDoesNotPassForSilence(t *testing.T) {
 	}
 }
 
-// The disk is full: better nobody is told than somebody of whom nobody knows.
-func TestWhatCannotBeSavedIsNotOffered(t *testing.T) {
-	s := both(t)
-	if err := s.storage.Close(); err != nil {
-		t.Fatal(err)
+// disk is a storage that can be full.
+type disk struct {
+	store.Store
+	full bool
+}
+
+func (d *disk) SaveRollouts(ctx context.Context, changed rollout.Snapshot) error {
+	if d.full {
+		return errors.New("the disk is full")
 	}
+	return d.Store.SaveRollouts(ctx, changed)
+}
+
+// Better nobody is told than somebody of whom nobody knows; and who was answered that it could
+// not be done need not fear that it was.
+func TestWhatCannotBeSavedDoesNotHappen(t *testing.T) {
+	s := both(t)
+	disk := &disk{Store: s.storage}
+	s.storage = disk
+	s.plan.Stages = []rollout.Stage{{Group: "canary", Watch: time.Hour, Failures: 1}, {Percent: 100}}
+	s.open()
+	s.pass(0)
+	s.report("000003", "v1", 1, &fleet.UpdateStatus{State: "rolled-back", Version: "v2", Error: "crashed"})
+	disk.full = true
+	rollouts := s.conductor.Rollouts()
 	if got := s.get("000001", "v1"); got != "v1" {
 		t.Errorf("it gets %s", got)
+	}
+	for what, do := range map[string]func() error{
+		"pause":      func() error { return s.conductor.Pause("socket", "ada") },
+		"abort":      func() error { return s.conductor.Abort("socket", "ada") },
+		"everywhere": func() error { return s.conductor.Everywhere("socket", "ada") },
+		"pin":        func() error { return s.conductor.Pin("000001", "v1") },
+		"hold":       func() error { return s.conductor.Hold("000001", true) },
+		"retry":      func() error { return s.conductor.Retry("000003") },
+	} {
+		if do() == nil {
+			t.Errorf("%s: no error", what)
+		}
+	}
+	if now := s.conductor.Rollouts(); !reflect.DeepEqual(now, rollouts) {
+		t.Errorf("%+v\nwas %+v", now, rollouts)
+	}
+	s.expect("000003", "v1", "v1", rollout.HasFailed)
+	disk.full = false
+	s.pass(0)
+	s.expect("000001", "v1", "v2", rollout.StageReached)
+	s.open() // nor does it happen when there is room again
+	events, err := s.storage.RolloutHistory(t.Context(), store.RolloutQuery{Type: "socket", Release: "v2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events {
+		if e.By != "" {
+			t.Errorf("in the history: %+v", e)
+		}
+	}
+	if now := s.conductor.Rollouts()[0]; now.Status != rollout.Running {
+		t.Errorf("the roll-out is %s", now.Status)
 	}
 }
 

@@ -73,40 +73,33 @@ func (k *Conductor) act(deviceType, by string, kind rollout.Kind, do action) err
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", deviceType, s.Release.Version, err)
 	}
-	k.set(s, append([]rollout.Event{done}, events...))
-	return k.save()
+	return k.settle(s, rollout.Device{}, append([]rollout.Event{done}, events...))
 }
 
 // Pin lets a device have this version and no other; empty: no longer.
 func (k *Conductor) Pin(id, version string) error {
-	return k.change(id, func(d *rollout.Device) error {
+	return k.change(id, func(s rollout.State, d rollout.Device) (rollout.State, rollout.Device, error) {
 		if version != "" && !k.config.Releases.Has(d.Type, version) {
-			return fmt.Errorf("%s %s: %w", d.Type, version, ErrNoRelease)
+			return s, d, fmt.Errorf("%s %s: %w", d.Type, version, ErrNoRelease)
 		}
 		d.Pin = version
-		return nil
+		return s, d, nil
 	})
 }
 
 // Hold lets a device stay as it is, or no longer.
 func (k *Conductor) Hold(id string, held bool) error {
-	return k.change(id, func(d *rollout.Device) error {
+	return k.change(id, func(s rollout.State, d rollout.Device) (rollout.State, rollout.Device, error) {
 		d.Held = held
-		return nil
+		return s, d, nil
 	})
 }
 
 // Retry lets a device that failed have the release again. It must be told on its own update
 // topic after that, or it refuses what it has rolled back.
 func (k *Conductor) Retry(id string) error {
-	return k.change(id, func(d *rollout.Device) error {
-		now := k.config.Now()
-		s, after, err := rollout.Retry(k.state(d.Type, now), *d, now)
-		if err == nil {
-			k.set(s, nil)
-			*d = after
-		}
-		return err
+	return k.change(id, func(s rollout.State, d rollout.Device) (rollout.State, rollout.Device, error) {
+		return rollout.Retry(s, d, k.config.Now())
 	})
 }
 
@@ -120,19 +113,18 @@ func (k *Conductor) Remove(id string) {
 }
 
 // change changes a device, and has it saved when it returns.
-func (k *Conductor) change(id string, do func(*rollout.Device) error) error {
+func (k *Conductor) change(id string, do func(rollout.State, rollout.Device) (rollout.State, rollout.Device, error)) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	m, ok := k.devices[id]
 	if !ok {
 		return fmt.Errorf("%s: %w", id, ErrNoDevice)
 	}
-	d := m.Device
-	if err := do(&d); err != nil {
+	s, d, err := do(k.state(m.Type, k.config.Now()), m.Device)
+	if err != nil {
 		return err
 	}
-	k.put(d)
-	return k.save()
+	return k.settle(s, d, nil)
 }
 
 // Answer is what a device would get if it asked now, and what is known of it.

@@ -31,18 +31,18 @@ func (k *Conductor) Choose(q repository.Request) string {
 	first := kept && told.Release == s.Release.Version && (d.Last.Release != told.Release || d.Last.Number != s.Number)
 	after, d := rollout.Offer(s, d, told, now)
 	counts := after.Status == rollout.Running && after.AtRisk != s.AtRisk
-	k.put(d)
 	var events []rollout.Event
 	if first && after.AtRisk != s.AtRisk {
 		e := s.Event(rollout.DeviceOffered, now)
 		e.Device = d.ID
 		events = append(events, e)
 	}
-	k.set(after, events)
 	if !counts {
+		k.put(d)
+		k.set(after, events)
 		return told.Release // saved at the next tick
 	}
-	if err := k.save(); err != nil {
+	if err := k.settle(after, d, events); err != nil {
 		k.config.Log.Error("a device is not told of a release", "device", q.Device, "release", told.Release, "error", err)
 		return rollout.General(s).Release
 	}
