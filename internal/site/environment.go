@@ -22,7 +22,7 @@ const maxEnvironments = 16
 var ErrNoEnvironment = errors.New("no such environment")
 
 // reserved are names in the data folder, where each environment has a folder, too.
-var reserved = []string{"builds", "firmware", "git", "repository", "secrets", "tls", "work"}
+var reserved = []string{"acme", "builds", "firmware", "git", "repository", "secrets", "tls", "work"}
 
 // checkEnvironments checks the names and their number.
 func (f *configFile) checkEnvironments() error {
