@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -166,10 +167,19 @@ func decodeStrictly(text []byte, file any) error {
 	var malformed *toml.DecodeError
 	if errors.As(err, &malformed) {
 		line, column := malformed.Position()
-		return fmt.Errorf("line %d, column %d: %s", line, column, strings.TrimPrefix(malformed.Error(), "toml: "))
+		what := mismatch.ReplaceAllString(strings.TrimPrefix(malformed.Error(), "toml: "), "$1 where $2 is needed")
+		return fmt.Errorf("line %d, column %d: %s", line, column, kinds.Replace(what))
 	}
 	return err
 }
+
+// What the library says of a value of the wrong kind is for who knows the program, not
+// the file.
+var (
+	mismatch = regexp.MustCompile(`(?s)^cannot decode TOML (.+) into .* type \*?(\S+)$`)
+	kinds    = strings.NewReplacer("where string", "where a text in quotes", "where bool", "where true or false",
+		"where int", "where a whole number", "where []string", "where a list of texts")
+)
 
 // check returns the configuration without its keys, or an error that names the
 // value that is wrong.
@@ -341,7 +351,7 @@ func parseURL(text, scheme string, defaultPort uint16) (u *url.URL, host string,
 	}
 	u, err = url.Parse(text)
 	if err != nil {
-		return fail("is not a URL") // url.Error quotes it, password and all
+		return fail("is not a URL such as " + scheme + "://host:port") // url.Error quotes it, password and all
 	}
 	if u.Scheme != scheme {
 		return fail("does not begin with " + scheme + "://")

@@ -3,6 +3,8 @@ package site
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +36,17 @@ func (r Rollouts) Plan(deviceType string) rollout.Plan {
 		return plan
 	}
 	return r.all
+}
+
+// known checks that each plan for a type is for one that the site has: a slip in its name
+// would let its devices have each release all at once.
+func (r Rollouts) known(types []DeviceType) error {
+	for _, name := range slices.Sorted(maps.Keys(r.ofType)) {
+		if !slices.ContainsFunc(types, func(t DeviceType) bool { return t.Name == name }) {
+			return fmt.Errorf("rollout.types.%s: there is no %s/%s", name, DevicesDir, name)
+		}
+	}
+	return nil
 }
 
 // rolloutFile is [rollout] in esper.toml.

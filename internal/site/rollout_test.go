@@ -1,6 +1,7 @@
 package site
 
 import (
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -34,8 +35,17 @@ tag = "indoor"
 days = ["sun"]
 `
 
+// newPlannedSite makes a site with the device types that the plans name.
+func newPlannedSite(t *testing.T, config string) string {
+	dir := newSite(t, config)
+	for _, name := range []string{"lamp", "sensor"} {
+		write(t, filepath.Join(dir, DevicesDir, name, name+".cpp"), "")
+	}
+	return dir
+}
+
 func TestPlansAreReadAsWritten(t *testing.T) {
-	s, err := Open(newSite(t, good+plans))
+	s, err := Open(newPlannedSite(t, good+plans))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,13 +95,14 @@ func TestAWrongPlanSaysWhatAndWhere(t *testing.T) {
 		{`"22:00-04:30"`, `"22:00-22:01"`, "window: 22:00-22:01 is shorter than update.interval, 1m30s"},
 		{`"fri", "sat"`, `"friday"`, `days: "friday" is none of mon,`},
 		{`types.sensor`, `types.Sensor`, `rollout.types: "Sensor" is not a device type`},
+		{`types.sensor`, `types.sensr`, `rollout.types.sensr: there is no devices/sensr`},
 		{`tag = "indoor"`, ``, "rollout.types.lamp.stages, number 1: needs one of"},
 		{plans, plans + strings.Repeat("[[rollout.types.lamp.stages]]\npercent = 1\n", 16), "stages: 17, but at most 16"},
 	} {
 		if !strings.Contains(plans, c.old) {
 			t.Fatalf("%q is not in the plans", c.old)
 		}
-		_, err := Open(newSite(t, good+strings.Replace(plans, c.old, c.new, 1)))
+		_, err := Open(newPlannedSite(t, good+strings.Replace(plans, c.old, c.new, 1)))
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", c.new, err, c.want)
 		}

@@ -77,6 +77,9 @@ func OpenFor(dir, environment string) (*Site, error) {
 	if s.Types, err = readTypes(root); err != nil {
 		return nil, err
 	}
+	if err := s.Config.Rollouts.known(s.Types); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(root, ConfigFile), err)
+	}
 	return s, nil
 }
 
