@@ -54,12 +54,13 @@ func (c *initCommand) Run(s *streams) error {
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return hint(err, "init overwrites nothing; choose another folder")
-	case errors.Is(err, site.ErrNoGit):
-		return hint(err, "install git: a site's versions come from its commits")
 	case err != nil:
 		return err
 	}
 	s.note("made a site in %s", c.Dir)
+	if above := site.RepositoryAbove(c.Dir); above != "" {
+		s.note("it belongs to the git repository %s, whose commits are its versions", above)
+	}
 	s.note("next:")
 	if c.Dir != "." {
 		s.note("  cd %s", c.Dir)

@@ -87,6 +87,17 @@ func (s *Site) Version() (Version, error) {
 	return Version{hash, uint32(sequence), false}, nil
 }
 
+// RepositoryAbove returns the folder of the git repository that a folder is only a part of,
+// or nothing.
+func RepositoryAbove(dir string) string {
+	s := &Site{Dir: dir}
+	if prefix, err := s.git("rev-parse", "--show-prefix"); err != nil || prefix == "" {
+		return ""
+	}
+	above, _ := s.git("rev-parse", "--show-toplevel")
+	return above
+}
+
 // gitError is what git said when it failed.
 type gitError struct {
 	command string
