@@ -173,7 +173,10 @@ func (r *Repository) store(rel *release.Release) error {
 	if err := r.step("write the release"); err != nil {
 		return err
 	}
-	if err := errors.Join(rel.Write(folder), r.date(rel.Type, folder), syncDir(folder)); err != nil {
+	if err := rel.Write(folder); err != nil {
+		return err
+	}
+	if err := errors.Join(r.date(rel.Type, folder), syncDir(folder)); err != nil {
 		return err
 	}
 	if err := r.step("store the release"); err != nil {
