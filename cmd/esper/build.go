@@ -116,7 +116,7 @@ func buildHint(err error) error {
 	case errors.Is(err, build.ErrNoCompiler):
 		return hint(err, "apt-get install gcc-xtensa-lx106 picolibc-xtensa-lx106-elf")
 	case errors.Is(err, build.ErrMonocypher):
-		return hint(err, "install python3-pip, or let MONOCYPHER_DIR name a folder with the files of that version")
+		return hint(err, "it takes python3-pip and, once, the internet; or let MONOCYPHER_DIR name a folder with the files of that version")
 	case errors.Is(err, build.ErrSDK):
 		return hint(err, "name the folder that holds ld and lib of the ESP8266 NONOS SDK 3.0")
 	case errors.Is(err, secret.ErrNoIdentity), errors.Is(err, secret.ErrOtherRecipients), errors.Is(err, secret.ErrDamaged):

@@ -137,12 +137,12 @@ func run(args []string, in io.Reader, out, errw io.Writer) int {
 	}
 	fmt.Fprintf(errw, "esper: error: %v\n", err)
 	var h *hintError
-	advice := serverAdvice(err)
+	todo := advice(err)
 	if errors.As(err, &h) {
-		advice = h.hint
+		todo = h.hint
 	}
-	if advice != "" {
-		fmt.Fprintf(errw, "esper: hint: %s\n", advice)
+	if todo != "" {
+		fmt.Fprintf(errw, "esper: hint: %s\n", todo)
 	}
 	var invalid *invalidError
 	if errors.As(err, &invalid) {

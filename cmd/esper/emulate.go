@@ -22,6 +22,7 @@ import (
 	"esper/internal/build"
 	"esper/internal/image"
 	"esper/internal/release"
+	"esper/internal/site"
 )
 
 // emulateCommand runs emulated devices.
@@ -161,7 +162,10 @@ func (c *emulateCommand) folder() (string, error) {
 	if c.Images != "" {
 		return c.Images, nil
 	}
-	opened, err := openSite(".")
+	opened, err := site.Open(".")
+	if errors.Is(err, site.ErrNoSite) {
+		return "", hint(err, "outside a site, name the folder with the images: --release DIR")
+	}
 	if err != nil {
 		return "", err
 	}

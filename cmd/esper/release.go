@@ -99,7 +99,11 @@ func (c *releaseCommand) Run(s *streams) error {
 		return nil
 	}
 	if err := c.tell(ctx, []string{""}, func(topic, where string) { s.note("told the devices: %s at %s", topic, where) }); err != nil {
-		return fmt.Errorf("published, but the devices could not be told: %w", err)
+		todo := "'esper trigger --all' tells them; they find it at their next check, too"
+		if h := new(hintError); errors.As(err, &h) {
+			todo = h.hint + "; then " + todo
+		}
+		return hint(fmt.Errorf("published, but the devices could not be told: %w", err), "%s", todo)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -93,13 +94,18 @@ func serverAdvice(err error) string {
 	var foreign *client.ForeignError
 	var problem *client.Problem
 	var untrusted *tls.CertificateVerificationError
+	var invalid x509.CertificateInvalidError
 	switch {
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "look at the clocks of both machines; if they are right, renew the server's certificate"
 	case errors.As(err, &untrusted):
 		return "this computer does not trust the server's certificate for that name; if it is of your own authority, SSL_CERT_FILE=root.pem names that"
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return "there it speaks no TLS: ask http://…, or the port of 'esper serve --https'"
 	case errors.As(err, &unreachable):
 		return "is it running? 'esper serve' in the site's folder starts one; --server names another"
+	case errors.As(err, &foreign) && strings.HasPrefix(foreign.Status, "400") && strings.HasPrefix(foreign.Server, "http:"):
+		return "perhaps it speaks TLS there: ask https://…; --server names another server"
 	case errors.As(err, &foreign):
 		return "an older 'esper serve' has no API; --server names another server"
 	case errors.As(err, &problem) && problem.Status == http.StatusUnauthorized:

@@ -85,14 +85,8 @@ func (c *serveCommand) Run(s *streams) error {
 		return hint(errors.New("--follow and --push are two ways to get commits"), "choose one")
 	}
 	running, err := server.Open(config)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return hint(err, "another program listens there, perhaps another 'esper serve'; --http and --mqtt-listen choose other ports")
-	}
-	if errors.Is(err, store.ErrInUse) {
-		return hint(err, "another 'esper serve' has this database; stop it, or choose another place with --data or --database")
-	}
 	if err != nil {
-		return err
+		return serveHint(err)
 	}
 	reached, err := openedBy(running, config)
 	if err != nil {
@@ -107,6 +101,23 @@ func (c *serveCommand) Run(s *streams) error {
 		}
 	}
 	return running.Run(ctx)
+}
+
+// serveHint adds what to do about an error at the start.
+func serveHint(err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE) && strings.Contains(err.Error(), "MQTT"):
+		return hint(err, "another broker listens there; if it is Mosquitto, use it: 'esper serve --mqtt mqtt://127.0.0.1:1883'. Else take another port, in mqtt.url in esper.toml")
+	case errors.Is(err, syscall.EADDRINUSE):
+		return hint(err, "another program listens there, perhaps another 'esper serve'; take another port, in update.url in esper.toml")
+	case errors.Is(err, store.ErrInUse):
+		return hint(err, "another 'esper serve' has this database; stop it, or choose another place with --data or --database")
+	case errors.Is(err, store.ErrSchema):
+		return hint(err, "a newer 'esper serve' has used it: run that one, or a copy of the database from before")
+	case store.IsDamaged(err):
+		return hint(err, "put back a copy, or move it away: a new one learns of the devices again as they report, and has no tokens, labels and history")
+	}
+	return err
 }
 
 // build makes the server a build server.
