@@ -12,6 +12,8 @@ import "time"
 // So devices that are offline hold up nothing. A stage in which devices failed, however few,
 // and none succeeded stops the roll-out.
 func Advance(s State, fleet []Device, now time.Time) (State, []Device, []Event) {
+	given := fleet
+	s, fleet = s.reset(fleet, now)
 	var changed []Device
 	var events []Event
 	s.AtRisk, s.Confirmed = 0, 0 // counted anew, so that no lost message skews them for long
@@ -23,8 +25,11 @@ func Advance(s State, fleet []Device, now time.Time) (State, []Device, []Event) 
 			s.Confirmed++
 		}
 	}
-	for _, d := range fleet {
+	for i, d := range fleet {
 		if !d.Last.open() || !overdue(s.Plan, d.Last, now) {
+			if ahead(given[i].Last.Since, now) || ahead(given[i].Asked, now) {
+				changed = append(changed, d)
+			}
 			continue
 		}
 		if d.Last.State == TryTaken {

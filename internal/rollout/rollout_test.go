@@ -307,6 +307,35 @@ func TestTheRateHoldsInEveryPeriod(t *testing.T) {
 	}
 }
 
+func TestAClockThatWasAheadHoldsUpNothing(t *testing.T) {
+	s := staged(Plan{Stages: []Stage{{Group: "canary", Watch: time.Hour, Rate: Rate{1, time.Hour}}, {Percent: 100}}})
+	one, two := device("000001", inGroup("canary")), device("000002", inGroup("canary"))
+	year := start.AddDate(1, 0, 0)
+	s, _, _ = Advance(s, []Device{one, two}, year)
+	s, one = Offer(s, one, Decide(s, one, year), year) // and it is not heard of any more
+	s, one = Taken(s, one, "v2", year)
+	s.Opened = year
+
+	s, changed, _ := Advance(s, []Device{one, two}, start)
+	if len(changed) != 1 || changed[0].ID != one.ID {
+		t.Fatalf("changed %+v", changed)
+	}
+	want(t, s, two, start, "v2", StageReached) // the rate counts nothing that is yet to come
+	late := start.Add(31 * time.Minute)
+	s, changed, _ = Advance(s, []Device{changed[0], two}, late)
+	if s.Status != Stopped || len(changed) != 1 || changed[0].Last.Failure != NotReported {
+		t.Errorf("%s, %+v", s.Status, changed)
+	}
+
+	s = staged(Plan{Stages: []Stage{{Percent: 100, Watch: time.Hour}}})
+	s, one = update(s, device("000001"), start)
+	s, _, _ = Advance(s, []Device{one}, year)
+	s, _, _ = Advance(s, []Device{one}, start)
+	if s, _, _ = Advance(s, []Device{one}, start.Add(time.Hour)); s.Status != Complete {
+		t.Errorf("it waits for %s", s.Settled)
+	}
+}
+
 func TestAnOfflineDeviceHoldsUpNothing(t *testing.T) {
 	s := staged(Plan{Stages: []Stage{{Percent: 100, Watch: time.Hour}}})
 	off := device("000001", func(d *Device) { d.Online = false })

@@ -121,7 +121,8 @@ func (n *inventory) run(ctx context.Context, repository *repository.Repository, 
 	working.Go(func() { n.watchSilence(ctx, connected) })
 	working.Go(func() { n.watchReleases(ctx, repository) })
 	working.Go(func() {
-		every(ctx, pruneEvery, func() {
+		// Not at the start: a computer that has just been switched on may be in the wrong year.
+		after(ctx, pruneEvery, func() {
 			if _, err := n.store.Prune(ctx, store.Keep(time.Now())); err != nil && ctx.Err() == nil {
 				n.log.Error("the history grows", "error", err)
 			}
@@ -172,12 +173,18 @@ func (n *inventory) watchReleases(ctx context.Context, from *repository.Reposito
 
 // every does something now and then at an interval, until the context ends.
 func every(ctx context.Context, interval time.Duration, do func()) {
+	do()
+	after(ctx, interval, do)
+}
+
+// after is every without the first time.
+func after(ctx context.Context, interval time.Duration, do func()) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
-		do()
 		select {
 		case <-ticker.C:
+			do()
 		case <-ctx.Done():
 			return
 		}
