@@ -302,6 +302,25 @@ func TestWhatCannotBeSavedDoesNotHappen(t *testing.T) {
 	}
 }
 
+// The canary runs v2, which the others never got.
+func TestWhoCannotBeToldOfTheReleaseStaysOnItsOwn(t *testing.T) {
+	s := both(t)
+	disk := &disk{Store: s.storage}
+	s.storage = disk
+	s.open()
+	s.get("000001", "v1")
+	s.report("000001", "v2", 2, nil)
+	s.publish("v3", 3)
+	disk.full = true
+	if got := s.get("000001", "v2"); got != "v2" {
+		t.Errorf("the canary gets %s", got)
+	}
+	disk.full = false
+	if got := s.get("000001", "v2"); got != "v3" {
+		t.Errorf("once there is room, the canary gets %s", got)
+	}
+}
+
 func TestAPinnedReleaseStaysInTheRepository(t *testing.T) {
 	s := both(t)
 	if err := s.conductor.Pin("000002", "v1"); err != nil {

@@ -44,6 +44,9 @@ func (k *Conductor) Choose(q repository.Request) string {
 	}
 	if err := k.settle(after, d, events); err != nil {
 		k.config.Log.Error("a device is not told of a release", "device", q.Device, "release", told.Release, "error", err)
+		if k.config.Releases.Has(q.Type, d.Running) {
+			return d.Running // it stays as it is: it may run what is newer than what others get
+		}
 		return rollout.General(s).Release
 	}
 	return told.Release
