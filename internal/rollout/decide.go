@@ -10,7 +10,10 @@ func Decide(s State, d Device, now time.Time) Decision {
 		return Decision{d.Running, NotThisType}
 	case d.Held:
 		return Decision{d.Running, IsHeld}
-	case d.Last.open() && d.Last.Release != d.Running && !overdue(s.Plan, d.Last, now):
+	case d.Last.open() && !overdue(s.Plan, d.Last, now):
+		if d.Last.Release == d.Running { // it tries it out
+			return Decision{d.Running, InProgress}
+		}
 		if s.mayContinue(d) {
 			return Decision{d.Last.Release, InProgress}
 		}

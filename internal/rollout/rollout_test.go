@@ -425,6 +425,21 @@ func TestADeviceEndsWhatItBegan(t *testing.T) {
 	}
 }
 
+// It runs the release already, and nobody knows yet whether it will stay on it.
+func TestADeviceOnTrialIsToldOfNothingElse(t *testing.T) {
+	s := staged(Plan{Stages: []Stage{{Percent: 100}}})
+	d := device("000001")
+	s, d = Offer(s, d, Decide(s, d, start), start)
+	s, d = Taken(s, d, "v2", start)
+	d.Running, d.Sequence = "v2", 2
+	want(t, s, d, start, "v2", InProgress)
+	s, _ = Start(s, "socket", Release{"v3", 3}, AllAtOnce, start)
+	s, _, _ = Everywhere(s, start)
+	want(t, s, d, start, "v2", InProgress)
+	s, d = Confirmed(s, d, next, start)
+	want(t, s, d, start, "v3", GenerallyAvailable)
+}
+
 func TestAPlanThatBecomesShorterEndsTheRollout(t *testing.T) {
 	s := staged(Plan{Stages: []Stage{{Group: "canary"}, {Percent: 10, Watch: time.Hour}, {Percent: 100}}})
 	s, _, _ = Advance(s, nil, start)
