@@ -15,8 +15,9 @@ type groupsCommand struct {
 // Help is the command's description.
 func (c *groupsCommand) Help() string {
 	return `Shows the groups and tags that people gave devices with 'esper label', and how many devices have
-each: ONLINE are there, CURRENT run the release that is meant for them now. esper serve has to
-run.`
+each. ONLINE are there now. CURRENT run the release that their roll-out means them to run, and do
+not try it out: a device whose stage has not come is current, one that a pause keeps from the
+release is not. esper serve has to run.`
 }
 
 // Run shows the groups and tags.

@@ -12,7 +12,7 @@ type Group struct {
 	Name    string `json:"name" doc:"of a group empty: the devices that have none"`
 	Devices int    `json:"devices"`
 	Online  int    `json:"online" doc:"so many are there"`
-	Current int    `json:"current" doc:"so many run the release that is meant for them"`
+	Current int    `json:"current" doc:"so many run the release that their roll-out means them to run, and do not try it out"`
 }
 
 // groups counts the devices of each group, and then of each tag.
@@ -28,7 +28,7 @@ func (a *api) groups(ctx context.Context) ([]Group, error) {
 		for _, tag := range m.Tags {
 			keys = append(keys, key{"tag", tag})
 		}
-		current := a.current(m.ID)
+		current := a.Conductor.Current(m.ID)
 		for _, k := range keys {
 			g := counted[k]
 			if g == nil {
@@ -50,10 +50,4 @@ func (a *api) groups(ctx context.Context) ([]Group, error) {
 	}
 	slices.SortFunc(groups, func(a, b Group) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
 	return groups, nil
-}
-
-// current says whether a device runs the release that it would be told of now.
-func (a *api) current(id string) bool {
-	why, err := a.Conductor.Why(id)
-	return err == nil && why.Device.Running != "" && why.Release == why.Device.Running
 }

@@ -157,6 +157,35 @@ func TestEachDeviceGetsWhatTheRolloutDecides(t *testing.T) {
 	s.expect("", "", "v2", "")
 }
 
+func TestWhoRunsWhatItIsMeantToIsCurrent(t *testing.T) {
+	s := both(t)
+	current := func(id string, want bool) {
+		t.Helper()
+		if got := s.conductor.Current(id); got != want {
+			t.Errorf("%s is current: %v", id, got)
+		}
+	}
+	current("000002", true) // its stage has not come
+	current("000001", false)
+	s.pass(0)
+	if err := s.conductor.Pause("socket", "ada"); err != nil {
+		t.Fatal(err)
+	}
+	current("000001", false) // it is still meant to have it
+	if err := s.conductor.Resume("socket", "ada"); err != nil {
+		t.Fatal(err)
+	}
+	s.get("000001", "v1")
+	s.request("/socket.rom1?version=v2", "000001", "v1")
+	trial := &fleet.Info{Device: "socket"}
+	trial.Version.ESPer, trial.Version.Sequence, trial.Boot.Trial = "v2", 2, true
+	s.conductor.Report(fleet.Device{ID: "000001", Status: fleet.Online, Info: trial})
+	current("000001", false)
+	s.report("000001", "v2", 2, nil)
+	current("000001", true)
+	current("00000f", false) // nobody knows it
+}
+
 func TestARollbackStopsIt(t *testing.T) {
 	s := both(t)
 	s.expect("000001", "v1", "v2", rollout.StageReached)

@@ -134,6 +134,21 @@ type Answer struct {
 	Explanation string `json:"explanation"`
 }
 
+// Current says whether a device runs the release that its roll-out means it to run, for good:
+// it does not try it out.
+func (k *Conductor) Current(id string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	m, ok := k.devices[id]
+	if !ok || m.Running == "" {
+		return false
+	}
+	k.label(m)
+	now := k.config.Now()
+	s := k.state(m.Type, now)
+	return rollout.Meant(s, m.Device, m.target.Release, now) == m.Running && rollout.Decide(s, m.Device, now).Reason != rollout.InProgress
+}
+
 // Why says what a device would get if it asked now.
 func (k *Conductor) Why(id string) (Answer, error) {
 	k.mu.Lock()
