@@ -29,9 +29,9 @@ func infoOf(uptime int, reset string) string {
 func TestEventsAreWhatChanged(t *testing.T) {
 	f := newFleet()
 	for _, step := range []struct{ topic, payload, want string }{
+		{"status", Online, "presence >ONLINE"},
 		{"info", specInfo, "type >socket, version >8a1b2c3d, slot >0"},
 		{"info", specInfo, ""},
-		{"status", Online, "presence >ONLINE"},
 		{"update/status", specUpdate, "update >downloading"},
 		{"update/status", strings.Replace(specUpdate, "40", "50", 1), ""},
 		{"update/status", strings.Replace(specUpdate, `"error":""`, `"error":"flash"`, 1), "update downloading>downloading"},
@@ -43,6 +43,28 @@ func TestEventsAreWhatChanged(t *testing.T) {
 		if got := told(f, now, step.topic, step.payload); got != step.want {
 			t.Errorf("%s %s: %q, want %q", step.topic, step.payload, got, step.want)
 		}
+	}
+}
+
+// What the broker retained of a device that is alive was removed: it says Online only when it
+// connects, which may be in weeks.
+func TestADeviceThatSpeaksIsThere(t *testing.T) {
+	f := newFleet()
+	told(f, time.Time{}, "info", specInfo) // retained: nobody knows
+	if d := only(t, f); d.Presence() != "" {
+		t.Errorf("it is %s", d.Presence())
+	}
+	if got := told(f, now, "update/status", specUpdate); got != "presence >ONLINE, update >downloading" {
+		t.Error(got)
+	}
+	told(f, now, "status", Offline)
+	if got := told(f, now, "info", infoOf(13, "power-on")); got != "" {
+		t.Errorf("a late message of one that is gone: %s", got)
+	}
+	told(f, now, "status", "")
+	told(f, now, "info", "")
+	if d := only(t, f); d.Presence() != "" {
+		t.Errorf("to remove what it said is no word of it, but it is %s", d.Presence())
 	}
 }
 

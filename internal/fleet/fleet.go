@@ -115,6 +115,9 @@ func (f *Fleet) Handle(topic string, payload []byte, at time.Time) (Change, bool
 	if !at.IsZero() && !(what == statusTopic && d.Status != Online) {
 		d.Seen, d.Silent = at, false
 	}
+	if what != statusTopic && !at.IsZero() && len(payload) > 0 && d.Status == "" {
+		d.Status = Online // what it said of that was removed, and it is there
+	}
 	d.Silent = d.Silent && d.Status == Online
 	switch what {
 	case infoTopic:

@@ -255,15 +255,15 @@ func TestChangesAreTold(t *testing.T) {
 func TestWhatMattersIsLogged(t *testing.T) {
 	var log bytes.Buffer
 	f := New("home", slog.New(slog.NewTextHandler(&log, nil)))
+	f.Handle("home/00c0de/status", []byte("ONLINE"), now)
 	f.Handle("home/00c0de/info", []byte(specInfo), now)
 	f.Handle("home/00c0de/info", []byte(specInfo), now) // nothing new
-	f.Handle("home/00c0de/status", []byte("ONLINE"), now)
 	f.Handle("home/00c0de/update/status", []byte(specUpdate), now)
 	f.Handle("home/00c0de/update/status", []byte(strings.Replace(specUpdate, "40", "50", 1)), now)
 	f.Handle("home/00c0de/info", []byte(change(`"esper":"8a1b2c3d"`, `"esper":"9c0d1e2f"`)), now)
 	want := []string{
+		`"device online" device=00c0de type=""`,
 		`"device runs" device=00c0de type=socket version=8a1b2c3d before=""`,
-		`"device online" device=00c0de type=socket`,
 		`"device update" device=00c0de type=socket state=downloading version=9c0d1e2f error=""`,
 		`"device runs" device=00c0de type=socket version=9c0d1e2f before=8a1b2c3d`,
 	}

@@ -61,6 +61,7 @@ func pages(t *testing.T, b *bench) {
 
 func hasMembers(t *testing.T, b *bench) {
 	b.household()
+	b.says(now.Add(2*time.Hour), "00000b/status", "OFFLINE")
 	members, err := b.store.Members(b.Context())
 	b.must(err)
 	want := "[{00000a kitchen [canary slow] true} {00000b  [canary] false} {00000c  [] false}]"
