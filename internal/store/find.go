@@ -82,7 +82,10 @@ func (q Query) where() (*filter, error) {
 	switch q.Condition {
 	case "":
 	case FailedUpdate:
-		f.and("d.update_state IN ('failed', 'rolled-back')")
+		// The state is another one from the next check on, but what came of it stays so.
+		f.and("d.update_state IN ('failed', 'rolled-back') OR d.id IN (SELECT e.device FROM rollout_events e" +
+			" JOIN releases r ON r.type = e.type AND r.version = e.release JOIN devices f ON f.id = e.device AND f.type = e.type" +
+			" WHERE e.kind = 'device-failed' AND r.served AND r.version <> f.version)")
 	case Updating:
 		f.and("d.status = 'ONLINE' AND d.update_state IN ('downloading', 'verifying', 'trial')")
 	case Vanished:

@@ -136,7 +136,8 @@ const (
 	OldBootloader Condition = "old-bootloader"
 	// Lagging devices have been meant to run a newer release for [LagsAfter], and do not.
 	Lagging Condition = "lagging"
-	// FailedUpdate devices have reported that their last update failed or was rolled back.
+	// FailedUpdate devices have reported that their last update failed or was rolled back; or they
+	// failed with the newest release of their type, and do not run it.
 	FailedUpdate Condition = "failed"
 	// Updating devices are at an update now, or on trial.
 	Updating Condition = "updating"

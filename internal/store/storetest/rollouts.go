@@ -153,6 +153,36 @@ func countsAdoption(t *testing.T, b *bench) {
 	}
 }
 
+func findsFailed(t *testing.T, b *bench) {
+	b.must(b.store.SetReleases(t.Context(), []store.Release{
+		{Type: "socket", Version: "v1", Sequence: 1}, {Type: "socket", Version: "v2", Sequence: 2, Served: true},
+		{Type: "sensor", Version: "v2", Sequence: 2, Served: true},
+	}))
+	runs := func(id, deviceType, version, state string) {
+		b.says(now, id+"/info", info(id, deviceType, version, 1, 1, 100, "power-on"))
+		b.says(now, id+"/update/status", `{"state":"`+state+`","version":"v2"}`)
+	}
+	runs("000001", "socket", "v1", "rolled-back") // just now
+	runs("000002", "socket", "v1", "idle")        // in the night, and looked again since
+	runs("000003", "socket", "v2", "confirmed")   // the second time it went well
+	runs("000004", "sensor", "v1", "idle")        // it was a socket then
+	runs("000005", "socket", "v1", "idle")        // with a release before
+	runs("000006", "socket", "v1", "idle")        // never
+	before := event(0, rollout.DeviceFailed, "000005")
+	before.Release = "v1"
+	b.must(b.store.SaveRollouts(t.Context(), rollout.Snapshot{Events: []rollout.Event{
+		before, event(1, rollout.DeviceFailed, "000002"), event(2, rollout.DeviceFailed, "000003"),
+		event(3, rollout.DeviceFailed, "000004"), event(4, rollout.DeviceOffered, "000006"),
+	}}))
+	if got := b.ids(store.Query{Condition: store.FailedUpdate}); got != "000001 000002" {
+		t.Errorf("failed: %s", got)
+	}
+	b.must(b.store.SetReleases(t.Context(), []store.Release{{Type: "socket", Version: "v3", Sequence: 3, Served: true}}))
+	if got := b.ids(store.Query{Condition: store.FailedUpdate}); got != "000001" {
+		t.Errorf("after a better release: %s", got)
+	}
+}
+
 func findsLagging(t *testing.T, b *bench) {
 	b.must(b.store.SetReleases(t.Context(), []store.Release{
 		{Type: "socket", Version: "v1", Sequence: 1}, {Type: "socket", Version: "v2", Sequence: 2, Served: true},

@@ -40,6 +40,7 @@ func Suite(t *testing.T, newDatabase func(testing.TB) string) {
 		"what happened in roll-outs is kept":    keepsRolloutHistory,
 		"the adoption of a release is counted":  countsAdoption,
 		"who lags is found":                     findsLagging,
+		"who failed is found":                   findsFailed,
 		"one server has it":                     letsOneServerIn,
 	} {
 		t.Run(name, func(t *testing.T) {
