@@ -52,6 +52,10 @@ func (c *auditCommand) Run(s *streams) error {
 	if c.JSON {
 		return printJSON(s, entries)
 	}
+	if len(entries) == 0 {
+		s.note("nothing has been done")
+		return nil
+	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TIME\tWHO\tROLE\tFROM\tWHAT\tTO\tANSWER\tDETAIL")
 	for _, e := range entries {

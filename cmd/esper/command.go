@@ -69,7 +69,7 @@ type commands struct {
 	Device    deviceCommand    `cmd:"" help:"Show all that is known of a device."`
 	Devices   devicesCommand   `cmd:"" help:"Show what the devices report."`
 	Emulate   emulateCommand   `cmd:"" help:"Run emulated devices."`
-	Find      findCommand      `cmd:"" help:"Find devices: vanished, crash-looping, lagging and so on."`
+	Find      findCommand      `cmd:"" help:"Find devices: failed, vanished, crash-looping, lagging and so on."`
 	Groups    groupsCommand    `cmd:"" help:"Show groups and tags, and how many devices have them."`
 	History   historyCommand   `cmd:"" help:"Show what happened to devices."`
 	Hold      holdCommand      `cmd:"" help:"Hold a device on what it runs."`
@@ -105,6 +105,15 @@ func (e environmentFlag) AfterApply() error {
 	return os.Setenv(site.EnvironmentVariable, string(e))
 }
 
+// meant is the command that a command line is wrong for, as far as that can be seen.
+func meant(err error) string {
+	var wrong *kong.ParseError
+	if errors.As(err, &wrong) && wrong.Context.Selected() != nil {
+		return wrong.Context.Selected().FullPath()
+	}
+	return "esper"
+}
+
 // run executes one command line and returns the exit code.
 func run(args []string, in io.Reader, out, errw io.Writer) int {
 	s := &streams{in: in, out: out, err: errw}
@@ -128,7 +137,7 @@ func run(args []string, in io.Reader, out, errw io.Writer) int {
 		return exited
 	}
 	if err != nil {
-		fmt.Fprintf(errw, "esper: error: %v\nesper: hint: see 'esper --help'\n", err)
+		fmt.Fprintf(errw, "esper: error: %v\nesper: hint: see '%s --help'\n", err, meant(err))
 		return exitUsage
 	}
 	err = ctx.Run(s)

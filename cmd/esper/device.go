@@ -50,9 +50,6 @@ func (c *deviceCommand) Run(s *streams) error {
 	}
 	ctx := context.Background()
 	device, err := server.Device(ctx, c.Device)
-	if notFound(err) {
-		return hint(err, "'esper devices' lists all that there are")
-	}
 	if err != nil {
 		return err
 	}

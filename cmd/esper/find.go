@@ -12,7 +12,7 @@ import (
 
 // findCommand finds devices in the inventory.
 type findCommand struct {
-	Condition store.Condition `arg:"" optional:"" enum:"vanished,crash-looping,unknown-version,old-bootloader,lagging," default:"" help:"vanished, crash-looping, unknown-version, old-bootloader or lagging (default: all devices)."`
+	Condition store.Condition `arg:"" optional:"" enum:"failed,updating,vanished,crash-looping,unknown-version,old-bootloader,lagging," default:"" help:"failed, updating, vanished, crash-looping, unknown-version, old-bootloader or lagging (default: all devices)."`
 	Type      string          `placeholder:"TYPE" help:"Only devices of this type."`
 	Group     string          `placeholder:"GROUP" help:"Only devices of this group."`
 	Tag       string          `placeholder:"TAG" help:"Only devices with this tag."`
@@ -25,6 +25,9 @@ type findCommand struct {
 func (c *findCommand) Help() string {
 	return `Finds devices in the inventory that esper serve keeps:
 
+  failed           their last update failed or was rolled back, or they failed with the newest
+                   release and do not run it; 'esper history ID --updates' says why
+  updating         they are at an update now, or try it out
   vanished         online by their status, but silent for three minutes
   crash-looping    three exceptions or watchdog resets within 15 minutes, or in safe mode
   unknown-version  they run what was never published here

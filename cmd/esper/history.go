@@ -12,12 +12,12 @@ import (
 
 // historyCommand shows what happened.
 type historyCommand struct {
-	Device  string        `arg:"" optional:"" help:"Chip id of a device (default: all)."`
-	Kind    fleet.Kind    `enum:"presence,type,version,slot,update,restart," default:"" placeholder:"KIND" help:"Only presence, type, version, slot, update or restart."`
-	Since   time.Duration `placeholder:"TIME" help:"Only what is not longer ago, such as 24h."`
-	Limit   int           `default:"1000" placeholder:"N" help:"The newest N, at most 100000 (default: 1000)."`
-	Updates bool          `help:"Show each update as a whole: from, to, how long it took, what was wrong."`
-	JSON    bool          `name:"json" help:"Print JSON."`
+	Device  string     `arg:"" optional:"" help:"Chip id of a device (default: all)."`
+	Kind    fleet.Kind `enum:"presence,type,version,slot,update,restart," default:"" placeholder:"KIND" help:"Only presence, type, version, slot, update or restart."`
+	Since   age        `placeholder:"TIME" help:"Only what is not longer ago, such as 12h or 7d."`
+	Limit   int        `default:"1000" placeholder:"N" help:"The newest N, at most 100000 (default: 1000)."`
+	Updates bool       `help:"Show each update as a whole: from, to, how long it took, what was wrong."`
+	JSON    bool       `name:"json" help:"Print JSON."`
 	serverFlags
 }
 
@@ -53,7 +53,7 @@ func (c *historyCommand) Run(s *streams) error {
 		query.Kind, query.Limit = "", maxHistory // an update is several events, and the version before
 	}
 	if c.Since != 0 {
-		query.Since = time.Now().Add(-c.Since)
+		query.Since = time.Now().Add(-time.Duration(c.Since))
 	}
 	events, err := server.History(context.Background(), c.Device, query)
 	if err != nil {

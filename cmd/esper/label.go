@@ -50,9 +50,6 @@ func (c *labelCommand) Run(s *streams) error {
 	var labelled []api.Device
 	for _, id := range c.Device {
 		d, err := server.Label(context.Background(), id, api.LabelChange{Name: c.Name, Group: c.Group, Tag: c.Tag, Untag: c.Untag})
-		if notFound(err) {
-			return hint(err, "a device is known once it has reported")
-		}
 		if err != nil {
 			return err
 		}

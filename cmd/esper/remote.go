@@ -13,7 +13,9 @@ import (
 	"strings"
 
 	"esper/internal/client"
+	"esper/internal/conductor"
 	"esper/internal/site"
+	"esper/internal/store"
 )
 
 // serverFlags say which server a command talks to, and as whom.
@@ -82,12 +84,6 @@ func (f *serverFlags) token() (string, error) {
 	return token, nil
 }
 
-// notFound says whether the server has not got what an error is about.
-func notFound(err error) bool {
-	var problem *client.Problem
-	return errors.As(err, &problem) && problem.Status == http.StatusNotFound
-}
-
 // serverAdvice says what to do about an error of a server, if there is something to say.
 func serverAdvice(err error) string {
 	var unreachable *client.UnreachableError
@@ -112,6 +108,10 @@ func serverAdvice(err error) string {
 		return "show a token: in a file, --token-file FILE, or in ESPER_TOKEN; 'esper token add' on the server makes one"
 	case errors.As(err, &problem) && problem.Status == http.StatusForbidden && strings.Contains(problem.Detail, "role"):
 		return "'esper token add NAME --role ROLE' on the server makes a token with another role"
+	case errors.As(err, &problem) && problem.Status == http.StatusNotFound && strings.Contains(problem.Detail, store.ErrNoDevice.Error()):
+		return "'esper devices' lists all that have reported"
+	case errors.As(err, &problem) && strings.Contains(problem.Detail, conductor.ErrNoRelease.Error()):
+		return "'esper releases' lists those that are kept"
 	case errors.As(err, &problem) && problem.Status == http.StatusForbidden && strings.Contains(problem.Detail, "TLS"):
 		return "ask https://…, for which 'esper serve' has --https; or a tunnel, ssh -L"
 	}

@@ -58,6 +58,10 @@ func (c *rolloutCommand) Run(s *streams) error {
 		if c.JSON {
 			return printJSON(s, events)
 		}
+		if len(events) == 0 {
+			s.note("nothing has happened")
+			return nil
+		}
 		return printRolloutHistory(s.out, events)
 	}
 	var all []rollout.State

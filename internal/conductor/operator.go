@@ -13,7 +13,7 @@ import (
 // What an operator may name that there is not. Errors wrap one of them.
 var (
 	ErrNoType    = errors.New("nothing is published for this device type")
-	ErrNoDevice  = errors.New("no such device is known")
+	ErrNoDevice  = errors.New("no such device")
 	ErrNoRelease = errors.New("no such release is kept")
 )
 
@@ -118,7 +118,7 @@ func (k *Conductor) change(id string, do func(rollout.State, rollout.Device) (ro
 	defer k.mu.Unlock()
 	m, ok := k.devices[id]
 	if !ok {
-		return fmt.Errorf("%s: %w", id, ErrNoDevice)
+		return fmt.Errorf("device %s: %w", id, ErrNoDevice)
 	}
 	s, d, err := do(k.state(m.Type, k.config.Now()), m.Device)
 	if err != nil {
@@ -155,7 +155,7 @@ func (k *Conductor) Why(id string) (Answer, error) {
 	defer k.mu.Unlock()
 	m, ok := k.devices[id]
 	if !ok {
-		return Answer{}, fmt.Errorf("%s: %w", id, ErrNoDevice)
+		return Answer{}, fmt.Errorf("device %s: %w", id, ErrNoDevice)
 	}
 	k.label(m)
 	now := k.config.Now()

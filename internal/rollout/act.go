@@ -52,7 +52,7 @@ func Abort(s State) (State, error) {
 	case Complete:
 		return s, fmt.Errorf("%w: the release is generally available; publish a better one", ErrNotNow)
 	}
-	return s, fmt.Errorf("%w: there is none that is not over", ErrNotNow)
+	return s, fmt.Errorf("%w: it is %s", ErrNotNow, s.Status)
 }
 
 // Approve lets the stage begin that waits for it.
@@ -67,7 +67,7 @@ func Approve(s State, now time.Time) (State, []Event, error) {
 // Everywhere makes the release generally available now, whatever the plan says.
 func Everywhere(s State, now time.Time) (State, []Event, error) {
 	if s.Release.Version == "" || s.Status == Complete || s.Status == Aborted {
-		return s, nil, fmt.Errorf("%w: there is none that is not over", ErrNotNow)
+		return s, nil, fmt.Errorf("%w: it is %s", ErrNotNow, s.Status)
 	}
 	s = s.complete(now)
 	return s, []Event{s.Event(ReleaseGeneral, now)}, nil

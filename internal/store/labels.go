@@ -76,11 +76,11 @@ func (c LabelChange) check() error {
 		return fmt.Errorf("%w: a name is at most %d bytes of printable text", ErrLabel, maxName)
 	}
 	if c.Group != nil && *c.Group != "" && !isLabel(*c.Group) {
-		return fmt.Errorf("%w: %q; a group is 1 to %d of a-z, 0-9, - and _", ErrLabel, *c.Group, maxLabel)
+		return fmt.Errorf("%w: %.40q; a group is 1 to %d of a-z, 0-9, - and _", ErrLabel, *c.Group, maxLabel)
 	}
 	for _, tag := range slices.Concat(c.Tag, c.Untag) {
 		if !isLabel(tag) {
-			return fmt.Errorf("%w: %q; a tag is 1 to %d of a-z, 0-9, - and _", ErrLabel, tag, maxLabel)
+			return fmt.Errorf("%w: %.40q; a tag is 1 to %d of a-z, 0-9, - and _", ErrLabel, tag, maxLabel)
 		}
 	}
 	return nil
