@@ -64,6 +64,11 @@ inline uint32_t ownSlot() {
     return *const_cast<const volatile uint32_t*>(&descriptor.slot);
 }
 
+// The slot that updates go into.
+inline uint32_t standbySlot() {
+    return 1 - ownSlot();
+}
+
 // Adds the services that this build wants to the device. Those that it does not want are
 // never named, and the linker leaves their code out.
 void installServices(Device& device);

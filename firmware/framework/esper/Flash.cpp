@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "BootVersion.h"
+#include "Configuration.h"
 
 bool Flash::read(uint32_t address, uint32_t* words, uint32_t size) {
     return spi_flash_read(address, words, size) == SPI_FLASH_RESULT_OK;
@@ -27,6 +28,11 @@ bool Flash::descriptor(uint32_t slot, Descriptor& out) {
 bool Flash::bootConfiguration(BootConfiguration& out) {
     return read(Layout::BOOT_CONFIGURATION, reinterpret_cast<uint32_t*>(&out), sizeof(out)) &&
            out.readable();
+}
+
+bool Flash::runsAsDefault() {
+    BootConfiguration boot;
+    return bootConfiguration(boot) && boot.current == ownSlot();
 }
 
 uint32_t Flash::bootVersion() {

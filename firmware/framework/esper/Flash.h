@@ -17,6 +17,9 @@ bool descriptor(uint32_t slot, Descriptor& out);
 // False: the boot configuration is unreadable.
 bool bootConfiguration(BootConfiguration& out);
 
+// Whether the boot configuration names the running slot.
+bool runsAsDefault();
+
 // The bootloader's version number; 0: unknown, as of another bootloader.
 uint32_t bootVersion();
 

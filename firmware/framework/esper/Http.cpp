@@ -6,12 +6,12 @@
 
 static constexpr uint32_t MAX_SILENCE = 10;  // seconds
 
-Http::Http(Consumer* consumer)
-    : consumer(consumer), connection(this), timer(bind<Http, &Http::onTick>, this) {}
+Http::Http() : connection(this), timer(bind<Http, &Http::onTick>, this) {}
 
-void Http::get(const char* name, const char* deviceId, uint32_t seconds, uint32_t from,
-               const char* etag) {
+void Http::get(Consumer* newConsumer, const char* name, const char* deviceId, uint32_t seconds,
+               uint32_t from, const char* etag) {
     cancel();
+    consumer = newConsumer;
     Text text(request, sizeof(request));
     text.add("GET ").add(configuration.updatePath).add('/').add(name);
     text.add(" HTTP/1.1\r\nHost: ").add(configuration.updateHost).add(':');

@@ -20,14 +20,14 @@ class Http : private Connection::Listener {
         virtual void onEnd(UpdateError error) = 0;
     };
 
-    explicit Http(Consumer* consumer);
+    Http();
 
-    // Ends in onEnd, later, unless it is cancelled. The name is the last part of the path,
-    // with a query or without. Gives up after so many seconds. Asks for what there is from
-    // byte `from` on, if it still has the ETag, unless that is empty; the server may send all
-    // of it nevertheless.
-    void get(const char* name, const char* deviceId, uint32_t seconds, uint32_t from = 0,
-             const char* etag = "");
+    // Ends in the consumer's onEnd, later, unless it is cancelled. The name is the last part
+    // of the path, with a query or without. Gives up after so many seconds. Asks for what
+    // there is from byte `from` on, if it still has the ETag, unless that is empty; the server
+    // may send all of it nevertheless.
+    void get(Consumer* consumer, const char* name, const char* deviceId, uint32_t seconds,
+             uint32_t from = 0, const char* etag = "");
 
     void cancel();
 
@@ -47,7 +47,7 @@ class Http : private Connection::Listener {
     void onTick();
     void end(UpdateError error);
 
-    Consumer* const consumer;
+    Consumer* consumer = nullptr;  // while there is a request
     bool active = false;
     bool held = false;
     bool partial = false;  // a part was asked for

@@ -8,9 +8,8 @@
 
 static bool isTrial() {
     const BootRecord record = BootRecord::read();
-    BootConfiguration boot;
-    const bool named = Flash::bootConfiguration(boot) && boot.current == ownSlot();
-    return (record.lastMode & BootRecord::TRIAL) && record.lastRom == ownSlot() && !named;
+    return (record.lastMode & BootRecord::TRIAL) && record.lastRom == ownSlot() &&
+           !Flash::runsAsDefault();
 }
 
 Trial::Trial(Device* device)
