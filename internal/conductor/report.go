@@ -10,7 +10,7 @@ import (
 
 // The errors of SPEC 7.2 that say nothing about the release: the device could not fetch it
 // or store it this time.
-var transient = []string{"unreachable", "http-status", "malformed-response", "malformed-version-file", "truncated", "flash"}
+var transient = []string{"unreachable", "http-status", "malformed-response", "malformed-version-file", "truncated", "flash", "no-memory"}
 
 // Report takes in what is known of a device after each message of it.
 func (k *Conductor) Report(r fleet.Device) {

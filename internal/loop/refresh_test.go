@@ -32,6 +32,10 @@ func TestAfterTheConfirmationBothSlotsHoldTheRelease(t *testing.T) {
 	resets, running := d.Resets(), bytes.Clone(d.Chip.Flash.Bytes())
 	seen := len(w.updates[d.ID()])
 	w.expect("both slots", 20*time.Second, func() bool { return w.holds(d, "v2", 1) && w.lastUpdate(d).AtRest() })
+	w.expect("its info", time.Second, func() bool {
+		other := w.device(d).Info.Boot.Slots[0]
+		return other != nil && other.Version == "v2"
+	})
 	for _, u := range w.updates[d.ID()][seen:] {
 		if u.State != "confirmed" || u.Version != "v2" || u.Error != "" {
 			t.Errorf("reported %+v meanwhile", u)

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"crypto/ed25519"
 	"testing"
 	"time"
 
@@ -111,18 +112,48 @@ func TestATrialCountsOnlyTheTimeWithoutABreak(t *testing.T) {
 	w.expect("its confirmation", confirmAfter+time.Second, func() bool { return w.defaults(d) == 1 })
 }
 
-func TestAReleaseIsNotCheckedForDuringATrial(t *testing.T) {
+func TestOnTrialAVersionFileIsReadButNotActedUpon(t *testing.T) {
 	t.Parallel()
 	w, d := toTrial(t)
 	w.publish("socket", "v3", 3)
+	images := w.requests("socket.rom")
 	before := len(w.web.Requests())
 	w.notify()
 	w.notifyOne(d)
 	w.RunFor(confirmAfter - 2*time.Second)
 	if n := len(w.web.Requests()); n != before {
-		t.Errorf("%d requests during the trial", n-before)
+		t.Errorf("%d requests before it is healthy", n-before)
+	}
+	if n := w.requests("socket.rom"); n != images {
+		t.Errorf("%d requests for an image", n-images)
+	}
+	if u := w.lastUpdate(d); u.State != "trial" || u.Version != "v2" {
+		t.Errorf("reports %+v", u)
 	}
 	w.expect("v3 after it", time.Minute, func() bool { return w.runs(d, "v3") })
+}
+
+// A trial waits for an update server that is away for a while, and says so.
+func TestATrialIsNotConfirmedBeforeItHasReachedTheUpdateServer(t *testing.T) {
+	t.Parallel()
+	w, d := toTrial(t)
+	w.Net.SetDown(w.webHost, true)
+	d.PowerCycle() // it may have read the version file already
+	w.expect("v1 again", 10*time.Second, func() bool { return w.starts(d, "v1") })
+	w.Net.SetDown(w.webHost, false)
+	w.notify()
+	w.expect("the restart into v2", time.Minute, func() bool { return w.lastUpdate(d).State == "verifying" })
+	w.Net.SetDown(w.webHost, true)
+	w.expect("why it waits", time.Minute, func() bool {
+		u := w.lastUpdate(d)
+		return u.State == "trial" && u.Error == "unreachable"
+	})
+	w.RunFor(2 * confirmAfter)
+	if w.defaults(d) != 0 {
+		t.Fatal("confirmed without")
+	}
+	w.Net.SetDown(w.webHost, false)
+	w.expect("its confirmation", 15*time.Second, func() bool { return w.defaults(d) == 1 })
 }
 
 // What firmware can do wrong. A timer begins it when that is given.
@@ -159,6 +190,12 @@ static struct Lose { Lose() { static Timer timer([](void*) { wifi_station_discon
 	}, "crashed"},
 	"hangs before it has begun": {variant{source: "\nstatic struct Hang { Hang() { for (;;) asm volatile(\"\"); } } hang;\n"}, "hung"},
 	"does not reach the broker": {variant{config: func(c *site.Config) { c.MQTT.Host = "nowhere" }}, "not-confirmed"},
+	"looks for updates where there are none": {variant{config: func(c *site.Config) { c.Update.Host = "nowhere" }}, "not-confirmed"},
+	"asks for updates by a wrong path":       {variant{config: func(c *site.Config) { c.Update.Path = "/x" }}, "not-confirmed"},
+	"trusts a key that nobody has": {variant{config: func(c *site.Config) { c.Update.Keys = []ed25519.PublicKey{make([]byte, 32)} }},
+		"not-confirmed"},
+	"leaves no memory for an image": {variant{source: "#include <user_interface.h>\n" + onTimer(
+		`while (system_get_free_heap_size() > 16384) pvPortMalloc(512, "", 0, false);`)}, "not-confirmed"},
 }
 
 // R2. The old firmware comes back, says why, and leaves the release alone until it

@@ -56,6 +56,9 @@ func (w *world) unconfirmed() string {
 	if !w.reported() {
 		return fmt.Sprintf("it was not confirmed within %v: %s", w.Config.Update.TrialTimeout, w.missing())
 	}
+	if u := w.running.last(); u.State == "trial" && u.Error != "" {
+		return fmt.Sprintf("it was not confirmed within %v: it could not be updated again (%s)", w.Config.Update.TrialTimeout, u.Error)
+	}
 	return fmt.Sprintf("it was not confirmed within %v: it did not stay connected for %v", w.Config.Update.TrialTimeout, w.Config.Update.ConfirmAfter)
 }
 

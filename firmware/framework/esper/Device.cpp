@@ -114,6 +114,15 @@ void Device::onBrokerDown() {
     }
 }
 
+bool Device::proven() {
+    for (Service* service = services; service != nullptr; service = service->next) {
+        if (!service->proven()) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void Device::confirmed() {
     for (Service* service = services; service != nullptr; service = service->next) {
         service->onConfirmed();

@@ -32,6 +32,7 @@ class Device : private Wifi::Listener, private Mqtt::Listener {
     const char* id() const { return chipId; }  // 6 lower-case hex digits
     const Wifi& getWifi() const { return wifi; }
     bool onTrial() const { return trial.running(); }
+    void reportInfo() { info.publish(); }  // what it says has changed
 
   private:
     friend class Service;
@@ -45,6 +46,7 @@ class Device : private Wifi::Listener, private Mqtt::Listener {
     void onBrokerUp() override;
     void onBrokerDown() override;
     void onMessage(const MqttMessage& message) override;
+    bool proven();
     void confirmed();
 
     bool topic(Subscription::Scope scope, const char* name, const char* suffix,

@@ -14,6 +14,10 @@ class Service {
     virtual void onBrokerDown() {}
     virtual void onConfirmed() {}  // the firmware's trial is over
 
+    // On a trial that is healthy otherwise, again and again: whether it has shown that it can
+    // do what the next update needs. The trial is not confirmed before.
+    virtual bool proven() { return true; }
+
     // Adds what it is to the features in the device's info.
     virtual void describe(Json&) const {}
 

@@ -34,6 +34,8 @@ const char* nameOf(UpdateError error) {
             return "flash";
         case UpdateError::SEQUENCE_JUMP:
             return "sequence-jump";
+        case UpdateError::NO_MEMORY:
+            return "no-memory";
         case UpdateError::CRASHED:
             return "crashed";
         case UpdateError::HUNG:

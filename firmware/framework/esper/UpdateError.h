@@ -20,6 +20,7 @@ enum class UpdateError : uint8_t {
     BAD_SIGNATURE,
     FLASH,
     SEQUENCE_JUMP,
+    NO_MEMORY,
     // How a trial ended.
     CRASHED,
     HUNG,

@@ -10,11 +10,12 @@ class Info : public Service {
   public:
     explicit Info(Device* device);
 
+    void publish();
+
   private:
     void onBrokerUp() override;
     void onBrokerDown() override;
     void onConfirmed() override { publish(); }
-    void publish();
     bool publish(char* buffer, bool features) const;  // false: there is no room
     void write(Json& json, bool features) const;
 

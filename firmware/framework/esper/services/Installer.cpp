@@ -18,6 +18,7 @@ static constexpr uint32_t TRAILER = 32;     // bytes
 static constexpr uint8_t MAX_RESUMES = 8;
 static constexpr uint32_t MIN_ROOM = Connection::WINDOW + 1460;  // bytes that come uncalled for
 
+// Where the image goes: never into the running slot, whatever becomes of a variable.
 static uint32_t address(uint32_t offset) {
     return Layout::slot(standbySlot()) + offset;
 }
@@ -28,21 +29,22 @@ Installer::Installer(Http* http, Listener* listener)
       stepTimer(bind<Installer, &Installer::onStep>, this),
       resumeTimer(bind<Installer, &Installer::onResume>, this) {}
 
-// Begins with what the standby slot holds, if that may be the release already.
-void Installer::install(const Release& wanted, const char* id, bool refresh) {
+// Begins with what the slot holds, if that may be the release already.
+void Installer::install(const Release& wanted, const char* id, Purpose what) {
     release = &wanted;
     deviceId = id;
-    refreshing = refresh;
+    purpose = what;
+    slot = purpose == Purpose::PROOF ? ownSlot() : standbySlot();
     download = static_cast<Download*>(pvPortMalloc(sizeof(Download), "", 0, false));
     if (download == nullptr) {
-        ESPER_LOG("update", "no memory");
-        return listener->onInstalled(UpdateError::UNREACHABLE);
+        return listener->onInstalled(UpdateError::NO_MEMORY);
     }
     Download& d = *download;
     startOver();
     d.found = false;
     Descriptor holds;
-    if (Flash::runsAsDefault() && Flash::descriptor(standbySlot(), holds)) {
+    const bool steady = purpose == Purpose::PROOF || Flash::runsAsDefault();
+    if (steady && Flash::descriptor(slot, holds)) {
         d.size = holds.size;
         d.found = inspect(holds) == UpdateError::NONE;
     }
@@ -58,7 +60,7 @@ void Installer::look() {
     Download& d = *download;
     const uint32_t left = d.size - d.received;
     const uint32_t length = left < Layout::SECTOR ? left : Layout::SECTOR;
-    if (!Flash::read(address(d.received), d.buffer, length)) {
+    if (!Flash::read(Layout::slot(slot) + d.received, d.buffer, length)) {
         return fetch();
     }
     d.add(reinterpret_cast<uint8_t*>(d.buffer), length);
@@ -68,10 +70,13 @@ void Installer::look() {
     if (!hashed()) {
         return fetch();
     }
-    refreshing ? end(UpdateError::NONE) : step(Step::SIGNATURE);
+    purpose == Purpose::REFRESH ? end(UpdateError::NONE) : step(Step::SIGNATURE);
 }
 
 void Installer::fetch() {
+    if (purpose == Purpose::PROOF) {
+        return end(UpdateError::BAD_SIGNATURE);
+    }
     Download& d = *download;
     startOver();
     d.found = false;
@@ -239,7 +244,7 @@ UpdateError Installer::inspect(const Descriptor& found) const {
     if (found.sequence != release->sequence) {
         return UpdateError::WRONG_SEQUENCE;
     }
-    if (found.slot != standbySlot()) {
+    if (found.slot != slot) {
         return UpdateError::WRONG_SLOT;
     }
     if (found.size > Layout::SLOT_SIZE) {
@@ -248,8 +253,7 @@ UpdateError Installer::inspect(const Descriptor& found) const {
     if (found.size > download->size) {
         return UpdateError::TRUNCATED;
     }
-    if (found.size < download->size || found.size % 16 != 0 ||
-        !isDescriptor(found, standbySlot())) {
+    if (found.size < download->size || found.size % 16 != 0 || !isDescriptor(found, slot)) {
         return UpdateError::MALFORMED_IMAGE;
     }
     return UpdateError::NONE;
@@ -325,13 +329,13 @@ void Installer::checkSignature() {
     Download& d = *download;
     if (!d.checking) {
         const uint8_t keys = configuration.keyCount;
-        if (d.attempt == keys * release->signers[standbySlot()]) {
+        if (d.attempt == keys * release->signers[slot]) {
             return d.found ? fetch() : end(UpdateError::BAD_SIGNATURE);
         }
         const uint8_t attempt = d.attempt++;
-        const SignedText text = {configuration.device, release->version, release->sequence,
-                                 standbySlot(), d.digest};
-        d.checking = text.begin(d.check, release->signatures[standbySlot()][attempt / keys],
+        const SignedText text = {configuration.device, release->version, release->sequence, slot,
+                                 d.digest};
+        d.checking = text.begin(d.check, release->signatures[slot][attempt / keys],
                                 configuration.keys[attempt % keys]);
         return step(Step::SIGNATURE);
     }
@@ -389,7 +393,7 @@ void Installer::commit() {
          memcmp(d.buffer, d.head, length) != 0)) {
         return end(UpdateError::FLASH);
     }
-    if (!refreshing) {
+    if (purpose == Purpose::UPDATE) {
         BootRecord{BootRecord::TRIAL, 0, own, static_cast<uint8_t>(standbySlot())}.write();
     }
     end(UpdateError::NONE);

@@ -21,16 +21,20 @@ class Installer : private Http::Consumer {
         virtual void onDownload() = 0;  // the slot does not hold it already
         virtual void onProgress(uint8_t percent) = 0;
         virtual void onVerify() = 0;
-        // NONE: the slot holds the release, and its trial is asked for, unless it refreshed.
+        // NONE: the slot holds the release, whole and verified.
         virtual void onInstalled(UpdateError error) = 0;
     };
 
     Installer(Http* http, Listener* listener);
 
-    // Ends in onInstalled. The release must stay as it is until then. To refresh is to bring
-    // the running release into the standby slot, too: without a trial, and if the slot holds
-    // it already, without another look at its signature.
-    void install(const Release& release, const char* deviceId, bool refresh);
+    enum class Purpose : uint8_t {
+        UPDATE,   // install it and ask for its trial
+        REFRESH,  // the running release, for the standby slot too. Found there, its hash will do
+        PROOF,    // the running release is verified where it runs: nothing is written
+    };
+
+    // Ends in onInstalled. The release must stay as it is until then.
+    void install(const Release& release, const char* deviceId, Purpose purpose);
 
   private:
     // What comes next when an image is coming or has come. Each step is short, except for
@@ -94,7 +98,8 @@ class Installer : private Http::Consumer {
     Listener* const listener;
     const Release* release = nullptr;
     const char* deviceId = nullptr;
-    bool refreshing = false;
+    Purpose purpose = Purpose::UPDATE;
+    uint32_t slot = 0;             // what is read and verified; what is written is the standby slot
     Download* download = nullptr;  // while it installs
     Step next = Step::ERASE;
     bool stepping = false;  // the next step's timer is running

@@ -6,6 +6,8 @@
 #include "../Flash.h"
 #include "../Log.h"
 
+static constexpr uint32_t ASK_AGAIN = 500;  // ms
+
 static bool isTrial() {
     const BootRecord record = BootRecord::read();
     return (record.lastMode & BootRecord::TRIAL) && record.lastRom == ownSlot() &&
@@ -34,6 +36,10 @@ void Trial::onBrokerDown() {
 }
 
 void Trial::onHealthy() {
+    if (!device->proven()) {
+        healthy.once(ASK_AGAIN);
+        return;
+    }
     const uint8_t own = static_cast<uint8_t>(ownSlot());
     if (!Flash::setBootSlot(own)) {
         healthy.once(configuration.confirmAfter * 1000);  // until the trial's time is over

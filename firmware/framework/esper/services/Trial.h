@@ -5,7 +5,8 @@
 
 // A firmware that was just installed is on trial: the boot configuration still names the old
 // one. It becomes the default when it has reached the broker and stayed connected for a
-// while, and restarts, into the old one, when it has not in time (SPEC 10).
+// while, and could be updated again; it restarts, into the old one, when it has not in time
+// (SPEC 10).
 class Trial : public Service {
   public:
     explicit Trial(Device* device);

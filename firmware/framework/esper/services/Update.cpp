@@ -17,6 +17,7 @@ static constexpr uint32_t START_JITTER = 2000;     // ms
 static constexpr uint32_t LONGEST_TIMER = 3600;    // seconds
 static constexpr uint32_t TRIGGER_PAUSE = 5;       // seconds from check to check
 static constexpr uint32_t CHECK_TIMEOUT = 30;      // seconds
+static constexpr uint32_t PROOF_PAUSE = 10;        // seconds from check to check, on trial
 static constexpr uint32_t REPORT_INTERVAL = 1000;  // ms
 
 Update::Update(Device* device)
@@ -51,8 +52,19 @@ void Update::onBrokerUp() {
 
 void Update::onConfirmed() {
     triggered = false;
+    settled = false;
+    progress = configuration.refresh ? 0 : 100;
     report(State::CONFIRMED, UpdateError::NONE);
     checkSoon(os_random() % START_JITTER);
+}
+
+// By its own release, which it gets and verifies like the next one.
+bool Update::proven() {
+    const bool due = checkedAt == 0 || Clock::seconds() - checkedAt >= PROOF_PAUSE;
+    if (!couldUpdate && !busy && due) {
+        ask();
+    }
+    return couldUpdate;
 }
 
 void Update::onTrigger(const char*, size_t) {
@@ -102,21 +114,23 @@ void Update::onSchedule() {
 void Update::check() {
     if (busy || device->onTrial()) {
         triggered = true;
-        return;
+    } else {
+        ask();
     }
-    file = static_cast<char*>(pvPortMalloc(Release::MAX_FILE, "", 0, false));
-    if (file == nullptr) {
-        ESPER_LOG("update", "no memory");
-        scheduleNext();
-        return;
-    }
+}
+
+void Update::ask() {
     busy = true;
     checkedAt = Clock::seconds();
     schedule.stop();
     fileLength = 0;
-    refreshing = false;
+    purpose = Installer::Purpose::UPDATE;
+    file = static_cast<char*>(pvPortMalloc(Release::MAX_FILE, "", 0, false));
+    if (file == nullptr) {
+        return fail(UpdateError::NO_MEMORY);
+    }
     // The check that follows a confirmation is for the refresh.
-    if (state != State::CONFIRMED || settled) {
+    if (!device->onTrial() && (state != State::CONFIRMED || settled)) {
         aboutRelease = false;
         progress = 0;
         report(State::CHECKING, UpdateError::NONE);
@@ -199,16 +213,20 @@ void Update::decide() {
     if (!valid) {
         return fail(UpdateError::MALFORMED_VERSION_FILE);
     }
-    bool install = false;
-    const UpdateError result =
-        wanted.decide(configuration.version, configuration.sequence, &install);
-    aboutRelease = install || result != UpdateError::NONE;
+    if (device->onTrial()) {
+        // Of another release, that it can be read must do.
+        const bool own = strcmp(wanted.version, configuration.version) == 0;
+        return own ? install(Installer::Purpose::PROOF) : shown();
+    }
+    bool isNew = false;
+    const UpdateError result = wanted.decide(configuration.version, configuration.sequence, &isNew);
+    aboutRelease = isNew || result != UpdateError::NONE;
     if (result != UpdateError::NONE) {
         return fail(result);
     }
-    if (!install) {
-        refreshing = configuration.refresh && wanted.sequence == configuration.sequence;
-        return refreshing ? installer.install(wanted, device->id(), true) : upToDate();
+    if (!isNew) {
+        const bool refresh = configuration.refresh && wanted.sequence == configuration.sequence;
+        return refresh ? install(Installer::Purpose::REFRESH) : upToDate();
     }
     const UpdateError refusal = Refusals::find(wanted.version, wanted.sequence);
     if (refusal != UpdateError::NONE) {
@@ -217,12 +235,18 @@ void Update::decide() {
         }
         Refusals::strike(wanted.version, wanted.sequence);
     }
-    installer.install(wanted, device->id(), false);
+    install(Installer::Purpose::UPDATE);
+}
+
+void Update::install(Installer::Purpose what) {
+    purpose = what;
+    installer.install(wanted, device->id(), purpose);
 }
 
 void Update::onDownload() {
     progress = 0;
-    report(refreshing ? State::CONFIRMED : State::DOWNLOADING, UpdateError::NONE);
+    const bool refresh = purpose == Installer::Purpose::REFRESH;
+    report(refresh ? State::CONFIRMED : State::DOWNLOADING, UpdateError::NONE);
 }
 
 void Update::onProgress(uint8_t percent) {
@@ -233,7 +257,7 @@ void Update::onProgress(uint8_t percent) {
 }
 
 void Update::onVerify() {
-    if (!refreshing) {
+    if (purpose == Installer::Purpose::UPDATE) {
         report(State::VERIFYING, UpdateError::NONE);
     }
 }
@@ -241,12 +265,22 @@ void Update::onVerify() {
 // Busy until the restart: what is to be tried must stay as it is.
 void Update::onInstalled(UpdateError result) {
     if (result != UpdateError::NONE) {
-        fail(result);
-    } else if (refreshing) {
-        upToDate();
-    } else {
-        device->restart();
+        return fail(result);
     }
+    switch (purpose) {
+        case Installer::Purpose::UPDATE:
+            return device->restart();
+        case Installer::Purpose::REFRESH:
+            return upToDate();
+        case Installer::Purpose::PROOF:
+            return shown();
+    }
+}
+
+// On trial: nothing is in the way of the next update.
+void Update::shown() {
+    couldUpdate = true;
+    finish(State::TRIAL, UpdateError::NONE);
 }
 
 // There is nothing to do, or no more.
@@ -254,13 +288,16 @@ void Update::upToDate() {
     const bool confirmed = state == State::CONFIRMED;
     if (confirmed) {
         progress = 100;
+        device->reportInfo();
     }
     finish(confirmed ? State::CONFIRMED : State::IDLE, UpdateError::NONE);
 }
 
 void Update::fail(UpdateError reason) {
     // The firmware that runs is none the worse if only its copy could not be had.
-    finish(refreshing ? State::CONFIRMED : State::FAILED, reason);
+    const bool refresh = purpose == Installer::Purpose::REFRESH;
+    const State without = refresh ? State::CONFIRMED : State::FAILED;
+    finish(device->onTrial() ? State::TRIAL : without, reason);
 }
 
 void Update::finish(State result, UpdateError reason) {
@@ -273,7 +310,7 @@ void Update::finish(State result, UpdateError reason) {
     if (triggered) {
         triggered = false;
         trigger();
-    } else {
+    } else if (!device->onTrial()) {
         scheduleNext();
     }
 }

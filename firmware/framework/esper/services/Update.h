@@ -32,6 +32,7 @@ class Update : public Service, private Http::Consumer, private Installer::Listen
     void onNetworkUp() override;
     void onBrokerUp() override;
     void onConfirmed() override;
+    bool proven() override;
     void onTrigger(const char* payload, size_t length);
     void onOwnTrigger(const char* payload, size_t length);
     void trigger();
@@ -39,6 +40,7 @@ class Update : public Service, private Http::Consumer, private Installer::Listen
     void scheduleNext();
     void checkSoon(uint32_t milliseconds);
     void check();
+    void ask();
 
     // ---- the version file ----
 
@@ -51,10 +53,12 @@ class Update : public Service, private Http::Consumer, private Installer::Listen
     void rollBack();
     bool cleared();
     void decide();
+    void install(Installer::Purpose purpose);
     void onDownload() override;
     void onProgress(uint8_t percent) override;
     void onVerify() override;
     void onInstalled(UpdateError error) override;
+    void shown();
     void upToDate();
     void fail(UpdateError error);
     void finish(State state, UpdateError error);
@@ -72,8 +76,9 @@ class Update : public Service, private Http::Consumer, private Installer::Listen
     bool busy = false;
     bool triggered = false;  // while it was busy
     bool asked = false;      // for this device alone: try what was rolled back again
-    bool refreshing = false;
-    bool settled = false;  // there was a check since the start, or since the confirmation
+    Installer::Purpose purpose = Installer::Purpose::UPDATE;
+    bool couldUpdate = false;  // on trial: it has shown that
+    bool settled = false;      // there was a check since the start, or since the confirmation
     bool wasConnected = false;
     bool aboutRelease = false;  // what is reported is about `wanted`, not the running version
     uint8_t progress = 0;       // percent
