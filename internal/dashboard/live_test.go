@@ -188,3 +188,48 @@ func TestThePolicyStopsWhatIsNotOurs(t *testing.T) {
 		t.Errorf("the tests do not notice what the policy stops: %v", b.problems)
 	}
 }
+
+// A button that is pressed, or has the focus, stays the same one while others come and go.
+func TestButtonsStayWhatTheyAre(t *testing.T) {
+	t.Parallel()
+	w := house(t)
+	b := open(t, w.url())
+	b.visit("/rollouts/socket")
+	b.wait(`find("button", "Abort")`)
+	eval[bool](b, `(find("button", "Abort").focus(), true)`)
+	if err := w.server.Conductor().Pause("socket", "ada"); err != nil {
+		t.Fatal(err)
+	}
+	b.wait(`find("button", "Resume")`) // in place of two
+	if got := eval[string](b, `document.activeElement.innerText`); got != "Abort" {
+		t.Errorf("%q has the focus", got)
+	}
+
+	b.visit("/devices/00c002")
+	b.wait(`find("button", "Hold")`)
+	eval[bool](b, `(find("button", "Hold").focus(), window.pressed = find("button", "Hold"), true)`)
+	w.says("00c002", "update/status", `{"state":"failed","version":"v2","progress":0,"error":"bad-signature"}`)
+	b.wait(`find("button", "Retry")`)
+	if !eval[bool](b, `document.activeElement === window.pressed && window.pressed.innerText === "Hold"`) {
+		t.Error("the focus went elsewhere when a button came")
+	}
+	if err := w.server.Conductor().Retry("00c002"); err != nil {
+		t.Fatal(err)
+	}
+	w.says("00c002", "update/status", `{"state":"idle","version":"v1","progress":0,"error":""}`)
+	b.wait(`!find("button", "Retry")`)
+	if !eval[bool](b, `document.activeElement === window.pressed && window.pressed.innerText === "Hold"`) {
+		t.Error("the focus went elsewhere when a button went")
+	}
+
+	b.visit("/?sort=presence")
+	b.showsRows("00c003", "00c001", "00c002")
+	eval[bool](b, `(find("a", "00c001").focus(), true)`)
+	w.says("00c001", "status", "OFFLINE")
+	w.says("00c003", "status", "ONLINE")
+	b.showsRows("00c001", "00c002", "00c003")
+	if got := eval[string](b, `document.activeElement.innerText`); got != "00c001" {
+		t.Errorf("after its row moved, %q has the focus", got)
+	}
+	b.fine()
+}

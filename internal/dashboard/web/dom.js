@@ -38,15 +38,21 @@ function listen(element, type, handler) {
 export function show(element, ...children) {
   const fresh = document.createElement("div");
   append(fresh, children);
+  const focused = document.activeElement;
   patchChildren(element, fresh);
+  if (focused?.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true }); // it was moved
 }
 
 const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.getAttribute("data-key") : null);
 const alike = (a, b) => a.nodeType === b.nodeType && a.nodeName === b.nodeName && keyOf(a) === keyOf(b);
 
 function patchChildren(element, fresh) {
+  const kept = new Set([...fresh.childNodes].map(keyOf));
   const keyed = new Map();
-  for (const node of element.childNodes) if (keyOf(node) !== null) keyed.set(keyOf(node), node);
+  for (const node of [...element.childNodes]) {
+    if (!kept.has(keyOf(node)) && keyOf(node) !== null) node.remove();
+    else if (keyOf(node) !== null) keyed.set(keyOf(node), node);
+  }
   let at = element.firstChild;
   for (const wanted of [...fresh.childNodes]) {
     const key = keyOf(wanted);

@@ -64,7 +64,7 @@ function actions(data, context, id) {
     button("Restart", async () => {
       if (await confirm("Restart " + name + "?", `One device restarts, ${presence(d) === "ONLINE" ? "at once" : "if it hears of it: it is not online"}. It is away for some seconds.`, "Restart")) act(`${name} is told to restart.`, "restart");
     }, may),
-    failed && button("Retry", () => act(`The release is offered to ${name} again.`, "retry"), may),
+    failed && button("Retry", () => act(`The release is offered to ${name} again.`, "retry"), { ...may, "data-key": "retry" }),
     pinned
       ? button("Unpin", () => act(`Roll-outs decide for ${name} again.`, "unpin"), may)
       : button("Pin…", async () => {

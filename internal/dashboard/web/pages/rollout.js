@@ -59,9 +59,10 @@ function actions(s, numbers, context, type) {
   const on = numbers.versions[version] ?? 0;
   const rest = numbers.devices - on;
   const may = { disabled: !context.can("operator"), title: context.can("operator") ? null : "needs the role operator" };
+  // Keyed, so that a button stays the one that is pressed, or has the focus, when others come and go.
   const ask = (action, title, words, verb, said, danger) => button(verb, async () => {
     if (await confirm(title, words, verb, { danger })) context.act(said, () => post(`/api/rollouts/${encodeURIComponent(type)}/${action}`));
-  }, { ...may, class: danger ? "danger" : null });
+  }, { ...may, class: danger ? "danger" : null, "data-key": action });
   const stage = (s.plan.stages ?? [])[s.stage];
   const buttons = [];
   if (s.status === "running") {
