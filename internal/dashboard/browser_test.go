@@ -3,6 +3,7 @@ package dashboard_test
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -30,6 +31,10 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		flag.Set("test.parallel", "4") // they wait more than they work: for pages, trials, tokens
+	}
 	status := m.Run()
 	stopBrowser()
 	os.Exit(status)
@@ -95,7 +100,7 @@ window.text = (selector = "main") => document.querySelector(selector)?.innerText
 func open(t testing.TB, base string) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(chromium(t), chromedp.WithNewBrowserContext())
-	t.Cleanup(cancel)
+	t.Cleanup(func() { go cancel() }) // the browser takes a third of a second to close a window
 	ctx, stop := context.WithTimeout(ctx, 2*time.Minute)
 	t.Cleanup(stop)
 	b := &tab{t: t, ctx: ctx, base: base}

@@ -8,6 +8,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"esper/internal/server"
+	"esper/internal/store"
 )
 
 // house is a server with two device types, a roll-out that waits for approval, and devices.
@@ -22,7 +23,8 @@ func house(t *testing.T) *world {
 	w.joins("00c002", "socket", "v1", -85)
 	w.joins("00c003", "lamp", "v1", -50)
 	w.says("00c003", "status", "OFFLINE")
-	w.until("the lamp is offline", func() bool { return w.device("00c003").Status == "OFFLINE" })
+	w.knows(2, store.Query{Type: "socket", Presence: "ONLINE"})
+	w.knows(1, store.Query{Type: "lamp", Presence: "OFFLINE"})
 	return w
 }
 

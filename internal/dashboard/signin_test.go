@@ -82,7 +82,7 @@ func TestWhoSignsInMayDoWhatTheTokenMay(t *testing.T) {
 	if err := w.server.Store().RemoveToken(t.Context(), "ada", "test"); err != nil {
 		t.Fatal(err)
 	}
-	w.until("the token is not known", func() bool {
+	w.untilEvery(lookAtTokens, "the token is not known", func() bool {
 		q, _ := http.NewRequest("GET", w.url()+"/session", nil)
 		q.Header.Set("Authorization", "Bearer "+operator)
 		a, err := http.DefaultClient.Do(q)

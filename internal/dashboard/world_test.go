@@ -91,9 +91,13 @@ func (w *world) url() string { return "http://" + w.server.HTTPAddr().String() }
 // until waits until something is so.
 func (w *world) until(what string, is func() bool) {
 	w.t.Helper()
-	wait := 5 * time.Millisecond // longer each time: who is refused too often is told nothing else
+	w.untilEvery(10*time.Millisecond, what, is)
+}
+
+// untilEvery is until for what cannot be looked at as often as one likes.
+func (w *world) untilEvery(wait time.Duration, what string, is func() bool) {
+	w.t.Helper()
 	for deadline := time.Now().Add(patience); !is(); time.Sleep(wait) {
-		wait = min(2*wait, 500*time.Millisecond)
 		if time.Now().After(deadline) {
 			w.t.Fatalf("it does not become so that %s", what)
 		}
@@ -120,14 +124,20 @@ func info(id, deviceType, version string, rssi int) string {
 
 var sequences = map[string]uint32{"v1": 1, "v2": 2, "v3": 3}
 
-// joins has a device come online.
+// joins has a device come online. Who needs the server to know waits until all of them are
+// known.
 func (w *world) joins(id, deviceType, version string, rssi int) {
 	w.t.Helper()
 	w.says(id, "status", "ONLINE")
 	w.says(id, "info", info(id, deviceType, version, rssi))
-	w.until(id+" is known", func() bool {
-		d, err := w.server.Store().Find(w.t.Context(), store.Query{ID: id})
-		return err == nil && len(d) == 1 && d[0].Version() == version
+}
+
+// knows waits until the server has stored so many devices.
+func (w *world) knows(n int, like store.Query) {
+	w.t.Helper()
+	w.until(fmt.Sprintf("%d devices are known", n), func() bool {
+		known, err := w.server.Store().Count(w.t.Context(), like)
+		return err == nil && known == n
 	})
 }
 
@@ -137,6 +147,10 @@ func (w *world) publish(deviceType, version string) {
 		w.t.Fatal(err)
 	}
 }
+
+// lookAtTokens is how often it is looked whether the server knows what became of a token: it
+// looks itself once a second, and who is refused ten times is not told any more why.
+const lookAtTokens = 250 * time.Millisecond
 
 // token makes a token, as another process would, and waits until the server knows of it.
 func (w *world) token(name string, role access.Role) string {
@@ -148,7 +162,7 @@ func (w *world) token(name string, role access.Role) string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.until("the token is known", func() bool {
+	w.untilEvery(lookAtTokens, "the token is known", func() bool {
 		q, _ := http.NewRequest("GET", w.url()+"/session", nil)
 		q.Header.Set("Authorization", "Bearer "+text)
 		a, err := http.DefaultClient.Do(q)
@@ -173,14 +187,9 @@ func staged(string) rollout.Plan {
 func (w *world) many(n int) {
 	w.t.Helper()
 	for i := range n {
-		id := fmt.Sprintf("%06x", 0xa000+i)
-		w.says(id, "status", "ONLINE")
-		w.says(id, "info", info(id, "socket", "v1", -60))
+		w.joins(fmt.Sprintf("%06x", 0xa000+i), "socket", "v1", -60)
 	}
-	w.until("all are known", func() bool {
-		stored, err := w.server.Store().Count(w.t.Context(), store.Query{Type: "socket"})
-		return err == nil && stored == n
-	})
+	w.knows(n, store.Query{Type: "socket", Presence: "ONLINE"})
 }
 
 // label gives a device a name.
