@@ -63,6 +63,7 @@ type Live struct {
 	mu        sync.Mutex
 	listeners map[*listener]bool
 	changed   map[string]bool // devices
+	seen      *sight          // nil: nobody listens
 	ended     bool
 }
 
@@ -101,8 +102,9 @@ func (l *Live) Feature(f fleet.Feature) { l.tell(FeatureEvent, f) }
 // Build tells that a build has come further.
 func (l *Live) Build(b watch.Build) { l.tell(BuildEvent, b) }
 
-// listen makes a listener, which hears hello first.
-func (l *Live) listen() (*listener, error) {
+// listen makes a listener, which hears hello first, and then of all that changes since a sight
+// of just now.
+func (l *Live) listen(since *sight) (*listener, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.listeners) >= maxListeners || l.ended {
@@ -111,6 +113,9 @@ func (l *Live) listen() (*listener, error) {
 	n := &listener{make(chan event, listenerQueue)}
 	n.events <- event{HelloEvent, []byte("{}")}
 	l.listeners[n] = true
+	if l.seen == nil {
+		l.seen = since
+	}
 	return n, nil
 }
 
@@ -150,10 +155,6 @@ func (l *Live) tell(name string, data any) {
 func (l *Live) Run(ctx context.Context) {
 	ticker := time.NewTicker(liveEvery)
 	defer ticker.Stop()
-	var seen struct {
-		states   map[string]rollout.State
-		versions map[string]string
-	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -162,18 +163,47 @@ func (l *Live) Run(ctx context.Context) {
 		case <-ticker.C:
 		}
 		l.mu.Lock()
-		alone := len(l.listeners) == 0
+		if len(l.listeners) == 0 {
+			l.seen = nil
+		}
+		before := l.seen
 		changed := l.changed
 		l.changed = map[string]bool{}
 		l.mu.Unlock()
-		if alone {
-			seen.states, seen.versions = nil, nil
+		if before == nil {
 			continue
 		}
-		seen.versions = l.tellReleases(seen.versions)
-		seen.states = l.tellRollouts(seen.states)
+		now := l.look()
+		if now.versions == nil {
+			now.versions = before.versions
+		}
+		l.tellReleases(before.versions, now.versions)
+		l.tellRollouts(before.states, now.states)
 		l.tellDevices(ctx, slices.Collect(maps.Keys(changed)))
+		l.mu.Lock()
+		l.seen = now
+		l.mu.Unlock()
 	}
+}
+
+// sight is what is looked at again and again, since nobody says that it has changed.
+type sight struct {
+	states   map[string]rollout.State
+	versions map[string]string // nil if they cannot be read
+}
+
+func (l *Live) look() *sight {
+	now := &sight{states: map[string]rollout.State{}}
+	for _, s := range l.conductor.Rollouts() {
+		now.states[s.Type] = s
+	}
+	if types, err := l.repository.Types(); err == nil {
+		now.versions = map[string]string{}
+		for _, deviceType := range types {
+			now.versions[deviceType] = l.repository.NewestVersion(deviceType)
+		}
+	}
+	return now
 }
 
 func (l *Live) end() {
@@ -185,16 +215,9 @@ func (l *Live) end() {
 	}
 }
 
-// tellReleases tells what was published since.
-func (l *Live) tellReleases(before map[string]string) map[string]string {
-	types, err := l.repository.Types()
-	if err != nil {
-		return before
-	}
-	now := map[string]string{}
-	for _, deviceType := range types {
-		version := l.repository.NewestVersion(deviceType)
-		now[deviceType] = version
+// tellReleases tells what was published.
+func (l *Live) tellReleases(before, now map[string]string) {
+	for deviceType, version := range now {
 		if before == nil || before[deviceType] == version {
 			continue
 		}
@@ -202,19 +225,15 @@ func (l *Live) tellReleases(before map[string]string) map[string]string {
 			l.tell(ReleaseEvent, Published{deviceType, v.Version, v.Sequence})
 		}
 	}
-	return now
 }
 
-// tellRollouts tells which roll-outs have changed since.
-func (l *Live) tellRollouts(before map[string]rollout.State) map[string]rollout.State {
-	now := map[string]rollout.State{}
-	for _, s := range l.conductor.Rollouts() {
-		now[s.Type] = s
-		if before != nil && !reflect.DeepEqual(before[s.Type], s) {
+// tellRollouts tells which roll-outs have changed.
+func (l *Live) tellRollouts(before, now map[string]rollout.State) {
+	for deviceType, s := range now {
+		if !reflect.DeepEqual(before[deviceType], s) {
 			l.tell(RolloutEvent, s)
 		}
 	}
-	return now
 }
 
 // tellDevices tells what is known now of devices.

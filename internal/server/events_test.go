@@ -85,6 +85,17 @@ func TestWhoFollowsHearsOfChanges(t *testing.T) {
 	hears(t, events, api.ReleaseEvent, `{"type":"socket","version":"v3","sequence":3}`)
 }
 
+// The first who follows hears also of what changes at once after the hello.
+func TestTheFirstFollowerMissesNothing(t *testing.T) {
+	s, _ := operated(t)
+	events := follows(t, s)
+	hears(t, events, api.HelloEvent, "{}")
+	if _, err := clientOf(s).SteerRollout(t.Context(), "socket", "pause"); err != nil {
+		t.Fatal(err)
+	}
+	hears(t, events, api.RolloutEvent, `"status":"paused"`)
+}
+
 // Who does not read is not waited for, and they cannot be too many.
 func TestFollowersAreLimited(t *testing.T) {
 	s, device := operated(t)
