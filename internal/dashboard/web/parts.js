@@ -1,11 +1,18 @@
 // The components that all pages are made of.
 
 import { h, show } from "./dom.js";
-import { exact } from "./words.js";
+import { exact, presence, presences, updates } from "./words.js";
 
 // badge says a state by sign, word and colour.
 export function badge([kind, sign, words], more) {
   return h("span", { class: `badge ${kind}` }, h("span", { class: "sign", "aria-hidden": "true" }, sign), words, more && " " + more);
+}
+
+// badges say whether a device is there, and what its update is at, unless that is over and went well.
+export function badges({ update: u, ...device }) {
+  const over = !u || u.state === "idle" || (u.state === "confirmed" && u.progress === 100);
+  return [badge(presences[presence(device)] ?? presences[""]),
+    !over && badge(updates[u.state] ?? ["off", "?", u.state], [u.state === "downloading" && `${u.progress} %`, u.error].filter(Boolean).join(": "))];
 }
 
 export const link = (href, ...children) => h("a", { href }, children);

@@ -36,14 +36,17 @@ export function bytes(n) {
 // seconds of a Go duration in nanoseconds.
 export const nanoseconds = (n) => duration(n / 1e9);
 
-// What each state looks like: a class, a sign beside the colour, and its words.
+// What each state looks like: a class, a sign beside the colour, and its words. Devices say what
+// they like, "constructor" for one, so these have nothing that is not written here.
 export const presences = {
+  __proto__: null,
   ONLINE: ["good", "●", "Online"],
   OFFLINE: ["off", "○", "Offline"],
   SILENT: ["warn", "◐", "Silent"],
   "": ["off", "?", "Unknown"],
 };
 export const updates = {
+  __proto__: null,
   idle: ["off", "–", "Idle"],
   checking: ["busy", "↻", "Checking"],
   downloading: ["busy", "↓", "Downloading"],
@@ -54,6 +57,7 @@ export const updates = {
   "rolled-back": ["bad", "↺", "Rolled back"],
 };
 export const rollouts = {
+  __proto__: null,
   running: ["busy", "▶", "Running"],
   paused: ["warn", "❚❚", "Paused"],
   aborted: ["bad", "✕", "Aborted"],
@@ -61,6 +65,7 @@ export const rollouts = {
   complete: ["good", "✓", "Complete"],
 };
 export const builds = {
+  __proto__: null,
   queued: ["off", "…", "Queued"],
   running: ["busy", "▶", "Running"],
   published: ["good", "✓", "Published"],

@@ -2,8 +2,8 @@
 
 import { ask, get, post } from "../api.js";
 import { h } from "../dom.js";
-import { badge, button, code, confirm, facts, link, section } from "../parts.js";
-import { ago, clock, duration, number, presence, presences, updates } from "../words.js";
+import { badge, badges, button, code, confirm, facts, link, section } from "../parts.js";
+import { ago, clock, duration, number, presence, updates } from "../words.js";
 
 export const title = ({ device }) => device.name || device.id;
 
@@ -35,17 +35,12 @@ export function view(data, state, context, id) {
   return [
     h("p", { class: "crumbs" }, link("/", "Fleet")),
     h("div", { class: "head" },
-      h("h1", null, d.name || d.id, " ", badge(presences[presence(d)] ?? presences[""]), update(d.update)),
+      h("h1", null, d.name || d.id, " ", badges(d)),
       actions(data, context, id)),
     h("div", { class: "columns" },
       h("div", null, firmware(d), features(data, context, id), history(data, state, context)),
       now(d)),
   ];
-}
-
-function update(u) {
-  if (!u) return null;
-  return badge(updates[u.state] ?? ["off", "?", u.state], [u.state === "downloading" && `${u.progress} %`, u.error].filter(Boolean).join(": "));
 }
 
 function actions(data, context, id) {

@@ -2,8 +2,8 @@
 
 import { get, query } from "../api.js";
 import { h } from "../dom.js";
-import { badge, button, code, empty, link, section, table } from "../parts.js";
-import { ago, conditions, many, number, presence, presences, updates } from "../words.js";
+import { badge, badges, button, code, empty, link, section, table } from "../parts.js";
+import { ago, conditions, many, number } from "../words.js";
 
 export const title = () => "Fleet";
 
@@ -46,7 +46,7 @@ export function view(data, state, context) {
   return [
     h("h1", null, "Fleet"),
     attention(data.summary, state, change),
-    section("Devices", {}, filters(data, state, change), devices(data, state),
+    section("Devices", {}, filters(data, state, change), devices(data, state, change),
       data.total > data.devices.length && button(`Show more: ${number(data.devices.length)} of ${number(data.total)} are shown`,
         () => { state.limit += 2 * pageSize; context.reload(); })),
   ];
@@ -62,7 +62,8 @@ function welcome() {
 }
 
 function attention(summary, state, change) {
-  const found = Object.entries(conditions).filter(([name]) => summary.attention[name] > 0);
+  const shown = (name, count) => count > 0 || state.condition === name; // a filter can be taken back
+  const found = Object.entries(conditions).filter(([name]) => shown(name, summary.attention[name]));
   const online = h("li", null, tile("good", state.presence === "ONLINE" && !state.condition, () => change({ condition: "", presence: state.presence === "ONLINE" ? "" : "ONLINE" }),
     summary.online, `of ${number(summary.devices)} online`));
   return section("Needs attention", {},
@@ -71,7 +72,7 @@ function attention(summary, state, change) {
       found.map(([name, [kind, sign, words, hint]]) => h("li", { "data-key": name },
         tile(kind, state.condition === name, () => change({ condition: state.condition === name ? "" : name }), summary.attention[name], `${sign} ${words}`, hint))),
       online,
-      summary.updating > 0 && h("li", null, tile("busy", state.condition === "updating", () => change({ condition: state.condition === "updating" ? "" : "updating" }), summary.updating, "↓ Updating now"))));
+      shown("updating", summary.updating) && h("li", null, tile("busy", state.condition === "updating", () => change({ condition: state.condition === "updating" ? "" : "updating" }), summary.updating, "↓ Updating now"))));
 }
 
 function tile(kind, chosen, onclick, count, words, hint) {
@@ -94,16 +95,16 @@ function filters(data, state, change) {
     choice("Group by", "by", [["", "Nothing"], ["type", "Type"], ["group", "Group"], ["version", "Version"]]));
 }
 
-const grouping = { type: (d) => d.info?.device ?? "unknown", group: (d) => d.group ?? "no group", version: (d) => d.info?.version.esper ?? "unknown" };
+const grouping = { __proto__: null, type: (d) => d.info?.device ?? "unknown", group: (d) => d.group ?? "no group", version: (d) => d.info?.version.esper ?? "unknown" };
 
-function devices(data, state) {
-  if (data.devices.length === 0) return empty("No device is like that", h("p", null, "Take a filter back to see more."));
+function devices(data, state, change) {
+  if (data.devices.length === 0) return empty("No device is like that", button("Show all devices", () => change({ search: "", type: "", group: "", condition: "", presence: "" })));
   const columns = [
     ["Device", (d) => [link("/devices/" + d.id, d.name || d.id), d.name && h("div", { class: "hint" }, d.id)]],
     ["Type", (d) => d.info?.device ?? "–"],
     ["Version", (d) => d.info ? code(d.info.version.esper) : "–"],
     ["Slot", (d) => d.info ? String(d.info.boot.rom) : "–"],
-    ["State", (d) => [badge(presences[presence(d)] ?? presences[""]), update(d)]],
+    ["State", badges],
     ["Signal", (d) => d.info ? signal(d.info.wifi.rssi) : "–"],
     ["Group", (d) => [d.group ?? "", d.tags?.length > 0 && h("span", { class: "hint" }, " " + d.tags.map((t) => "#" + t).join(" "))]],
     ["Last seen", (d) => ago(d.seen)],
@@ -113,13 +114,6 @@ function devices(data, state) {
   const groups = Map.groupBy(data.devices, grouping[state.by] ?? grouping.type);
   return [h("p", { class: "hint" }, caption), [...groups].map(([name, members]) => h("div", { "data-key": "group " + name },
     h("h3", null, name, " ", h("span", { class: "quiet" }, `(${number(members.length)})`)), table(`${name}: ${many(members.length, "device")}`, columns, members, (d) => d.id)))];
-}
-
-function update(d) {
-  const u = d.update;
-  if (!u || u.state === "idle" || u.state === "confirmed" && u.progress === 100) return null;
-  const moving = u.state === "downloading";
-  return badge(updates[u.state] ?? ["off", "?", u.state], moving ? `${u.progress} %` : "");
 }
 
 function signal(rssi) {
