@@ -108,21 +108,21 @@ func open(t testing.TB, base string) *tab {
 		t.Fatal(err)
 	}
 	b.call(func(ctx context.Context, t *chromedp.Target) error {
-		for _, enable := range []func() error{
-			func() error { _, err := cdp.Call(ctx, t, log.Enable, cdp.Empty{}); return err },
-			func() error {
-				_, err := cdp.Call(ctx, t, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: helpers})
-				return err
-			},
-		} {
-			if err := enable(); err != nil {
-				return err
-			}
-		}
-		return nil
+		_, err := cdp.Call(ctx, t, log.Enable, cdp.Empty{})
+		return err
 	})
+	b.before(helpers)
 	b.size(1280, 900)
 	return b
+}
+
+// before has a script run before those of each page that is loaded from now on.
+func (b *tab) before(script string) {
+	b.t.Helper()
+	b.call(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+		return err
+	})
 }
 
 // hears notes what should not be: errors, also those of the content security policy, and

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp"
 )
 
 // noticed is how soon what changes is seen.
@@ -91,10 +93,31 @@ func TestALostConnectionComesBack(t *testing.T) {
 	b.says("● Live")
 	w.stop()
 	b.says("No connection, trying again")
+	if !eval[bool](b, `Boolean(find("a", "00c001"))`) {
+		t.Error("what was there is not shown any more")
+	}
+	b.follow("00c001")
+	b.says("The server does not answer.")
 	w.start()
 	w.says("00c001", "status", "OFFLINE")
 	b.says("● Live")
-	b.wait(`document.querySelector("tr[data-key='00c001']").innerText.includes("Offline")`)
+	b.says("What it published")
+	b.wait(`text("h1").includes("Offline")`)
+	b.fine()
+}
+
+// A page that came, but to which the server did not answer any more, can try again.
+func TestAPageThatCouldNotBeginTriesAgain(t *testing.T) {
+	t.Parallel()
+	b := open(t, house(t).url())
+	b.before(`const real = fetch; let tried = false;
+		window.fetch = (...what) => tried ? real(...what) : (tried = true, Promise.reject(new TypeError("no network")));`)
+	if err := chromedp.Do(b.ctx, chromedp.Navigate(b.base+"/")); err != nil {
+		t.Fatal(err)
+	}
+	b.says("The server does not answer.")
+	b.click("Try again")
+	b.says("of 3 online")
 	b.fine()
 }
 
@@ -131,6 +154,9 @@ func TestWhatDevicesPublishIsText(t *testing.T) {
 	hostile = strings.Replace(hostile, `"ip":"192.168.1.23"`, `"ip":"javascript:alert(3)"`, 1)
 	w.says("00c001", "info", hostile)
 	w.says("00c001", "update/status", fmt.Sprintf(`{"state":%s,"version":"v1","progress":7,"error":%s}`, quote("<b>x</b>"), quote(script)))
+	for id, state := range map[string]string{"00c002": "constructor", "00c003": "__proto__"} { // what every object of a script has
+		w.says(id, "update/status", `{"state":"`+state+`","version":"v1","progress":0,"error":""}`)
+	}
 	// No feature may have such a name: what is refused is not shown at all.
 	refused := strings.Replace(info("00c002", "socket", "v1", -61), `"relay":"switch"`, quote(markup)+`:"switch"`, 1)
 	w.says("00c002", "info", refused)
@@ -138,13 +164,15 @@ func TestWhatDevicesPublishIsText(t *testing.T) {
 	if err := w.label("00c001", "gpj.\u202eexe"); err == nil {
 		t.Error("a name may turn the text around it")
 	}
+	b := open(t, w.url())
 	for _, name := range []string{markup, script, hebrew} {
 		if err := w.label("00c001", name); err != nil {
 			t.Fatal(err)
 		}
-		b := open(t, w.url())
 		b.visit("/")
 		b.says(name)
+		b.says("constructor")
+		b.says("__proto__")
 		b.follow("00c002")
 		b.says("What it published")
 		for _, path := range []string{"/devices/00c001", "/?search=" + strings.ReplaceAll(script, "<", "%3C"), "/rollouts/" + strings.ReplaceAll("%3Cimg src=x onerror=alert(4)%3E", " ", "%20")} {

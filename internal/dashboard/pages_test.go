@@ -46,6 +46,7 @@ func TestEachPageIsShown(t *testing.T) {
 	for path, want := range map[string]string{
 		"/": "of 3 online", "/devices/00c001": "What it published", "/releases": "Follow the roll-out", "/rollouts/socket": "Waits for approval",
 		"/builds": buildsAreOff, "/devices/00beef": "no such device", "/rollouts/kettle": "Nothing is published for this type",
+		"/rollouts/%ff": "There is no such page",
 	} {
 		b.visit(path)
 		b.says(want)
@@ -107,8 +108,12 @@ func TestTheFleetIsFilteredSearchedSortedAndGrouped(t *testing.T) {
 	b.enter("Search", "C002")
 	b.showsRows("00c002")
 	b.wait(`location.search.includes("search=C002")`)
-	b.visit("/?search=nothing-like-that")
+	b.visit("/?search=nothing-like-that&condition=vanished")
 	b.says("No device is like that")
+	b.wait(`find("button.tile[aria-pressed=true]").innerText.includes("Vanished")`) // what is chosen can be taken back
+	b.click("Show all devices")
+	b.showsRows("00c003", "00c001", "00c002")
+	b.wait(`field("Search").value === "" && location.search === ""`)
 	b.visit("/?presence=OFFLINE") // what is chosen is in the address
 	b.showsRows("00c003")
 	b.fine()

@@ -79,6 +79,7 @@ func TestWhoSignsInMayDoWhatTheTokenMay(t *testing.T) {
 	b.says("Hold no longer")
 	b.says("● Live")
 
+	b.click("Name…")
 	if err := w.server.Store().RemoveToken(t.Context(), "ada", "test"); err != nil {
 		t.Fatal(err)
 	}
@@ -91,8 +92,11 @@ func TestWhoSignsInMayDoWhatTheTokenMay(t *testing.T) {
 		}
 		return err == nil && a.StatusCode == http.StatusUnauthorized
 	})
-	b.click("Hold no longer")
-	b.says("Made on the server") // to sign in again
+	w.says("00c001", "status", "OFFLINE") // the page is read again
+	b.says("Made on the server")
+	b.wait(`!document.querySelector("dialog") && document.activeElement.id === "token"`)
+	b.signIn(viewer)
+	b.says("What it published") // where it was
 	b.fine()
 }
 

@@ -86,15 +86,19 @@ function draw() {
   document.title = page.module.title(page.data, page.parameter) + " · ESPer";
 }
 
+// readings are how many times the page is being read. What happens meanwhile may not be in the
+// answer yet, so then it is read once more.
+let readings = 0;
+let more = false;
+
 async function reload() {
   const now = page;
-  if (!now) return;
+  if (!now?.module) return;
   now.abort?.abort();
   now.abort = new AbortController();
+  readings++;
   try {
-    const data = await now.module.load(now.parameter, now.state, now.abort.signal);
-    if (now !== page) return;
-    now.data = data;
+    now.data = await now.module.load(now.parameter, now.state, now.abort.signal);
     now.error = null;
   } catch (error) {
     if (error.name === "AbortError" || now !== page) return;
@@ -102,32 +106,36 @@ async function reload() {
     if (now.data === undefined || error.status === 404) now.error = error;
     else if (error.status) failed(error);
     if (!(error instanceof Problem)) console.error(error);
+  } finally {
+    readings--;
+    if (more && !readings) {
+      more = false;
+      soon();
+    }
   }
-  draw();
+  if (now === page) draw();
 }
 
 // soon reads the page again, once for however many events, and not more than twice a second.
 let timer = null;
 let drawing = null;
 function soon() {
-  timer ??= setTimeout(async () => {
-    await reload();
+  if (readings) more = true;
+  else timer ??= setTimeout(() => {
     timer = null;
+    reload();
   }, 400);
 }
 
 function happened(kind, data) {
   if (!page) return;
-  if (kind === "hello") {
-    if (page.data !== undefined) soon();
-    return;
-  }
+  if (kind === "hello") return soon(); // also while it is read the first time, which may have been too early
   // A page may take an event in by itself; it says so, or that it
   // has taken in what it could ("changed"), or that the event is not its business.
   const taken = page.data !== undefined && page.module.happened?.(kind, data, page.data, page.parameter, page.state);
   if (taken === "drawn") draw();
   if (taken === "changed") drawing ??= setTimeout(() => { drawing = null; draw(); }, 30); // there may be many
-  if (taken !== "drawn" && taken !== "ignored") soon();
+  if (taken !== "ignored" && (taken !== "drawn" || readings)) soon();
 }
 
 function navigate(path, replace) {
@@ -140,10 +148,14 @@ function navigate(path, replace) {
 function arrive() {
   page?.abort?.abort();
   page?.module?.leave?.(page.state);
+  let path = "";
+  try {
+    path = decodeURIComponent(location.pathname);
+  } catch {} // it is no text
   for (const [pattern, module] of routes) {
-    const match = location.pathname.match(pattern);
+    const match = path.match(pattern);
     if (match) {
-      page = { module, parameter: match[1] && decodeURIComponent(match[1]), state: module.start?.(new URLSearchParams(location.search)) ?? {} };
+      page = { module, parameter: match[1], state: module.start?.(new URLSearchParams(location.search)) ?? {} };
       draw();
       reload();
       return;
@@ -174,6 +186,7 @@ function signIn(message) {
   endLive = null;
   page = null;
   me = null;
+  for (const dialog of document.querySelectorAll("dialog")) dialog.close(); // nothing behind it could be reached
   header();
   document.title = "Sign in · ESPer";
   show(document.getElementById("main"), h("div", { class: "signin" }, section("Sign in", {},
@@ -209,7 +222,7 @@ async function start() {
   } catch (error) {
     if (unknown(error)) return signIn(error.status === 429 && error.message);
     header();
-    show(document.getElementById("main"), empty("The dashboard cannot be used from here", h("p", null, error.message)));
+    show(document.getElementById("main"), empty("The dashboard cannot be used from here", h("p", null, error.message), button("Try again", start)));
     return;
   }
   endLive?.();
