@@ -21,6 +21,7 @@ import (
 	"esper/internal/pipeline"
 	"esper/internal/preflight"
 	"esper/internal/repository"
+	"esper/internal/sandbox"
 	"esper/internal/secret"
 	"esper/internal/site"
 	"esper/internal/watch"
@@ -161,6 +162,10 @@ func (f *followFlags) open(ctx context.Context, s *streams, source, data string,
 	}
 	if filepath.IsAbs(folder) || !filepath.IsLocal(filepath.Join(".", folder)) {
 		return nil, fmt.Errorf("--folder %s should be a folder in the repository", folder)
+	}
+	if err := sandbox.Check(); err != nil {
+		log.Warn("the compiler is not confined: a commit can make it read all that this user may read, the signing key too; "+
+			"use a kernel with Landlock, or keep the key elsewhere (docs/security.md, The build server)", "error", err)
 	}
 	w, err := watch.Open(ctx, watch.Config{
 		Data: data, Source: source, Branch: f.Branch, Folder: folder, Every: f.Order == "every", Interval: interval, Log: log,

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"esper/internal/build"
+	"esper/internal/sandbox/sandboxtest"
 	"esper/internal/secret"
 	"esper/internal/site"
 )
@@ -22,6 +23,9 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 	compiler, err := exec.LookPath("xtensa-lx106-elf-g++")
 	if err != nil {
 		t.Skip("gcc-xtensa-lx106 is not installed")
+	}
+	if !sandboxtest.Again(t) { // the compiler below could not write anything down
+		return
 	}
 	const wifi, broker = "planted-w\"ifi-pass", "planted-br\\oker-pass"
 	planted := []string{wifi, broker, `planted-w\042ifi-pass`, `planted-br\134oker-pass`, "AGE-SECRET-KEY-1", "PRIVATE KEY"}

@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -12,15 +14,32 @@ import (
 	"esper/internal/build"
 	"esper/internal/image"
 	"esper/internal/release"
+	"esper/internal/sandbox"
+	"esper/internal/sandbox/sandboxtest"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"esper": main})
+	testscript.Main(m, map[string]func(){"esper": main, "without-landlock": withoutLandlock})
+}
+
+// withoutLandlock executes a command where the kernel has no Landlock.
+func withoutLandlock() {
+	err := sandboxtest.WithoutLandlock()
+	var program string
+	if err == nil {
+		program, err = exec.LookPath(os.Args[1])
+	}
+	if err == nil {
+		err = syscall.Exec(program, os.Args[1:], os.Environ())
+	}
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
 }
 
 // TestScripts runs the scripts, each in an empty folder of its own with a git that
 // knows who commits and has no other settings. "esper" is this program. A script
-// that needs a tool says so: [!exec:xtensa-lx106-elf-g++] skip.
+// that needs a tool says so: [!exec:xtensa-lx106-elf-g++] skip. [confines] is where the
+// kernel has Landlock.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -55,6 +74,12 @@ func TestScripts(t *testing.T) {
 			"appears":    scriptAppears,
 			"eventually": scriptEventually,
 			"pipeline":   scriptPipeline,
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "confines" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return sandbox.Check() == nil, nil
 		},
 		RequireUniqueNames: true,
 	})

@@ -71,9 +71,8 @@ func TestTheSameSourcesGiveTheSameBytesInAnyFolder(t *testing.T) {
 	}
 }
 
-// compileAnew gives the test an empty cache, in which only Monocypher is there, and
-// returns its folder.
-func compileAnew(t testing.TB) string {
+// cacheFolder is where builds keep their objects.
+func cacheFolder(t testing.TB) string {
 	t.Helper()
 	cache := os.Getenv(build.CacheVariable)
 	if cache == "" {
@@ -81,6 +80,14 @@ func compileAnew(t testing.TB) string {
 		must(t, err)
 		cache = filepath.Join(user, "esper")
 	}
+	return cache
+}
+
+// compileAnew gives the test an empty cache, in which only Monocypher is there, and
+// returns its folder.
+func compileAnew(t testing.TB) string {
+	t.Helper()
+	cache := cacheFolder(t)
 	if os.Getenv(build.MonocypherVariable) == "" {
 		found, err := filepath.Glob(filepath.Join(cache, "monocypher-*"))
 		must(t, err)

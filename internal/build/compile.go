@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -44,10 +45,11 @@ type unit struct {
 	dir     string // where the source lies
 	name    string // its path below dir
 	content []byte // of the source
-	headers string // hash of the headers in dir, if it is not one of the firmware's
 	label   string // what messages call it
 	flags   []string
 	include []folder // where its headers are looked for, before the framework's
+	read    []string // folders of which it can include any file, beside the firmware's
+	headers string   // hash of the headers in them
 }
 
 // folder is a folder of headers.
@@ -90,37 +92,32 @@ func (b *builder) frameworkObjects(out *objects) func() error {
 // deviceObjects compiles a device type's own sources and its configuration.
 func (b *builder) deviceObjects(out *objects, c site.Config, t job) func() error {
 	return func() error {
-		headers, err := hashHeaders(filepath.Dir(t.Dir))
-		if err != nil {
-			return err
-		}
 		var include []folder
+		all := []string{filepath.Dir(t.Dir)}
 		if len(t.Constants) > 0 {
-			text := constantsHeader(t.Constants)
-			dir, err := b.constantsDir(text)
+			dir, err := b.constantsDir(constantsHeader(t.Constants))
 			if err != nil {
 				return err
 			}
 			include = append(include, folder{dir, "constants"})
-			headers += hash(text)
+			all = append(all, dir)
 		}
 		var libraries []unit
-		for _, library := range t.Libraries {
+		for i, library := range t.Libraries {
+			dir := filepath.Dir(library.Dir) // the same for each
 			own := folder{library.Dir, site.LibraryDir + "/" + library.Name}
-			all := folder{filepath.Dir(library.Dir), site.LibraryDir}
-			libraryHeaders, err := hashHeaders(all.path)
-			if err != nil {
-				return err
-			}
-			units, err := siteUnits(library.Dir, own.name, library.Sources, libraryHeaders, []folder{own, all})
+			units, err := siteUnits(library.Dir, own.name, library.Sources,
+				[]folder{own, {dir, site.LibraryDir}}, []string{dir})
 			if err != nil {
 				return err
 			}
 			libraries = append(libraries, units...)
 			include = append(include, own)
-			headers += libraryHeaders
+			if i == 0 {
+				all = append(all, dir)
+			}
 		}
-		units, err := siteUnits(t.Dir, t.Name, t.Sources, headers, include)
+		units, err := siteUnits(t.Dir, t.Name, t.Sources, include, all)
 		if err != nil {
 			return err
 		}
@@ -131,16 +128,20 @@ func (b *builder) deviceObjects(out *objects, c site.Config, t job) func() error
 }
 
 // siteUnits returns sources that the site's author wrote; label is what messages call
-// their folder.
-func siteUnits(dir, label string, sources []string, headers string, include []folder) ([]unit, error) {
+// their folder. They can read the folders whose headers their hash covers.
+func siteUnits(dir, label string, sources []string, include []folder, read []string) ([]unit, error) {
+	headers, err := hashHeaders(read...)
+	if err != nil {
+		return nil, err
+	}
 	var units []unit
 	for _, name := range sources {
 		content, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			return nil, err
 		}
-		units = append(units, unit{dir: dir, name: name, content: content, headers: headers,
-			label: label + "/" + name, flags: permissive, include: include})
+		units = append(units, unit{dir: dir, name: name, content: content,
+			label: label + "/" + name, flags: permissive, include: include, read: read, headers: headers})
 	}
 	return units, nil
 }
@@ -257,13 +258,18 @@ func (b *builder) compileAnew(u unit, tool string, flags []string, object string
 		"-ffile-prefix-map=" + b.sources + "=firmware", "-ffile-prefix-map=" + b.monocypher + "=monocypher",
 		"-ffile-prefix-map=" + u.dir + "=.", "-c", u.name, "-o", made,
 	})
-	said, err := b.toolchain.run(b.ctx, u.dir, temp, tool, args...)
+	readable := slices.Concat(u.read, []string{b.sources, b.monocypher})
+	said, err := b.toolchain.run(b.ctx, u.dir, temp, readable, tool, args...)
 	if said != "" {
 		b.note("%s", strings.TrimSuffix(said, "\n"))
 	}
 	var failed *toolError
 	if errors.As(err, &failed) && b.ctx.Err() == nil {
-		return "", &CompileError{u.label, failed.output}
+		refused := refusal(u.dir, failed.output)
+		if refused != "" {
+			b.note("%s: %s", u.label, refused)
+		}
+		return "", &CompileError{u.label, failed.output, refused}
 	}
 	if err != nil {
 		return "", err
@@ -283,17 +289,20 @@ func (b *builder) compileAnew(u unit, tool string, flags []string, object string
 
 // CompileError is a source that the compiler refuses.
 type CompileError struct {
-	Source string
-	Output string // the compiler's messages, which the log has too
+	Source  string
+	Output  string // the compiler's messages, which the log has too
+	Refused string // what the compiler was refused, if that is why
 }
 
+var errorLine = regexp.MustCompile(`(?m)^.*\b[Ee]rror: .*$`) // the assembler's begins in upper case
+
 func (e *CompileError) Error() string {
-	first := ""
-	for line := range strings.Lines(e.Output) {
-		if strings.Contains(line, "error:") {
-			first = ": " + strings.TrimSpace(line)
-			break
-		}
+	text := e.Source + " does not compile"
+	if e.Refused != "" {
+		return text + ": " + e.Refused
 	}
-	return fmt.Sprintf("%s does not compile%s", e.Source, first)
+	if first := errorLine.FindString(e.Output); first != "" {
+		return text + ": " + strings.TrimSpace(first)
+	}
+	return text
 }

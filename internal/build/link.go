@@ -115,9 +115,13 @@ var linkFlags = []string{
 }
 
 // link links a program into the ELF file at path, and reads it.
-func (b *builder) link(ctx context.Context, path string, args []string) (*program, error) {
-	args = slices.Concat(linkFlags, []string{"-o", path}, args)
-	said, err := b.toolchain.run(ctx, filepath.Dir(path), filepath.Dir(path), "gcc", args...)
+func (b *builder) link(ctx context.Context, path string, j linkJob) (*program, error) {
+	args := slices.Concat(linkFlags, []string{"-o", path}, j.before, j.objects, j.after)
+	readable := append([]string{b.sources}, j.objects...)
+	if b.sdk != "" {
+		readable = append(readable, b.sdk)
+	}
+	said, err := b.toolchain.run(ctx, filepath.Dir(path), filepath.Dir(path), readable, "gcc", args...)
 	var failed *toolError
 	if errors.As(err, &failed) && ctx.Err() == nil {
 		if overflow := readOverflow(failed.output); overflow != nil {

@@ -46,7 +46,7 @@ func (b *builder) linkOnce(ctx context.Context, j linkJob) (*linked, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(work)
-	program, err := b.link(ctx, filepath.Join(work, "program.elf"), slices.Concat(j.before, j.objects, j.after))
+	program, err := b.link(ctx, filepath.Join(work, "program.elf"), j)
 	if err != nil {
 		return nil, err
 	}

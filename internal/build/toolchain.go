@@ -1,7 +1,6 @@
 package build
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"esper/internal/sandbox"
 	"esper/internal/secret"
 )
 
@@ -25,6 +25,7 @@ type toolchain struct {
 	name     string   // what the compiler calls itself
 	identity string   // changes with the compiler and the C library
 	library  []string // the archives of both
+	files    []string // what it reads and executes of the system
 }
 
 // findToolchain asks the compiler what it is.
@@ -60,6 +61,14 @@ func findToolchain(ctx context.Context) (*toolchain, error) {
 		t.identity += fmt.Sprintf("%s %d %d\n", name, info.Size(), info.ModTime().Unix())
 		t.library = append(t.library, path)
 	}
+	var err error
+	if t.files, err = toolFiles(command(ctx, "g++").Path, t.library); err != nil {
+		return nil, err
+	}
+	if sandbox.Check() == nil {
+		// What was compiled without may hold files that were none of the compiler's business.
+		t.identity += "confined\n"
+	}
 	return t, nil
 }
 
@@ -83,16 +92,35 @@ type toolError struct {
 func (e *toolError) Error() string { return fmt.Sprintf("%s: %v", e.tool, e.err) }
 func (e *toolError) Unwrap() error { return e.err }
 
+// maxSaid is how much of what a tool says is heard, in bytes: it can be made to say
+// the same without end.
+const maxSaid = 1 << 20
+
+// said is the beginning of what a tool says.
+type said struct{ text []byte }
+
+func (s *said) Write(p []byte) (int, error) {
+	s.text = append(s.text, p[:min(len(p), maxSaid-len(s.text))]...)
+	return len(p), nil
+}
+
+func (s *said) String() string { return string(s.text) }
+
 // run runs a tool in a folder and returns all that it says. It speaks English,
-// because its messages are looked into. It puts its own files into temp, which the
-// caller removes: the assembly has the passwords in it, and stays if the tool is killed.
-func (t *toolchain) run(ctx context.Context, dir, temp, tool string, args ...string) (string, error) {
-	var output bytes.Buffer
+// because its messages are looked into. It can read those files and folders, and nothing else
+// that is not the toolchain's, since what it compiles may be another's. It puts its own files
+// into temp, which the caller removes: the assembly has the passwords in it, and stays if the
+// tool is killed.
+func (t *toolchain) run(ctx context.Context, dir, temp string, readable []string, tool string, args ...string) (string, error) {
+	var output said
 	cmd := command(ctx, tool, args...)
 	cmd.Dir = dir
 	cmd.Env = append(cmd.Env, "LC_ALL=C", "TMPDIR="+temp)
 	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Run(); err != nil {
+	if err := sandbox.Start(cmd, t.confined(temp, readable)); err != nil {
+		return "", fmt.Errorf("%s%s: %w", prefix, tool, err)
+	}
+	if err := cmd.Wait(); err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
