@@ -115,7 +115,8 @@ func (t *toolchain) run(ctx context.Context, dir, temp string, readable []string
 	var output said
 	cmd := command(ctx, tool, args...)
 	cmd.Dir = dir
-	cmd.Env = append(cmd.Env, "LC_ALL=C", "TMPDIR="+temp)
+	// A ccache that stands for the compiler could not write to its own cache.
+	cmd.Env = append(cmd.Env, "LC_ALL=C", "TMPDIR="+temp, "CCACHE_DISABLE=1")
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := sandbox.Start(cmd, t.confined(temp, readable)); err != nil {
 		return "", fmt.Errorf("%s%s: %w", prefix, tool, err)
