@@ -158,7 +158,7 @@ func (d *demo) makeSite(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := shortenTrial(filepath.Join(home, site.ConfigFile)); err != nil {
+	if err := adapt(filepath.Join(home, site.ConfigFile)); err != nil {
 		return err
 	}
 	if d.site, err = site.OpenFor(home, ""); err != nil {
@@ -185,18 +185,20 @@ func (d *demo) makeSite(ctx context.Context, dir string) error {
 	return nil
 }
 
-// shortenTrial makes new firmware prove itself for a shorter time than a new site
-// says, so that the demonstration is not mostly waiting.
-func shortenTrial(config string) error {
+// adapt makes a new site's configuration that of the demonstration: its network is open, and new
+// firmware proves itself for a shorter time, so that it is not mostly waiting.
+func adapt(config string) error {
 	text, err := os.ReadFile(config)
 	if err != nil {
 		return err
 	}
-	before, after := []byte(`confirm_after = "30s"`), []byte(`confirm_after = "5s"`)
-	if !bytes.Contains(text, before) {
-		return fmt.Errorf("%s: does not contain %s", config, before)
+	for before, after := range map[string]string{`confirm_after = "30s"`: `confirm_after = "5s"`, "# password =": "password ="} {
+		if !bytes.Contains(text, []byte(before)) {
+			return fmt.Errorf("%s: does not contain %s", config, before)
+		}
+		text = bytes.Replace(text, []byte(before), []byte(after), 1)
 	}
-	return os.WriteFile(config, bytes.Replace(text, before, after, 1), 0o644)
+	return os.WriteFile(config, text, 0o644)
 }
 
 // The ports to choose from. Not those that the system gives to connections: one could have a

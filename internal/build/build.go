@@ -98,6 +98,9 @@ func Build(ctx context.Context, s *site.Site, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if wifi := s.Config.WiFi; wifi.Unsaid {
+		b.note("warning: there is no WiFi password, so the firmware joins %q as an open network; if it is one, say so in esper.toml: [wifi] password = \"\"", wifi.SSID)
+	}
 	jobs := make([]job, len(types))
 	for i, t := range types {
 		jobs[i] = job{t, *version}

@@ -108,6 +108,7 @@ func TestAReleaseThatCannotBeReadIsNotTakenForAnyOther(t *testing.T) {
 }
 
 func TestARepeatedBuildOfAnUnchangedSiteDoesNothing(t *testing.T) {
+	t.Setenv(site.PasswordVariable, "kryptonite9") // or it would warn that there is none
 	dir := newSite(t, true)
 	version := &site.Version{Name: fmt.Sprint("v", time.Now().UnixNano()), Sequence: 2}
 	options := build.Options{Version: version}

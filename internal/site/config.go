@@ -32,6 +32,9 @@ type Config struct {
 type WiFi struct {
 	SSID     string // 1 to 32 bytes
 	Password Secret // empty for an open network, or 8 to 63 bytes
+	// Unsaid says that there is no password, and that esper.toml does not say so: it may have
+	// been forgotten.
+	Unsaid bool
 }
 
 // MQTT is the broker that the devices use.

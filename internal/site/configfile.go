@@ -56,12 +56,9 @@ type configFile struct {
 
 // settings are what each environment can have of its own.
 type settings struct {
-	Realm string `toml:"realm"`
-	WiFi  struct {
-		SSID     string `toml:"ssid"`
-		Password string `toml:"password"`
-	} `toml:"wifi"`
-	MQTT struct {
+	Realm string   `toml:"realm"`
+	WiFi  wifiFile `toml:"wifi"`
+	MQTT  struct {
 		URL string `toml:"url"`
 	} `toml:"mqtt"`
 	Update struct {
@@ -78,6 +75,19 @@ type settings struct {
 	} `toml:"heartbeat"`
 	Rollout       rolloutFile        `toml:"rollout"`
 	HomeAssistant *homeAssistantFile `toml:"homeassistant"`
+}
+
+// wifiFile is the network.
+type wifiFile struct {
+	SSID     string  `toml:"ssid"`
+	Password *string `toml:"password"` // nil: it does not say whether there is one
+}
+
+func (w wifiFile) password() string {
+	if w.Password == nil {
+		return ""
+	}
+	return *w.Password
 }
 
 // readConfig reads the configuration of the site in dir, for the environment of its
@@ -104,14 +114,17 @@ func readConfig(dir string, secrets *secrets) (Config, error) {
 		return Config{}, fmt.Errorf("%s: %w", path, err)
 	}
 	own := whole.Environment[environment] // or nothing
-	if err := secrets.replace(WiFiPassword, &file.WiFi.Password, own.WiFi.Password != ""); err != nil {
+	password, said := file.WiFi.password(), file.WiFi.Password != nil
+	if err := secrets.replace(WiFiPassword, &password, own.WiFi.Password != nil); err != nil {
 		return Config{}, err
 	}
+	file.WiFi.Password = &password
 	c, err := file.check()
 	if err != nil {
 		return Config{}, fmt.Errorf("%s: %w", path, whole.without(environment, err))
 	}
-	password := c.MQTT.Password.Reveal()
+	c.WiFi.Unsaid = password == "" && !said
+	password = c.MQTT.Password.Reveal()
 	if err := secrets.replace(MQTTPassword, &password, own.MQTT.URL != "" && password != ""); err != nil {
 		return Config{}, err
 	}
@@ -189,7 +202,7 @@ func (f *settings) check() (Config, error) {
 	if c.Realm, err = checkRealm(f.Realm); err != nil {
 		return c, fmt.Errorf("realm: %w", err)
 	}
-	if c.WiFi, err = checkWiFi(f.WiFi.SSID, f.WiFi.Password); err != nil {
+	if c.WiFi, err = checkWiFi(f.WiFi.SSID, f.WiFi.password()); err != nil {
 		return c, err
 	}
 	if c.MQTT, err = parseMQTT(f.MQTT.URL); err != nil {
@@ -291,7 +304,7 @@ func checkWiFi(ssid, password string) (WiFi, error) {
 	if control(password) {
 		return WiFi{}, errors.New("wifi.password: has control characters")
 	}
-	return WiFi{ssid, Secret(password)}, nil
+	return WiFi{SSID: ssid, Password: Secret(password)}, nil
 }
 
 // parseMQTT reads mqtt://[user:password@]host[:port].

@@ -41,8 +41,9 @@ realm = %s
 
 [wifi]
 ssid = %s
-# Better in the environment than in git: ESPER_WIFI_PASSWORD. Empty: an open network.
-password = ""
+# The password is better not in git, but in the environment (ESPER_WIFI_PASSWORD) or encrypted
+# ('esper secrets'). "" says that there is none: an open network.
+# password = ""
 
 [mqtt]
 # The broker, at an address that the devices reach: mqtt://user:password@host:port

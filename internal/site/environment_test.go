@@ -72,6 +72,31 @@ func TestAnEnvironmentTakesThePlaceOfValuesOneByOne(t *testing.T) {
 	}
 }
 
+// The laboratory's network is open. Only who says so can be believed to have forgotten no password.
+func TestThatThereIsNoPasswordCanBeSaid(t *testing.T) {
+	const nothing = "realm = \"home\"\n[mqtt]\nurl = \"mqtt://broker\"\n[wifi]\nssid = \"home\"\n"
+	const lab = "[environment.lab.wifi]\npassword = \"\"\n"
+	for _, c := range []struct {
+		config, environment, outside string
+		unsaid                       bool
+	}{
+		{nothing, "", "", true},
+		{nothing, "", "from outside", false},
+		{nothing + "password = \"\"\n", "", "", false},
+		{nothing + "password = \"open sesame\"\n", "", "", false},
+		{nothing + "[environment.lab]\nrealm = \"lab\"\n", "lab", "", true},
+		{nothing + lab, "lab", "", false},
+		{nothing + "password = \"open sesame\"\n" + lab, "lab", "", false},
+	} {
+		t.Setenv(PasswordVariable, c.outside)
+		s, err := OpenFor(houseSite(t, c.config), c.environment)
+		must(t, err)
+		if got := s.Config.WiFi; got.Unsaid != c.unsaid || c.environment == "lab" && got.Password != "" {
+			t.Errorf("%+v of %+v", got, c)
+		}
+	}
+}
+
 func TestEachEnvironmentHasFoldersOfItsOwn(t *testing.T) {
 	dir := houseSite(t, house)
 	t.Setenv(EnvironmentVariable, "lab")
