@@ -48,7 +48,7 @@ With --server the releases are sent to that server instead. It verifies them by 
 trusts itself (the update.keys of its site, and 'esper serve --trust'), and tells the devices.
 
 In a site the releases are tried in the emulator before, with the bootloader.bin that lies
-beside them ('esper preflight').
+beside them ('esper preflight'). That happens here, also with --server, which tries nothing.
 
 Exit codes: 0 all are published; 3 one does not verify or fails in the emulator, and nothing
 is published; 1 it failed.`

@@ -49,7 +49,8 @@ emulator: started from each slot, and updated from the release that is published
 preflight'). A release that fails is refused, with what the device sent on its serial line.
 
 With --server the releases are sent to that server, which verifies them by the public keys that
-it trusts, publishes them and tells the devices. The private key stays here.
+it trusts, publishes them and tells the devices. The private key stays here, and they are tried here:
+the server tries nothing.
 
 Exit codes: 0 done; 3 a release failed in the emulator; 1 it failed otherwise. If only the
 devices could not be told, the releases are published all the same.`
@@ -83,6 +84,10 @@ func (c *releaseCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
+	uploads, remote := to.(*client.Repository)
+	if remote {
+		uploads.Quiet = c.NoNotify
+	}
 	done, err := pipeline.Job{
 		Site: opened, Version: version, Keys: keys, Types: c.Type, All: c.All, Force: c.Force, Untried: c.NoPreflight, SDKDir: c.SDK, Target: to, Log: s.err,
 	}.Run(ctx)
@@ -94,7 +99,7 @@ func (c *releaseCommand) Run(s *streams) error {
 		s.note("nothing has changed, so the devices are not told")
 		return nil
 	}
-	if _, uploaded := to.(*client.Repository); uploaded {
+	if remote {
 		s.note("the server tells the devices")
 		return nil
 	}

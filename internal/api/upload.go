@@ -52,6 +52,7 @@ func (a *api) registerReleases(on huma.API) {
 		DeviceType
 		Check       bool   `query:"check" doc:"say only whether it could be published"`
 		Force       bool   `query:"force" doc:"publish it even if its sequence is not one that devices take next"`
+		Quiet       bool   `query:"quiet" doc:"do not tell the devices; they find it at their next check"`
 		ContentType string `header:"Content-Type"`
 		RawBody     []byte `contentType:"multipart/form-data"`
 	}) (*body[pipeline.Outcome], error) {
@@ -59,7 +60,7 @@ func (a *api) registerReleases(on huma.API) {
 		if err != nil {
 			return nil, err
 		}
-		done, err := a.publish(r, q.Check, q.Force)
+		done, err := a.publish(r, q.Check, q.Force, q.Quiet)
 		return answer(a, done, err)
 	})
 }
@@ -112,8 +113,9 @@ func (a *api) accept(content []byte, contentType, deviceType string) (*release.R
 	return r, nil
 }
 
-// publish publishes a verified release, or only says what would come of it.
-func (a *api) publish(r *release.Release, check, force bool) (pipeline.Outcome, error) {
+// publish publishes a verified release and has the devices told unless it is quiet, or only says
+// what would come of it.
+func (a *api) publish(r *release.Release, check, force, quiet bool) (pipeline.Outcome, error) {
 	to := uploading{a.Repository, check}
 	done, err := pipeline.Publish(to, []*release.Release{r}, force)
 	if err != nil {
@@ -121,7 +123,9 @@ func (a *api) publish(r *release.Release, check, force bool) (pipeline.Outcome, 
 	}
 	if !check && done[0].Before != r.Version {
 		a.Log.Info("published", "type", r.Type, "version", r.Version, "sequence", r.Sequence, "before", done[0].Before)
-		a.telling.soon(a.tellAll)
+		if !quiet {
+			a.telling.soon(a.tellAll)
+		}
 	}
 	return done[0], nil
 }

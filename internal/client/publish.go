@@ -25,6 +25,7 @@ const uploadTimeout = 3 * time.Minute
 type Repository struct {
 	*Client
 	Context context.Context
+	Quiet   bool // the devices are not told of what is published
 	checked map[*release.Release]bool
 }
 
@@ -86,6 +87,9 @@ func (r *Repository) upload(rel *release.Release, check, force bool) (pipeline.O
 	}
 	if force {
 		query.Set("force", "true")
+	}
+	if r.Quiet {
+		query.Set("quiet", "true")
 	}
 	answer, err := r.send(ctx, request{method: http.MethodPost, path: []string{"releases", rel.Type}, query: query}, bytes.NewReader(content), contentType)
 	if err != nil {

@@ -79,6 +79,28 @@ func TestReleasesAreUploaded(t *testing.T) {
 	}
 }
 
+func TestAQuietUploadTellsNoDevice(t *testing.T) {
+	t.Parallel()
+	s := trusting(t)
+	heard := make(chan string, 10)
+	if err := dial(t, s.MQTTAddr(), nil).Subscribe("home/update", func(m broker.Message) { heard <- string(m.Payload) }); err != nil {
+		t.Fatal(err)
+	}
+	quiet := remote(t, s)
+	quiet.Quiet = true
+	if _, err := pipeline.Publish(quiet, []*release.Release{repositorytest.Release(t, "socket", "v1", 1)}, false); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-heard:
+		t.Error("the devices are told")
+	case <-time.After(3 * time.Second): // longer than further releases are awaited
+	}
+	if s.Repository().NewestVersion("socket") != "v1" {
+		t.Error("nothing was published")
+	}
+}
+
 // What an attacker could send who may publish, but has no key.
 func TestUploadsAreNotTrusted(t *testing.T) {
 	s := trusting(t)
