@@ -22,7 +22,7 @@ import (
 type preflightCommand struct {
 	Site       string   `default:"." placeholder:"DIR" help:"The site (default: the folder you are in, or above it)."`
 	Type       []string `placeholder:"TYPE" help:"Device type to try; may be repeated (default: all)."`
-	Key        []string `env:"ESPER_KEY" placeholder:"FILE" sep:"none" help:"Private key that would sign; up to three (default: release.key, in the site)."`
+	Key        []string `env:"ESPER_KEY" placeholder:"FILE" sep:"none" help:"Private key that would sign; up to three (default: the site's, see 'esper secrets --help')."`
 	Repository string   `placeholder:"DIR" help:"Folder with the published releases (default: data/firmware, in the site)."`
 	JSON       bool     `name:"json" help:"Print JSON."`
 }
