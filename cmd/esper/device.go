@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -29,6 +30,9 @@ func (c *deviceCommand) Validate() error { return checkID(c.Device) }
 
 // checkID says what is wrong with a chip id on the command line.
 func checkID(id string) error {
+	if id == "" {
+		return errors.New("name the device by its chip id, such as 00c0de")
+	}
 	if !fleet.IsID(id) {
 		return fmt.Errorf("%q is not a chip id: it has 6 digits of 0-9 and a-f", id)
 	}
