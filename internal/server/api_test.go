@@ -163,7 +163,7 @@ func TestAPIActsOnARollout(t *testing.T) {
 	if state.Opened.IsZero() {
 		t.Error("the stage was approved and has not begun")
 	}
-	if why := ask(t, s, "POST", "rollouts/socket/everywhere", "", 409, nil); !strings.Contains(why, "none that is not over") {
+	if why := ask(t, s, "POST", "rollouts/socket/everywhere", "", 409, nil); !strings.Contains(why, "it is aborted") {
 		t.Errorf("everywhere after an abort: %s", why)
 	}
 }
