@@ -1,12 +1,15 @@
 package dashboard_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -258,6 +261,26 @@ func TestButtonsStayWhatTheyAre(t *testing.T) {
 	b.showsRows("00c001", "00c002", "00c003")
 	if got := eval[string](b, `document.activeElement.innerText`); got != "00c001" {
 		t.Errorf("after its row moved, %q has the focus", got)
+	}
+	b.fine()
+}
+
+// Times are told by the server's clock, whatever that of the screen says, and exactly with their zone.
+func TestAClockThatIsWrongMisleadsNobody(t *testing.T) {
+	t.Parallel()
+	w := house(t)
+	b := open(t, w.url())
+	b.before(`const right = Date.now; Date.now = () => right() + 7200000;`)
+	b.call(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: "Asia/Kathmandu"})
+		return err
+	})
+	b.visit("/")
+	if got := eval[string](b, `text("tr[data-key='00c001'] time")`); got != "just now" && !strings.HasSuffix(got, " s ago") {
+		t.Errorf("a device that was heard of just now: %q", got)
+	}
+	if got := eval[string](b, `document.querySelector("tr[data-key='00c001'] time").title`); !strings.Contains(got, "5:45") {
+		t.Errorf("the exact time is %q", got)
 	}
 	b.fine()
 }

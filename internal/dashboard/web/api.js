@@ -1,5 +1,7 @@
 // The server's API, and what it tells by itself.
 
+import { told } from "./words.js";
+
 export class Problem extends Error {
   constructor(status, detail) {
     super(detail);
@@ -21,6 +23,7 @@ export async function ask(method, path, body, signal) {
     if (error.name === "AbortError") throw error;
     throw new Problem(0, "The server does not answer. Is it running, and the network there?");
   }
+  told(answer.headers.get("Date"));
   const type = answer.headers.get("Content-Type") ?? "";
   if (!answer.ok) {
     const problem = type.includes("json") ? await answer.json() : {};

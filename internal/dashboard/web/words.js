@@ -14,17 +14,28 @@ export function duration(seconds) {
   return rest && whole < 10 ? `${whole} ${name} ${rest} ${units[i + 1][0]}` : `${whole} ${name}`;
 }
 
+// now is what the server's clock says, as far as answers have told: the times of a page are the server's,
+// and the clock of what shows it may be wrong.
+let ahead = 0;
+export const now = () => Date.now() + ahead;
+export function told(date) {
+  const off = Date.parse(date) - Date.now();
+  if (!Number.isNaN(off)) ahead = Math.abs(off) < 5000 ? 0 : off; // whole seconds, and its way here
+}
+
 // ago is an element that says how long ago a time was, and when exactly on hover.
 export function ago(text) {
   if (!text) return h("span", { class: "quiet" }, "never");
   const time = new Date(text);
-  const seconds = (Date.now() - time) / 1000;
+  const seconds = (now() - time) / 1000;
   const i = units.findIndex(([, size]) => seconds >= size);
   const said = i < 0 || seconds < 5 ? "just now" : `${Math.floor(seconds / units[i][1])} ${units[i][0]} ago`;
   return h("time", { datetime: text, title: exact(time) }, said);
 }
 
-export const exact = (time) => time.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+// exact is a time with its time zone, which is the browser's.
+export const exact = (time) => time.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
+export const minute = (time) => time.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 export const clock = (text) => h("time", { datetime: text, title: exact(new Date(text)) }, new Date(text).toLocaleTimeString());
 export const number = (n) => Number(n ?? 0).toLocaleString();
 export const many = (n, one, more = one + "s") => `${number(n)} ${n === 1 ? one : more}`;
