@@ -172,25 +172,49 @@ func TestMoreDevicesAreShownWhenAskedFor(t *testing.T) {
 	b.fine()
 }
 
-// On a telephone no page scrolls sideways, and whatever can be pressed is on the screen.
+// On a telephone and on a tablet no page scrolls sideways, however long names are, and whatever can
+// be pressed is on the screen and large enough for a finger.
 func TestAPhoneIsWideEnough(t *testing.T) {
 	t.Parallel()
 	w := house(t)
 	w.says("00c001", "relay", "1")
+	w.says("00c002", "update/status", `{"state":"failed","version":"v2","progress":0,"error":"`+strings.Repeat("x", 64)+`"}`)
+	if err := w.label("00c002", strings.Repeat("m", 64)); err != nil {
+		t.Fatal(err)
+	}
 	b := open(t, w.url())
-	b.size(360, 740)
-	for _, path := range []string{"/", "/?by=type", "/devices/00c001", "/releases", "/rollouts/socket", "/builds"} {
-		b.visit(path)
-		if wide := eval[float64](b, `Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)`); wide > 360 {
-			t.Errorf("%s is %g px wide", path, wide)
-		}
-		for _, outside := range eval[[]string](b, `[...document.querySelectorAll("a, button, input, select, summary")].filter((e) => {
-			const r = e.getBoundingClientRect();
-			return e.checkVisibility() && !e.closest(".skip") && (r.left < 0 || r.right > innerWidth || r.width === 0);
-		}).map((e) => e.outerHTML)`) {
-			t.Errorf("%s: out of reach: %s", path, outside)
+	for _, width := range []int64{360, 768} {
+		b.size(width, 740)
+		for _, path := range []string{"/", "/?by=type", "/devices/00c001", "/devices/00c002", "/releases", "/rollouts/socket", "/builds"} {
+			b.visit(path)
+			if wide := eval[int64](b, `Math.max(document.documentElement.scrollWidth, document.body.scrollWidth, ...[...document.querySelectorAll(".scroll")].map((e) => e.scrollWidth))`); wide > width {
+				t.Errorf("%s is %d px wide, on a screen of %d", path, wide, width)
+			}
+			for _, outside := range eval[[]string](b, `[...document.querySelectorAll("a, button, input, select, summary")].filter((e) => {
+				const r = e.getBoundingClientRect();
+				return e.checkVisibility() && !e.closest(".skip") && (r.left < 0 || r.right > innerWidth || r.width === 0);
+			}).map((e) => e.outerHTML)`) {
+				t.Errorf("%s, %d px: out of reach: %s", path, width, outside)
+			}
 		}
 	}
+	b.size(360, 740)
+	for _, path := range []string{"/", "/devices/00c001", "/rollouts/socket"} {
+		b.visit(path)
+		for _, small := range eval[[]string](b, `[...document.querySelectorAll("main a, nav a, button, input, select, summary")].filter((e) => {
+			const about = e.closest("tr, .crumbs") && e.matches(".whole a, .crumbs a") ? e.closest("tr, .crumbs a") : e;
+			return e.checkVisibility() && !e.matches("p:not(.crumbs) a, .plain a") && about.getBoundingClientRect().height < 44;
+		}).map((e) => e.outerHTML)`) {
+			t.Errorf("%s: too small for a finger: %s", path, small)
+		}
+	}
+
+	b.visit("/")
+	if tall := eval[float64](b, `document.querySelector("tr[data-key='00c001']").getBoundingClientRect().height`); tall > 70 {
+		t.Errorf("a device is %g px tall", tall)
+	}
+	b.clickAt(`document.querySelector("tr[data-key='00c001']")`) // wherever in the row
+	b.says("What it published")
 	b.visit("/rollouts/socket")
 	b.click("Abort")
 	if !eval[bool](b, `(() => { const r = document.querySelector("dialog").getBoundingClientRect(); return r.left >= 0 && r.right <= 360; })()`) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,7 +40,7 @@ func TestScreenshots(t *testing.T) {
 	for _, size := range []struct {
 		name          string
 		width, height int64
-	}{{"desktop", 1280, 900}, {"phone", 390, 844}} {
+	}{{"desktop", 1440, 900}, {"tablet", 768, 1024}, {"phone", 360, 740}} {
 		for _, scheme := range []string{"light", "dark"} {
 			b.size(size.width, size.height)
 			b.scheme(scheme)
@@ -63,7 +64,7 @@ func TestScreenshots(t *testing.T) {
 		fresh.scheme(scheme)
 		fresh.visit("/")
 		fresh.picture(filepath.Join(dir, "signin-desktop-"+scheme+".png"))
-		fresh.size(390, 844)
+		fresh.size(360, 740)
 		fresh.picture(filepath.Join(dir, "signin-phone-"+scheme+".png"))
 		fresh.size(1280, 900)
 	}
@@ -146,7 +147,7 @@ func busyHouse(t testing.TB) *world {
 	note(3*time.Hour, rollout.RolloutPaused, 1, "", "", "ada")
 	note(4*time.Hour, rollout.RolloutResumed, 1, "", "", "ada")
 
-	names := []string{"Kettle", "Washing machine", "Desk lamp", "Fridge", "Heater", "Fan", "Printer", "Coffee", "Router", "Aquarium", "Freezer", "Toaster", "Television", "Amplifier", "Radio", "Charger"}
+	names := []string{"Kettle", "Washing machine", "Desk lamp", "Fridge", "Heater", "Fan", "Printer", "Coffee", "Router", "Aquarium", "Freezer", "Toaster", "Television", "Amplifier", "Radio on the shelf above the window, next to the spice rack", strings.Repeat("Charger", 9)}
 	rooms := []string{"kitchen", "office", "cellar", "living-room"}
 	var changes []fleet.Change
 	live := map[string]fleet.Device{}

@@ -1,11 +1,11 @@
 // The components that all pages are made of.
 
 import { h, show } from "./dom.js";
-import { exact, presence, presences, updates } from "./words.js";
+import { minute, presence, presences, updates } from "./words.js";
 
 // badge says a state by sign, word and colour.
 export function badge([kind, sign, words], more) {
-  return h("span", { class: `badge ${kind}` }, h("span", { class: "sign", "aria-hidden": "true" }, sign), words, more && " " + more);
+  return h("span", { class: `badge ${kind}` }, h("span", { class: "sign", "aria-hidden": "true" }, sign), h("span", null, words, more && [" ", h("span", { class: "more" }, more)]));
 }
 
 // badges say whether a device is there, and what its update is at, unless that is over and went well.
@@ -31,14 +31,16 @@ export function facts(pairs) {
     .map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))));
 }
 
-// table is a table; on a narrow screen each row becomes a card. Columns are [title, cell(row)].
+// table is a table. On a narrow screen a row is some lines of text: first what has the place "lead"
+// or "beside" it, then the rest, of which "plain" needs no title to be understood and "wide" is left out.
+// Columns are [title, cell(row), place].
 export function table(caption, columns, rows, key) {
   return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
     h("table", null,
       h("caption", { class: "unseen" }, caption),
-      h("thead", null, h("tr", null, columns.map(([title]) => h("th", { scope: "col" }, title)))),
+      h("thead", null, h("tr", null, columns.map(([title, , place]) => h("th", { scope: "col", class: place }, title)))),
       h("tbody", null, rows.map((row) => h("tr", { "data-key": key(row) },
-        columns.map(([title, cell]) => h("td", { "data-label": title }, cell(row))))))));
+        columns.map(([title, cell, place]) => h("td", { "data-label": title, class: place }, cell(row))))))));
 }
 
 // empty says that there is nothing, and what to do.
@@ -102,8 +104,8 @@ export function chart(label, series, whole) {
       h("line", { class: "axis whole", x1: 40, y1: y(top), x2: 600, y2: y(top) }),
       h("text", { x: 34, y: 14, "text-anchor": "end" }, top),
       h("text", { x: 34, y: 154, "text-anchor": "end" }, "0"),
-      h("text", { x: 40, y: 170 }, exact(new Date(first))),
-      h("text", { x: 600, y: 170, "text-anchor": "end" }, exact(new Date(last))),
+      h("text", { x: 40, y: 170 }, minute(new Date(first))),
+      h("text", { x: 600, y: 170, "text-anchor": "end" }, minute(new Date(last))),
       series.map((s) => h("path", { class: `line ${s.kind}`, d: line(s.points) }))),
     h("figcaption", null, series.map((s) => h("span", { class: `legend ${s.kind}` }, `${s.name}: ${s.points.at(-1)?.[1] ?? 0}`))));
 }

@@ -3,7 +3,7 @@
 import { get, post } from "../api.js";
 import { h } from "../dom.js";
 import { badge, button, code, empty, link, section, table } from "../parts.js";
-import { ago, builds, duration } from "../words.js";
+import { ago, builds, duration, now } from "../words.js";
 
 export const title = () => "Builds";
 
@@ -18,7 +18,7 @@ export async function load(_, __, signal) {
 
 export const happened = (kind) => (kind === "build" ? "" : "ignored");
 
-export const took = (b) => (b.started ? duration(((b.ended ? Date.parse(b.ended) : Date.now()) - Date.parse(b.started)) / 1000) : "–");
+export const took = (b) => (b.started ? duration(((b.ended ? Date.parse(b.ended) : now()) - Date.parse(b.started)) / 1000) : "–");
 
 // released is the device types that have a release of the commit.
 export const released = (b) => (b.types ?? []).filter((t) => t.version === b.commit.slice(0, 8));
@@ -29,9 +29,9 @@ export function view(list, _, context) {
   const may = context.can("publisher");
   return [h("div", { class: "head" }, head, button("Build now", () => context.act("The newest commit is built.", () => post("/api/builds", {})), { disabled: !may, title: may ? null : "needs the role publisher" })),
     section("Latest", {}, list.length === 0 ? empty("Nothing was built yet", h("p", null, "The next commit on the branch is.")) : table("Builds", [
-      ["Build", (b) => link("/builds/" + b.number, "#" + b.number)],
-      ["State", (b) => badge(builds[b.state] ?? ["off", "?", b.state])],
-      ["Commit", (b) => [code(b.commit.slice(0, 8)), " ", b.subject, b.author && h("div", { class: "hint" }, b.author)]],
+      ["Build", (b) => link("/builds/" + b.number, "#" + b.number), "lead whole"],
+      ["State", (b) => badge(builds[b.state] ?? ["off", "?", b.state]), "beside"],
+      ["Commit", (b) => [code(b.commit.slice(0, 8)), " ", b.subject, b.author && h("div", { class: "hint" }, b.author)], "plain"],
       ["Released", (b) => released(b).map((t) => t.type).join(", ") || "–"],
       ["Began", (b) => ago(b.started)],
       ["Took", took],

@@ -100,14 +100,14 @@ const grouping = { __proto__: null, type: (d) => d.info?.device ?? "unknown", gr
 function devices(data, state, change) {
   if (data.devices.length === 0) return empty("No device is like that", button("Show all devices", () => change({ search: "", type: "", group: "", condition: "", presence: "" })));
   const columns = [
-    ["Device", (d) => [link("/devices/" + d.id, d.name || d.id), d.name && h("div", { class: "hint" }, d.id)]],
-    ["Type", (d) => d.info?.device ?? "–"],
-    ["Version", (d) => d.info ? code(d.info.version.esper) : "–"],
-    ["Slot", (d) => d.info ? String(d.info.boot.rom) : "–"],
-    ["State", badges],
-    ["Signal", (d) => d.info ? signal(d.info.wifi.rssi) : "–"],
-    ["Group", (d) => [d.group ?? "", d.tags?.length > 0 && h("span", { class: "hint" }, " " + d.tags.map((t) => "#" + t).join(" "))]],
-    ["Last seen", (d) => ago(d.seen)],
+    ["Device", (d) => [link("/devices/" + d.id, d.name || d.id), d.name && h("div", { class: "hint" }, d.id)], "lead whole"],
+    ["Type", (d) => d.info?.device ?? "–", "plain"],
+    ["Version", (d) => d.info ? code(d.info.version.esper) : "–", "plain"],
+    ["Slot", (d) => d.info ? String(d.info.boot.rom) : "–", "wide"],
+    ["State", badges, "beside"],
+    ["Signal", (d) => d.info ? signal(d.info.wifi.rssi) : "–", "plain"],
+    ["Group", (d) => [d.group ?? "", d.tags?.length > 0 && h("span", { class: "hint" }, " " + d.tags.map((t) => "#" + t).join(" "))], "plain"],
+    ["Last seen", (d) => ago(d.seen), "plain"],
   ];
   const caption = `${many(data.total, "device")}, ${number(data.devices.length)} shown`;
   if (!state.by) return [h("p", { class: "hint" }, caption), table(caption, columns, data.devices, (d) => d.id)];
@@ -118,5 +118,5 @@ function devices(data, state, change) {
 
 function signal(rssi) {
   const bars = rssi >= -60 ? 4 : rssi >= -70 ? 3 : rssi >= -80 ? 2 : 1;
-  return h("span", { title: `${rssi} dBm: ${["", "poor", "weak", "fair", "good"][bars]}` }, "▂▄▆█".slice(0, bars), h("span", { class: "quiet" }, ` ${rssi} dBm`));
+  return h("span", { title: `${rssi} dBm: ${["", "poor", "weak", "fair", "good"][bars]}` }, "▂▄▆█".slice(0, bars), h("span", { class: "quiet wide" }, ` ${rssi} dBm`));
 }

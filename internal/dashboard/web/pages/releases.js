@@ -24,7 +24,7 @@ export function view({ releases, states, types, builds }) {
     const numbers = types.find((t) => t.type === type);
     const mine = releases.filter((r) => r.type === type);
     return section(type, { "data-key": type }, state && progress(type, state, numbers), table(`Releases of ${type}`, [
-      ["Release", (r) => [code(r.version), " ", r.newest && badge(["busy", "★", "Newest"]), r.general && badge(["good", "✓", "Generally available"])]],
+      ["Release", (r) => [code(r.version), " ", r.newest && badge(["busy", "★", "Newest"]), r.general && badge(["good", "✓", "Generally available"])], "lead"],
       ["Sequence", (r) => String(r.sequence)],
       ["Commit", (r) => commit(builds.find((b) => b.commit.slice(0, 8) === r.version), r)],
       ["Published", (r) => ago(r.published)],

@@ -72,7 +72,7 @@ function actions(s, numbers, context, type) {
     buttons.push(ask("pause", "Pause the roll-out?", `No further device of ${many(rest, "device")} is told of ${version} until it is resumed. ${many(s.at_risk, "device")} at it now go on.`, "Pause", "The roll-out is paused."));
   }
   if (s.status === "paused") buttons.push(ask("resume", "Resume the roll-out?", `${many(rest, "device")} not yet on ${version} are told of it, as the plan says.`, "Resume", "The roll-out goes on."));
-  if (s.status !== "complete") {
+  if (!["complete", "aborted"].includes(s.status)) {
     buttons.push(ask("everywhere", "Everywhere now?", [`All ${many(rest, "device")} of ${type} that are not on ${version} are told of it at once, whatever the plan says.`, "No failure stops it then."], "Everywhere now", "The release is for all devices now.", true));
   }
   if (["running", "paused"].includes(s.status)) {
@@ -90,7 +90,7 @@ function adoption(points, whole, version) {
     { name: "Failed", kind: "bad", points: line("failed") },
     { name: "Told of it", kind: "busy", points: line("offered") },
   ], whole),
-  h("details", null, h("summary", null, "As a table"), table("Adoption over time", [["Time", (p) => ago(p.at)], ["On the release", (p) => number(p.on_release)], ["Failed", (p) => number(p.failed)], ["Told of it", (p) => number(p.offered)]], points.slice(-50), (p) => p.at))];
+  h("details", null, h("summary", null, "As a table"), table("Adoption over time", [["Time", (p) => ago(p.at), "lead"], ["On the release", (p) => number(p.on_release)], ["Failed", (p) => number(p.failed)], ["Told of it", (p) => number(p.offered)]], points.slice(-50), (p) => p.at))];
 }
 
 const kinds = {
@@ -102,11 +102,11 @@ const kinds = {
 function history(events) {
   if (events.length === 0) return h("p", { class: "quiet" }, "Nothing yet.");
   return table("What happened in the roll-outs of the type", [
-    ["When", (e) => ago(e.at)],
-    ["What", (e) => kinds[e.kind] ?? e.kind],
-    ["Release", (e) => code(e.release)],
+    ["When", (e) => ago(e.at), "beside"],
+    ["What", (e) => kinds[e.kind] ?? e.kind, "lead"],
+    ["Release", (e) => code(e.release), "plain"],
     ["Stage", (e) => /stage|approv|device/.test(e.kind) ? String(e.stage + 1) : ""],
-    ["Device", (e) => e.device ? link("/devices/" + e.device, e.device) : ""],
-    ["Why, who", (e) => [e.failure, e.by && ` by ${e.by}`]],
+    ["Device", (e) => e.device ? link("/devices/" + e.device, e.device) : "", "plain"],
+    ["Why, who", (e) => [e.failure, e.by && ` by ${e.by}`], "plain"],
   ], events.slice(-200).reverse(), (e) => e.at + e.kind + (e.device ?? ""));
 }
