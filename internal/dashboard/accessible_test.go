@@ -116,7 +116,7 @@ func TestPagesAreAccessible(t *testing.T) {
 	b.click("Name…")
 	check("a dialog")
 	b.visit("/rollouts/socket")
-	b.click("Abort")
+	b.click("Everywhere now")
 	check("a dialog that warns")
 	b.base = buildServer(t).url()
 	b.visit("/builds/2")
