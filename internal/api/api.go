@@ -68,7 +68,15 @@ func Handler(c Config) http.Handler {
 	mux.HandleFunc(Path, func(w http.ResponseWriter, r *http.Request) {
 		access.Problem(w, http.StatusNotFound, "there is no "+r.Method+" "+r.URL.Path+"; "+Path+"openapi.json lists what there is")
 	})
-	return c.Guard.Protect(textOnly(mux))
+	return c.Guard.Protect(textOnly(unkept(mux)))
+}
+
+// unkept has nobody keep the answers: they are of this moment, and for who asked.
+func unkept(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
 }
 
 // register adds the operations to a multiplexer and to their description, which it returns.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/dom"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
@@ -188,26 +189,37 @@ func TestWhatDevicesPublishIsText(t *testing.T) {
 	}
 }
 
-// A script that comes into a page all the same does not run, and cannot send anything.
+// No script makes markup of text, and markup that comes into a page all the same does not run
+// and cannot send anything.
 func TestThePolicyStopsWhatIsNotOurs(t *testing.T) {
 	t.Parallel()
 	b := open(t, house(t).url())
 	b.visit("/")
-	b.wait(`(() => {
-		if (!window.violations) {
-			window.violations = [];
-			document.addEventListener("securitypolicyviolation", (e) => window.violations.push(e.effectiveDirective));
-			const div = document.createElement("div");
-			div.innerHTML = "<img src='http://127.0.0.2:9/x' onerror='window.ran = true'><a id='trap' href='javascript:window.ran=true'>x</a>";
-			document.body.append(div);
-			const s = document.createElement("script");
-			s.textContent = "window.ran = true";
-			document.body.append(s);
-			document.getElementById("trap").click();
-			fetch("http://127.0.0.2:9/").catch(() => {});
+	const markup = `<img src='http://127.0.0.2:9/x' onerror='window.ran = true'><a id='trap' href='javascript:window.ran=true'>x</a>`
+	if made := eval[[]string](b, `Object.entries({
+		innerHTML: (div) => { div.innerHTML = `+quote(markup)+`; },
+		insertAdjacentHTML: (div) => div.insertAdjacentHTML("beforeend", `+quote(markup)+`),
+		script: () => { const s = document.createElement("script"); s.textContent = "window.ran = true"; document.body.append(s); },
+		srcdoc: () => { const f = document.createElement("iframe"); f.srcdoc = "x"; },
+	}).filter(([, attack]) => { try { attack(document.createElement("div")); return true; } catch { return false; } }).map(([name]) => name)`); len(made) > 0 {
+		t.Errorf("text becomes markup by %v", made)
+	}
+
+	eval[bool](b, `(window.violations = [], document.addEventListener("securitypolicyviolation", (e) => violations.push(e.effectiveDirective)), true)`)
+	b.call(func(ctx context.Context, t *chromedp.Target) error { // from outside of the page, to which the policy does not apply
+		document, err := cdp.Call(ctx, t, dom.GetDocument, dom.GetDocumentParams{})
+		if err != nil {
+			return err
 		}
-		return ["img-src", "script-src-elem", "connect-src"].every((d) => window.violations.includes(d));
-	})()`)
+		notices, err := cdp.Call(ctx, t, dom.QuerySelector, dom.QuerySelectorParams{NodeID: document.Root.NodeID, Selector: "#notices"})
+		if err != nil {
+			return err
+		}
+		_, err = cdp.Call(ctx, t, dom.SetOuterHTML, dom.SetOuterHTMLParams{NodeID: notices.NodeID, OuterHTML: "<div>" + markup + "</div>"})
+		return err
+	})
+	eval[bool](b, `(document.getElementById("trap").click(), fetch("http://127.0.0.2:9/").catch(() => {}), true)`)
+	b.wait(`["img-src", "script-src-attr", "script-src-elem", "connect-src"].every((d) => violations.includes(d))`)
 	if eval[bool](b, `window.ran === true`) {
 		t.Error("it ran")
 	}

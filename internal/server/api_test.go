@@ -144,6 +144,27 @@ func TestAPIShowsTheInventory(t *testing.T) {
 	}
 }
 
+// What browsers make of answers: what these say that they are, and nothing that is kept.
+func TestAnswersAreTakenForWhatTheySay(t *testing.T) {
+	s, _ := operated(t)
+	for path, kept := range map[string]string{
+		"/": "no-cache", "/assets/app.js": "no-cache", "/session": "no-store", "/healthz": "no-store", "/firmware/socket.version": "no-cache",
+		"/api/devices": "no-store", "/api/openapi.json": "no-store", "/api/nothing": "no-store",
+	} {
+		a, err := http.Get("http://" + s.HTTPAddr().String() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Body.Close()
+		if got := a.Header.Get("X-Content-Type-Options"); got != "nosniff" {
+			t.Errorf("%s: X-Content-Type-Options %q", path, got)
+		}
+		if got := a.Header.Get("Cache-Control"); got != kept {
+			t.Errorf("%s: Cache-Control %q, want %q", path, got, kept)
+		}
+	}
+}
+
 func TestAPIActsOnARollout(t *testing.T) {
 	s, _ := operated(t)
 	var all []rollout.State

@@ -51,7 +51,16 @@ func (s *Server) routes() http.Handler {
 	mux.Handle(api.Path, s.metrics.API(api.Handler(s.apiConfig())))
 	s.buildRoutes(mux)
 	mux.HandleFunc("GET /healthz", s.health)
-	return mux
+	return asSaid(mux)
+}
+
+// asSaid has browsers take each answer for what it says to be, not for what it looks like: much
+// in answers is what others have chosen (Fetch, "nosniff").
+func asSaid(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		next.ServeHTTP(w, r)
+	})
 }
 
 // apiConfig is what the API works on.
