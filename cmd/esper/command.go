@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -114,6 +115,11 @@ func meant(err error) string {
 	return "esper"
 }
 
+// oneLine is the text of an error, of which some drivers make several lines.
+func oneLine(err error) string {
+	return strings.NewReplacer(":\n\t", ": ", "\n\t", "; ", "\n", "; ").Replace(err.Error())
+}
+
 // run executes one command line and returns the exit code.
 func run(args []string, in io.Reader, out, errw io.Writer) int {
 	s := &streams{in: in, out: out, err: errw}
@@ -144,7 +150,7 @@ func run(args []string, in io.Reader, out, errw io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(errw, "esper: error: %v\n", err)
+	fmt.Fprintf(errw, "esper: error: %s\n", oneLine(err))
 	var h *hintError
 	todo := advice(err)
 	if errors.As(err, &h) {

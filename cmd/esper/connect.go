@@ -17,7 +17,16 @@ import (
 type brokerFlags struct {
 	Site  string `default:"." placeholder:"DIR" help:"The site (default: the folder you are in, or above it)."`
 	MQTT  string `name:"mqtt" env:"ESPER_MQTT" placeholder:"URL" help:"The broker, mqtt://user:password@host:port (default: the site's)."`
-	Realm string `placeholder:"REALM" help:"First part of every topic (default: the site's)."`
+	Realm realm  `placeholder:"REALM" help:"First part of every topic (default: the site's)."`
+}
+
+// realm is a realm on the command line.
+type realm string
+
+// UnmarshalText reads a realm.
+func (r *realm) UnmarshalText(text []byte) error {
+	*r = realm(text)
+	return site.CheckRealm(string(text))
 }
 
 // where returns the broker and the realm, from the command line as far as they are
@@ -29,7 +38,7 @@ func (f *brokerFlags) where() (u *url.URL, realm string, err error) {
 		}
 	}
 	if u != nil && f.Realm != "" {
-		return u, f.Realm, nil
+		return u, string(f.Realm), nil
 	}
 	opened, err := site.Open(f.Site)
 	if errors.Is(err, site.ErrNoSite) {
@@ -44,7 +53,7 @@ func (f *brokerFlags) where() (u *url.URL, realm string, err error) {
 		}
 		u = brokerURL(opened.Config.MQTT)
 	}
-	if realm = f.Realm; realm == "" {
+	if realm = string(f.Realm); realm == "" {
 		realm = opened.Config.Realm
 	}
 	return u, realm, nil

@@ -22,7 +22,7 @@ type devicesCommand struct {
 	Watch bool          `help:"Go on and show every change, until interrupted."`
 	JSON  bool          `name:"json" help:"Print JSON: all devices, or with --watch each change in a line."`
 	MQTT  string        `name:"mqtt" placeholder:"URL" help:"Ask this broker, mqtt://user:password@host:port, and not the server."`
-	Realm string        `placeholder:"REALM" help:"With --mqtt: first part of every topic (default: the site's)."`
+	Realm realm         `placeholder:"REALM" help:"With --mqtt: first part of every topic (default: the site's)."`
 	Wait  time.Duration `default:"5s" placeholder:"TIME" help:"With --mqtt: how long the broker may take to tell what it has kept (default: 5s)."`
 	serverFlags
 }

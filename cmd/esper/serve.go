@@ -33,7 +33,7 @@ type serveCommand struct {
 	MQTTListen  string `name:"mqtt-listen" placeholder:"HOST:PORT" help:"Where the embedded broker listens (default: the port in the site's mqtt.url, or 1883)."`
 	MQTT        string `name:"mqtt" env:"ESPER_MQTT" placeholder:"URL" help:"Use this broker, mqtt://user:password@host:port, instead of the embedded one."`
 	Database    string `env:"ESPER_DATABASE" placeholder:"FILE|URL" help:"Where to keep what devices report: a file, or postgres://user:password@host/database (default: esper.db, in the data)."`
-	Realm       string `placeholder:"REALM" help:"First part of every topic (default: the site's, or home)."`
+	Realm       realm  `placeholder:"REALM" help:"First part of every topic (default: the site's, or home)."`
 	Follow      string `placeholder:"REPOSITORY" group:"Build server:" help:"Release each new commit of a git repository, a folder or a URL."`
 	Push        bool   `group:"Build server:" help:"Release each new commit that is pushed to /git/site.git."`
 	HookSecret  string `env:"ESPER_HOOK_SECRET_FILE" placeholder:"FILE" group:"Build server:" help:"File with the secret of the webhooks that are sent to /hooks/git, which make it look at once."`
@@ -165,7 +165,7 @@ func (c *serveCommand) stale(started *site.Site, now site.Config) []string {
 			names = append(names, name)
 		}
 	}
-	realm := c.Realm
+	realm := string(c.Realm)
 	if realm == "" && started != nil {
 		realm = started.Config.Realm
 	}
@@ -244,7 +244,7 @@ func (c *serveCommand) config(log *slog.Logger) (server.Config, error) {
 		config.MQTTListen = c.MQTTListen
 	}
 	if c.Realm != "" {
-		config.Realm = c.Realm
+		config.Realm = string(c.Realm)
 	}
 	if c.MQTT != "" {
 		if config.ExternalMQTT, err = broker.ParseURL(c.MQTT); err != nil {

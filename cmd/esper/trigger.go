@@ -53,7 +53,7 @@ func (c *triggerCommand) Run(s *streams) error {
 	}
 	done := func(topic, where string) { s.note("published %s at %s", topic, where) }
 	if c.Server != "" && c.MQTT == "" { // which knows the broker, also from where there is no site
-		return c.tellByServer(ctx, cmp.Or(c.Realm, "<realm>"), ids, done)
+		return c.tellByServer(ctx, cmp.Or(string(c.Realm), "<realm>"), ids, done)
 	}
 	return c.tell(ctx, ids, done)
 }
@@ -62,7 +62,7 @@ func (c *triggerCommand) Run(s *streams) error {
 type tellFlags struct {
 	serverFlags
 	MQTT  string `name:"mqtt" env:"ESPER_MQTT" placeholder:"URL" help:"The broker, mqtt://user:password@host:port (default: the site's)."`
-	Realm string `placeholder:"REALM" help:"First part of every topic (default: the site's)."`
+	Realm realm  `placeholder:"REALM" help:"First part of every topic (default: the site's)."`
 }
 
 // tell tells devices to look for a release; an empty id is all of them. After each, done is

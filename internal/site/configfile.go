@@ -199,9 +199,10 @@ var (
 func (f *settings) check() (Config, error) {
 	var c Config
 	var err error
-	if c.Realm, err = checkRealm(f.Realm); err != nil {
+	if err = CheckRealm(f.Realm); err != nil {
 		return c, fmt.Errorf("realm: %w", err)
 	}
+	c.Realm = f.Realm
 	if c.WiFi, err = checkWiFi(f.WiFi.SSID, f.WiFi.password()); err != nil {
 		return c, err
 	}
@@ -263,27 +264,27 @@ func (f *settings) checkTrial(u *Update) (err error) {
 	return nil
 }
 
-// checkRealm accepts one or more topic levels of plain characters: the realm is
-// part of MQTT filters, topics and URLs.
-func checkRealm(realm string) (string, error) {
+// CheckRealm says what is wrong with a realm, which is one or more topic levels of plain
+// characters: it is part of MQTT filters, topics and URLs.
+func CheckRealm(realm string) error {
 	if realm == "" {
-		return "", errors.New("missing: it names your devices' part of the broker, such as \"home\"")
+		return errors.New("missing: it names your devices' part of the broker, such as \"home\"")
 	}
 	if len(realm) > maxRealm {
-		return "", fmt.Errorf("%d characters, but at most %d are allowed", len(realm), maxRealm)
+		return fmt.Errorf("%d characters, but at most %d are allowed", len(realm), maxRealm)
 	}
 	for _, level := range strings.Split(realm, "/") {
 		if level == "" {
-			return "", fmt.Errorf("%q has an empty level: no slash at either end, nor two together", realm)
+			return fmt.Errorf("%q has an empty level: no slash at either end, nor two together", realm)
 		}
 		for _, c := range level {
 			letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 			if !letter && !(c >= '0' && c <= '9') && !strings.ContainsRune("._-", c) {
-				return "", fmt.Errorf("%q has characters other than A-Z, a-z, 0-9, ., _, - and /", realm)
+				return fmt.Errorf("%q has characters other than A-Z, a-z, 0-9, ., _, - and /", realm)
 			}
 		}
 	}
-	return realm, nil
+	return nil
 }
 
 // checkWiFi checks the lengths that 802.11 and WPA allow.

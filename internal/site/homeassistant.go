@@ -18,8 +18,8 @@ func (f *homeAssistantFile) check() (homeassistant.Options, error) {
 	}
 	prefix := homeassistant.DefaultPrefix
 	if f.DiscoveryPrefix != nil {
-		var err error
-		if prefix, err = checkRealm(*f.DiscoveryPrefix); err != nil { // it is of the same form
+		prefix = *f.DiscoveryPrefix
+		if err := CheckRealm(prefix); err != nil { // it is of the same form
 			return homeassistant.Options{}, fmt.Errorf("homeassistant.discovery_prefix: %w", err)
 		}
 	}
