@@ -105,8 +105,7 @@ func printRolloutHistory(out io.Writer, events []rollout.Event) error {
 	fmt.Fprintln(w, "TIME\tTYPE\tRELEASE\tWHAT\tSTAGE\tDEVICE\tFAILURE\tBY")
 	for _, e := range events {
 		stage := "-"
-		switch e.Kind {
-		case rollout.StageBegun, rollout.StagePassed, rollout.StageUnproven, rollout.ApprovalNeeded, rollout.StageApproved:
+		if e.Kind.OfStage() {
 			stage = fmt.Sprint(e.Stage + 1)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", localTime(e.At), e.Type, e.Release, e.Kind, stage,

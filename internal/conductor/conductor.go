@@ -258,8 +258,16 @@ func (k *Conductor) tell(e rollout.Event) {
 	if e.Kind == rollout.DeviceOffered {
 		level = slog.LevelDebug
 	}
-	k.config.Log.Log(context.Background(), level, "roll-out: "+string(e.Kind), "type", e.Type, "release", e.Release, "stage", e.Stage,
-		"device", e.Device, "failure", string(e.Failure), "by", e.By)
+	known := []any{"type", e.Type, "release", e.Release}
+	if e.Kind.OfStage() {
+		known = append(known, "stage", e.Stage+1) // as people count, and the commands
+	}
+	for _, a := range [][2]string{{"device", e.Device}, {"failure", string(e.Failure)}, {"by", e.By}} {
+		if a[1] != "" {
+			known = append(known, a[0], a[1])
+		}
+	}
+	k.config.Log.Log(context.Background(), level, "roll-out: "+string(e.Kind), known...)
 	if k.config.Happened != nil {
 		k.config.Happened(e)
 	}

@@ -42,6 +42,15 @@ var Kinds = []Kind{
 	ReleaseGeneral, RolloutPaused, RolloutResumed, RolloutAborted, StageApproved, SentEverywhere,
 }
 
+// OfStage says whether what happened is about a stage as such.
+func (k Kind) OfStage() bool {
+	switch k {
+	case StageBegun, StagePassed, StageUnproven, ApprovalNeeded, StageApproved:
+		return true
+	}
+	return false
+}
+
 // Event is what happened to a roll-out now.
 func (s State) Event(kind Kind, now time.Time) Event {
 	return Event{Kind: kind, At: now, Type: s.Type, Release: s.Release.Version, Stage: s.Stage}
