@@ -331,6 +331,23 @@ func TestWhatCannotBeSavedDoesNotHappen(t *testing.T) {
 	}
 }
 
+// The database is away while a device is removed that a person holds.
+func TestWhatCannotBeRemovedStays(t *testing.T) {
+	s := both(t)
+	if err := s.conductor.Hold("000001", true); err != nil {
+		t.Fatal(err)
+	}
+	undo := s.conductor.Remove("000001")
+	if _, err := s.conductor.Why("000001"); !errors.Is(err, conductor.ErrNoDevice) {
+		t.Errorf("removed: %v", err)
+	}
+	s.report("000001", "v1", 1, nil) // as a new one
+	undo()
+	s.pass(0)
+	s.open()
+	s.expect("000001", "v1", "v1", rollout.IsHeld)
+}
+
 // The canary runs v2, which the others never got.
 func TestWhoCannotBeToldOfTheReleaseStaysOnItsOwn(t *testing.T) {
 	s := both(t)

@@ -103,13 +103,23 @@ func (k *Conductor) Retry(id string) error {
 	})
 }
 
-// Remove forgets a device. What is saved of it is for the caller to remove.
-func (k *Conductor) Remove(id string) {
+// Remove forgets a device. What is saved of it is for the caller to remove; if that fails, undo
+// makes it known again as it was.
+func (k *Conductor) Remove(id string) (undo func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	m, known := k.devices[id]
 	delete(k.devices, id)
 	delete(k.dirty.devices, id)
 	delete(k.dirty.targets, id)
+	return func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if known {
+			k.devices[id] = m
+			k.dirty.devices[id], k.dirty.targets[id] = true, true
+		}
+	}
 }
 
 // change changes a device, and has it saved when it returns.

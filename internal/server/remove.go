@@ -21,8 +21,12 @@ func (s *Server) remove(ctx context.Context, id string) error {
 	if err := s.clear(ctx, id); err != nil { // first, or it would all be heard again
 		return fmt.Errorf("remove device %s: %w", id, err)
 	}
-	s.conductor.Remove(id)
-	return s.inventory.remove(ctx, id)
+	undo := s.conductor.Remove(id)
+	err := s.inventory.remove(ctx, id)
+	if err != nil {
+		undo()
+	}
+	return err
 }
 
 // clear removes what the broker retains below a device's topics. At an external one that
