@@ -87,7 +87,7 @@ export const builds = {
   interrupted: ["warn", "◐", "Interrupted"],
 };
 export const conditions = {
-  failed: ["bad", "✕", "Failed or rolled back", "their last update failed"],
+  failed: ["bad", "✕", "Failed or rolled back", "their last update failed, or they failed with the newest release"],
   "crash-looping": ["bad", "↯", "Crash-looping", "they restart again and again"],
   vanished: ["warn", "◐", "Vanished", "online by their status, but silent"],
   lagging: ["warn", "◔", "Lagging", "behind the release meant for them"],
