@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode"
 
 	"github.com/alecthomas/kong"
 
@@ -115,9 +116,16 @@ func meant(err error) string {
 	return "esper"
 }
 
-// oneLine is the text of an error, of which some drivers make several lines.
+// oneLine is the text of an error, of which some drivers make several lines, without anything in
+// it that a terminal would obey: a server may have written it.
 func oneLine(err error) string {
-	return strings.NewReplacer(":\n\t", ": ", "\n\t", "; ", "\n", "; ").Replace(err.Error())
+	text := strings.NewReplacer(":\n\t", ": ", "\n\t", "; ", "\n", "; ").Replace(err.Error())
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '.'
+		}
+		return r
+	}, text)
 }
 
 // run executes one command line and returns the exit code.
