@@ -181,7 +181,7 @@ func (c *Connection) Settle(ctx context.Context) error {
 	case <-settled:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return fmt.Errorf("the broker does not give back what is sent to %s: it must let this user publish and read there: %w", topic, ctx.Err())
 	}
 }
 

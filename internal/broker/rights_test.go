@@ -1,6 +1,7 @@
 package broker_test
 
 import (
+	"context"
 	"net/url"
 	"os"
 	"strings"
@@ -75,13 +76,21 @@ func TestWhoMayDoWhatWithMosquitto(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	server := url.UserPassword("esper", password)
 	// For the test, one who may do all.
 	all := url.UserPassword("all", password)
-	address := brokertest.MosquittoWith(t, string(acl)+"\nuser all\ntopic readwrite #\n", append(accounts, all)...)
+	address := brokertest.MosquittoWith(t, string(acl)+"\nuser all\ntopic readwrite #\n", append(accounts, server, all)...)
 	u := &url.URL{Scheme: "mqtt", Host: address, User: all}
 	c := dial(t, u)
 	say := func(topic string) { publish(t, c, topic, "seen", false) }
 	testRights(t, address, func(filter string) <-chan broker.Message { return subscribe(t, dial(t, u), filter) }, say)
+	for _, account := range append(accounts[1:], server) { // all but the devices
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if err := dial(t, &url.URL{Scheme: "mqtt", Host: address, User: account}).Settle(ctx); err != nil {
+			t.Errorf("%s: %v", account.Username(), err)
+		}
+	}
 	// A device's password with another client id gets nobody further.
 	for _, id := range []string{"update", "+", "#", "home"} {
 		got := subscribe(t, dial(t, u), "#")
