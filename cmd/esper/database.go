@@ -31,7 +31,7 @@ func (f *databaseFlags) open(ctx context.Context) (store.Store, error) {
 	s, err := store.OpenExisting(ctx, where)
 	switch {
 	case errors.Is(err, store.ErrNoDatabase):
-		return nil, hint(err, "'esper serve' makes one")
+		return nil, hint(err, "'esper serve' makes one; if that has its data elsewhere, as a service does, --database names the file")
 	case errors.Is(err, store.ErrSchema):
 		return nil, hint(err, "'esper serve' of a newer version brings an older database up to date")
 	case err != nil:
