@@ -23,7 +23,7 @@ type releaseCommand struct {
 	Key         []string `env:"ESPER_KEY" placeholder:"FILE" sep:"none" help:"Private key to sign with; up to three, to reach devices that trust only one of them (default: the site's, see 'esper secrets --help')."`
 	SDK         string   `name:"sdk" env:"SDK_DIR" placeholder:"DIR" help:"Link for the chip, with the vendor's NONOS SDK 3.0 in DIR (default: for the emulator)."`
 	Repository  string   `placeholder:"DIR" help:"Folder to publish to (default: data/firmware, in the site, which 'esper serve' serves)."`
-	Version     string   `placeholder:"NAME" help:"Version by hand, together with --sequence (default: from git)."`
+	Version     string   `placeholder:"NAME" help:"Version by hand, together with --sequence, also of what has not changed (default: from git)."`
 	Sequence    uint32   `placeholder:"N" help:"Sequence by hand, together with --version (default: from git)."`
 	All         bool     `help:"Release device types whose firmware has not changed, too."`
 	Force       bool     `help:"Publish even if the sequence is not greater than that of the published release."`
@@ -89,7 +89,7 @@ func (c *releaseCommand) Run(s *streams) error {
 		uploads.Quiet = c.NoNotify
 	}
 	done, err := pipeline.Job{
-		Site: opened, Version: version, Keys: keys, Types: c.Type, All: c.All, Force: c.Force, Untried: c.NoPreflight, SDKDir: c.SDK, Target: to, Log: s.err,
+		Site: opened, Version: version, Keys: keys, Types: c.Type, All: c.All || c.Version != "", Force: c.Force, Untried: c.NoPreflight, SDKDir: c.SDK, Target: to, Log: s.err,
 	}.Run(ctx)
 	err = preflightHint(publishHint(buildHint(err)))
 	if err := errors.Join(err, printPublished(s, done, c.JSON)); err != nil || c.NoNotify {
