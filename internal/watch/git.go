@@ -134,9 +134,14 @@ func (r *mirror) git(ctx context.Context, env []string, args ...string) (string,
 	return strings.TrimSpace(out.String()), nil
 }
 
-// lastLines is the end of what git said, as one line.
+// lastLines is the end of what git said, as one line, without what it says of every remote
+// repository that it cannot read.
 func lastLines(said string) string {
-	lines := strings.Split(strings.TrimSpace(said), "\n")
+	said = strings.TrimSpace(said)
+	lines := strings.Split(strings.TrimSpace(strings.TrimSuffix(said, `fatal: Could not read from remote repository.
+
+Please make sure you have the correct access rights
+and the repository exists.`)), "\n")
 	lines = lines[max(0, len(lines)-3):]
 	return strings.Join(lines, "; ")
 }
