@@ -178,7 +178,7 @@ func publishReleases(to pipeline.Target, releases []*release.Release, force bool
 func publishHint(err error) error {
 	switch {
 	case errors.Is(err, repository.ErrConflict):
-		return hint(err, "devices that run this version would not notice: commit the change, so that it gets another version")
+		return hint(err, "devices that run this version would not notice: commit the change, so that it gets another version; if it is ESPer, the compiler or a password that changed, 'git commit --allow-empty'")
 	case errors.Is(err, repository.ErrNotNewer):
 		return hint(err, "devices install greater sequences only: commit, then release; --force publishes it for new devices")
 	case errors.Is(err, repository.ErrLocked):
