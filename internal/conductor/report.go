@@ -60,12 +60,6 @@ func update(s rollout.State, d rollout.Device, u *fleet.UpdateStatus, now time.T
 	return s, d, nil
 }
 
-// A crash loop is so many restarts after a crash, in such a time.
-const (
-	loopCrashes = 3
-	loopTime    = 10 * time.Minute
-)
-
 // boots finds crash loops.
 type boots struct {
 	uptime  uint64
@@ -83,8 +77,8 @@ func (b *boots) loop(i *fleet.Info, now time.Time) bool {
 		return false
 	}
 	b.crashes = append(b.crashes, now)
-	if len(b.crashes) > loopCrashes {
+	if len(b.crashes) > fleet.CrashLoop {
 		b.crashes = b.crashes[1:]
 	}
-	return len(b.crashes) == loopCrashes && now.Sub(b.crashes[0]) < loopTime
+	return len(b.crashes) == fleet.CrashLoop && now.Sub(b.crashes[0]) < fleet.CrashLoopTime
 }

@@ -39,6 +39,12 @@ const Silent = "SILENT"
 // interval of its info (docs/SPEC.md section 7.1), and a little.
 const SilentAfter = 3*time.Minute + 10*time.Second
 
+// A crash loop is so many restarts after a crash, in such a time (docs/SPEC.md section 11).
+const (
+	CrashLoop     = 3
+	CrashLoopTime = 15 * time.Minute
+)
+
 // Presence is Online, Offline, Silent, or empty if it is not known.
 func (d Device) Presence() string {
 	if d.Status == Online && d.Silent {

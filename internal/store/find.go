@@ -91,10 +91,10 @@ func (q Query) where() (*filter, error) {
 	case Vanished:
 		f.and("d.status = 'ONLINE' AND d.silent")
 	case CrashLooping:
-		since := f.arg(micros(q.now().Add(-CrashLoopTime)))
+		since := f.arg(micros(q.now().Add(-fleet.CrashLoopTime)))
 		f.and("d.safe OR d.id IN (SELECT device FROM events WHERE kind = 'restart' AND at > " + since +
 			" AND after IN ('" + strings.Join(fleet.Abnormal, "', '") + "')" +
-			fmt.Sprintf(" GROUP BY device HAVING count(*) >= %d)", CrashLoop))
+			fmt.Sprintf(" GROUP BY device HAVING count(*) >= %d)", fleet.CrashLoop))
 	case UnknownVersion:
 		f.and("d.version <> '' AND NOT EXISTS (SELECT 1 FROM releases r WHERE r.type = d.type AND r.version = d.version)")
 	case OldBootloader:

@@ -127,8 +127,8 @@ type Condition string
 const (
 	// Vanished devices are online by their status, but say nothing any more.
 	Vanished Condition = "vanished"
-	// CrashLooping devices have restarted abnormally [CrashLoop] times within
-	// [CrashLoopTime], or are in safe mode because they have done so.
+	// CrashLooping devices have restarted abnormally [fleet.CrashLoop] times within
+	// [fleet.CrashLoopTime], or are in safe mode because they have done so.
 	CrashLooping Condition = "crash-looping"
 	// UnknownVersion devices run what was never released here.
 	UnknownVersion Condition = "unknown-version"
@@ -146,12 +146,6 @@ const (
 // LagsAfter is how long a device may take to get to the release that is meant for it: it may
 // sleep, and a maintenance window may open once a day.
 const LagsAfter = 24 * time.Hour
-
-// What a crash loop is.
-const (
-	CrashLoop     = 3
-	CrashLoopTime = 15 * time.Minute
-)
 
 // HistoryQuery says which events: those for which all holds that is not empty.
 type HistoryQuery struct {

@@ -326,7 +326,7 @@ func findsConditions(t *testing.T, b *bench) {
 		{store.Query{Condition: store.Vanished}, "000006 000005 000001 000002 000003 000004 000009"},
 		{store.Query{Condition: store.Vanished, Type: "sensor"}, "000005"},
 		{store.Query{Condition: store.CrashLooping, Now: soon}, "000007 000009"},
-		{store.Query{Condition: store.CrashLooping, Now: now.Add(2 * store.CrashLoopTime)}, "000009"},
+		{store.Query{Condition: store.CrashLooping, Now: now.Add(2 * fleet.CrashLoopTime)}, "000009"},
 		{store.Query{Condition: store.UnknownVersion}, "000003"},
 		{store.Query{Condition: store.OldBootloader}, "000004"},
 		{store.Query{Condition: store.OldBootloader, OldBoot: 2}, ""},
