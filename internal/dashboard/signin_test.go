@@ -37,7 +37,7 @@ func TestWhoSignsInMayDoWhatTheTokenMay(t *testing.T) {
 	t.Parallel()
 	w := house(t)
 	viewer, operator := w.token("eve", access.Viewer), w.token("ada", access.Operator)
-	b := open(t, w.url())
+	b := openAlone(t, w.url())
 	b.visit("/devices/00c001")
 	b.signIn("esper_wrong")
 	b.says("not known to the server")
@@ -153,7 +153,7 @@ func TestOtherSitesUseNoSession(t *testing.T) {
 	}
 
 	// And a browser that is signed in does not even send the cookie there.
-	b := open(t, w.url())
+	b := openAlone(t, w.url())
 	b.visit("/")
 	b.signIn(token)
 	b.says("of 3 online")
