@@ -25,7 +25,7 @@ export function view({ releases, states, types, builds }) {
     const mine = releases.filter((r) => r.type === type);
     return section(type, { "data-key": type }, state && progress(type, state, numbers), table(`Releases of ${type}`, [
       ["Release", (r) => [code(r.version), " ", r.newest && badge(["busy", "★", "Newest"]), r.general && badge(["good", "✓", "Generally available"])], "lead"],
-      ["Sequence", (r) => String(r.sequence)],
+      ["Sequence", (r) => String(r.sequence), "wide"],
       ["Commit", (r) => commit(builds.find((b) => b.commit.slice(0, 8) === r.version), r)],
       ["Published", (r) => ago(r.published)],
       ["Images", (r) => r.sizes.map((size, slot) => h("div", null, `slot ${slot}: ${bytes(size)}`))],
