@@ -217,17 +217,19 @@ func TestWarningsComeAgainUntilTheyAreHeeded(t *testing.T) {
 	}
 }
 
-func TestAChangedHeaderOfTheSiteIsNoticed(t *testing.T) {
-	dir := newSite(t, false)
-	devices := filepath.Join(dir, "devices")
-	must(t, os.WriteFile(filepath.Join(devices, "socket", "name.cpp"),
-		[]byte("#include \"../name.h\"\nextern const char* const name;\nconst char* const name = NAME;\n"), 0o666))
-	for _, name := range []string{"one", "two"} {
-		unique := fmt.Sprintf("#define NAME \"%s%d\"\n", name, time.Now().UnixNano())
-		must(t, os.WriteFile(filepath.Join(devices, "name.h"), []byte(unique), 0o666))
-		r := mustBuild(t, dir, build.Options{Types: []string{"socket"}})
-		if !slices.Contains(r.Compiled, "socket/name.cpp") {
-			t.Errorf("compiled %v, without socket/name.cpp", r.Compiled)
+func TestAChangedFileThatASourceIncludesIsNoticed(t *testing.T) {
+	for _, included := range []string{"name.h", "name.cpp"} {
+		dir := newSite(t, false)
+		devices := filepath.Join(dir, "devices")
+		must(t, os.WriteFile(filepath.Join(devices, "socket", "name.cpp"),
+			[]byte("#include \"../"+included+"\"\nextern const char* const name;\nconst char* const name = NAME;\n"), 0o666))
+		for _, name := range []string{"one", "two"} {
+			unique := fmt.Sprintf("#define NAME \"%s%d\"\n", name, time.Now().UnixNano())
+			must(t, os.WriteFile(filepath.Join(devices, included), []byte(unique), 0o666))
+			r := mustBuild(t, dir, build.Options{Types: []string{"socket"}})
+			if !slices.Contains(r.Compiled, "socket/name.cpp") {
+				t.Errorf("%s has changed: compiled %v, without socket/name.cpp", included, r.Compiled)
+			}
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -121,15 +122,24 @@ func privateDir(cache, name string) error {
 	return os.Chmod(dir, 0o700)
 }
 
-// hashHeaders returns a hash of all headers in folders.
+// inclusion is that of a file that is a source by its name.
+var inclusion = regexp.MustCompile(`(?m)^[ \t]*#[ \t]*(?:include|import)[ \t]*[<"][^>"\n]*\.(?:c|cpp)[>"]`)
+
+// hashHeaders returns a hash of all that sources include from folders: of the headers there,
+// and of the sources, too, if anything includes one.
 func hashHeaders(dirs ...string) (string, error) {
-	hash := sha256.New()
+	headers, sources, included := sha256.New(), sha256.New(), false
 	for _, dir := range dirs {
 		err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-			if err != nil || entry.IsDir() || filepath.Ext(path) == ".cpp" || filepath.Ext(path) == ".c" {
+			if err != nil || entry.IsDir() {
 				return err
 			}
+			hash := headers
+			if ext := filepath.Ext(path); ext == ".cpp" || ext == ".c" {
+				hash = sources
+			}
 			content, err := os.ReadFile(path)
+			included = included || inclusion.Match(content)
 			name, _ := filepath.Rel(dir, path)
 			fmt.Fprintf(hash, "%s %d\n%s", name, len(content), content)
 			return err
@@ -138,7 +148,10 @@ func hashHeaders(dirs ...string) (string, error) {
 			return "", err
 		}
 	}
-	return hex.EncodeToString(hash.Sum(nil)), nil
+	if included {
+		headers.Write(sources.Sum(nil))
+	}
+	return hex.EncodeToString(headers.Sum(nil)), nil
 }
 
 // What has not been used for keepUnused is removed from the cache, once in pruneEvery.
