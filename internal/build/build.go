@@ -222,6 +222,7 @@ type builder struct {
 	group       *errgroup.Group
 	slots       chan struct{}      // one for each compiler that may run
 	flight      singleflight.Group // compilations, by the object's path
+	digests     sync.Map           // of the folders that sources include from, each read once
 	ctx         context.Context
 
 	mu       sync.Mutex
@@ -264,7 +265,7 @@ func newBuilder(ctx context.Context, s *site.Site, o Options) (*builder, error) 
 	if b.monocypher, err = b.findMonocypher(ctx); err != nil {
 		return nil, err
 	}
-	if b.headers, err = hashHeaders(b.sources, b.monocypher); err != nil {
+	if b.headers, err = b.hashHeaders(b.sources, b.monocypher); err != nil {
 		return nil, err
 	}
 	b.group, b.ctx = errgroup.WithContext(ctx)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -127,31 +128,48 @@ var inclusion = regexp.MustCompile(`(?m)^[ \t]*#[ \t]*(?:include|import)[ \t]*[<
 
 // hashHeaders returns a hash of all that sources include from folders: of the headers there,
 // and of the sources, too, if anything includes one.
-func hashHeaders(dirs ...string) (string, error) {
+func (b *builder) hashHeaders(dirs ...string) (string, error) {
 	headers, sources, included := sha256.New(), sha256.New(), false
 	for _, dir := range dirs {
-		err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-			if err != nil || entry.IsDir() {
-				return err
-			}
-			hash := headers
-			if ext := filepath.Ext(path); ext == ".cpp" || ext == ".c" {
-				hash = sources
-			}
-			content, err := os.ReadFile(path)
-			included = included || inclusion.Match(content)
-			name, _ := filepath.Rel(dir, path)
-			fmt.Fprintf(hash, "%s %d\n%s", name, len(content), content)
-			return err
-		})
+		read, _ := b.digests.LoadOrStore(dir, sync.OnceValues(func() (digest, error) { return digestOf(dir) }))
+		d, err := read.(func() (digest, error))()
 		if err != nil {
 			return "", err
 		}
+		headers.Write(d.headers)
+		sources.Write(d.sources)
+		included = included || d.included
 	}
 	if included {
 		headers.Write(sources.Sum(nil))
 	}
 	return hex.EncodeToString(headers.Sum(nil)), nil
+}
+
+// digest is what a folder holds, as hashes.
+type digest struct {
+	headers, sources []byte
+	included         bool // something in it includes a source
+}
+
+func digestOf(dir string) (d digest, err error) {
+	headers, sources := sha256.New(), sha256.New()
+	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		hash := headers
+		if ext := filepath.Ext(path); ext == ".cpp" || ext == ".c" {
+			hash = sources
+		}
+		content, err := os.ReadFile(path)
+		d.included = d.included || inclusion.Match(content)
+		name, _ := filepath.Rel(dir, path)
+		fmt.Fprintf(hash, "%s %d\n%s", name, len(content), content)
+		return err
+	})
+	d.headers, d.sources = headers.Sum(nil), sources.Sum(nil)
+	return d, err
 }
 
 // What has not been used for keepUnused is removed from the cache, once in pruneEvery.

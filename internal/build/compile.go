@@ -106,7 +106,7 @@ func (b *builder) deviceObjects(out *objects, c site.Config, t job) func() error
 		for i, library := range t.Libraries {
 			dir := filepath.Dir(library.Dir) // the same for each
 			own := folder{library.Dir, site.LibraryDir + "/" + library.Name}
-			units, err := siteUnits(library.Dir, own.name, library.Sources,
+			units, err := b.siteUnits(library.Dir, own.name, library.Sources,
 				[]folder{own, {dir, site.LibraryDir}}, []string{dir})
 			if err != nil {
 				return err
@@ -117,7 +117,7 @@ func (b *builder) deviceObjects(out *objects, c site.Config, t job) func() error
 				all = append(all, dir)
 			}
 		}
-		units, err := siteUnits(t.Dir, t.Name, t.Sources, include, all)
+		units, err := b.siteUnits(t.Dir, t.Name, t.Sources, include, all)
 		if err != nil {
 			return err
 		}
@@ -129,8 +129,8 @@ func (b *builder) deviceObjects(out *objects, c site.Config, t job) func() error
 
 // siteUnits returns sources that the site's author wrote; label is what messages call
 // their folder. They can read the folders whose headers their hash covers.
-func siteUnits(dir, label string, sources []string, include []folder, read []string) ([]unit, error) {
-	headers, err := hashHeaders(read...)
+func (b *builder) siteUnits(dir, label string, sources []string, include []folder, read []string) ([]unit, error) {
+	headers, err := b.hashHeaders(read...)
 	if err != nil {
 		return nil, err
 	}

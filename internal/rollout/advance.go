@@ -27,7 +27,7 @@ func Advance(s State, fleet []Device, now time.Time) (State, []Device, []Event) 
 	}
 	for i, d := range fleet {
 		if !d.Last.open() || !overdue(s.Plan, d.Last, now) {
-			if ahead(given[i].Last.Since, now) || ahead(given[i].Asked, now) {
+			if given[i].ahead(now) {
 				changed = append(changed, d)
 			}
 			continue

@@ -11,6 +11,9 @@ const drift = time.Minute
 // ahead says whether a time lies in the future: it was noted while the clock was wrong.
 func ahead(t, now time.Time) bool { return t.After(now.Add(drift)) }
 
+// ahead says whether something of the device was noted while the clock was wrong.
+func (d Device) ahead(now time.Time) bool { return ahead(d.Last.Since, now) || ahead(d.Asked, now) }
+
 // reset makes what was noted while the clock was ahead something that happened just now. A
 // computer without a clock of its own can start in any year, and nobody should have to wait
 // until that comes.
@@ -23,7 +26,7 @@ func (s State) reset(fleet []Device, now time.Time) (State, []Device) {
 	if slices.ContainsFunc(s.Recent, func(t time.Time) bool { return ahead(t, now) }) {
 		s.Recent = slices.DeleteFunc(slices.Clone(s.Recent), func(t time.Time) bool { return ahead(t, now) })
 	}
-	if !slices.ContainsFunc(fleet, func(d Device) bool { return ahead(d.Last.Since, now) || ahead(d.Asked, now) }) {
+	if !slices.ContainsFunc(fleet, func(d Device) bool { return d.ahead(now) }) {
 		return s, fleet
 	}
 	fleet = slices.Clone(fleet)

@@ -41,9 +41,9 @@ func (q Query) now() time.Time {
 	return q.Now
 }
 
-// limit is the end of a statement that asks for at most so many rows; 0: for all.
+// limit is the end of a statement that asks for at most so many rows; 0 or less: for all.
 func (f *filter) limit(n int) string {
-	if n == 0 {
+	if n <= 0 {
 		return ""
 	}
 	return " LIMIT " + f.arg(n)
