@@ -10,9 +10,9 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"syscall"
 	"time"
 
+	"esper/internal/filelock"
 	"esper/internal/image"
 	"esper/internal/release"
 )
@@ -115,19 +115,14 @@ func (r *Repository) lock() (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, ErrLocked
-		}
-		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+	free, err := filelock.Take(f)
+	if errors.Is(err, filelock.ErrHeld) {
+		return nil, ErrLocked
 	}
-	return func() {
-		// A child that another goroutine starts just now has the file, too, until it runs its
-		// program: to close it here would not be enough.
-		syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
-		f.Close()
-	}, nil
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = free() }, nil
 }
 
 // stored says whether the very same release is there already.

@@ -4,11 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"os"
 	"sync"
-	"syscall"
 	"time"
+
+	"esper/internal/filelock"
 )
 
 // How long a server waits for one before it to end.
@@ -64,34 +64,29 @@ func acquire(ctx context.Context, l lock) error {
 }
 
 // fileLock is the lock of a file, in a file beside it: closing one that SQLite has open would
-// end SQLite's own locks. The system frees it when the process ends, however it ends.
+// end SQLite's own locks.
 type fileLock struct {
-	path string
-	file *os.File
+	path   string
+	unlock func() error // nil: it is not held
 }
 
 func (l *fileLock) try(context.Context) error {
-	if l.file != nil {
+	if l.unlock != nil {
 		return nil
 	}
 	f, err := os.OpenFile(l.path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return ErrInUse
-		}
-		return fmt.Errorf("lock %s: %w", l.path, err)
+	if l.unlock, err = filelock.Take(f); errors.Is(err, filelock.ErrHeld) {
+		return ErrInUse
 	}
-	l.file = f
-	return nil
+	return err
 }
 
 func (l *fileLock) release() {
-	if l.file != nil {
-		l.file.Close()
+	if l.unlock != nil {
+		_ = l.unlock()
 	}
 }
 

@@ -18,9 +18,9 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
+	"esper/internal/filelock"
 	"esper/internal/pipeline"
 )
 
@@ -51,7 +51,7 @@ type Watcher struct {
 	config Config
 	log    *slog.Logger
 	repo   *mirror
-	lock   *os.File
+	unlock func() error
 	kept   int           // builds whose folders stay
 	time   time.Duration // that a build may take
 	look   chan struct{} // holds one when it is to look now
@@ -85,28 +85,26 @@ func Open(ctx context.Context, c Config) (*Watcher, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	if w.lock, err = os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(w.lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		w.lock.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			err = ErrLocked
-		}
-		return nil, fmt.Errorf("%s: %w", dir, err)
+	if w.unlock, err = filelock.Take(lock); errors.Is(err, filelock.ErrHeld) {
+		return nil, fmt.Errorf("%s: %w", dir, ErrLocked)
+	} else if err != nil {
+		return nil, err
 	}
 	if w.repo, err = openMirror(ctx, filepath.Join(data, "git", "site.git")); err == nil {
 		err = w.load()
 	}
 	if err != nil {
-		w.lock.Close()
-		return nil, err
+		return nil, errors.Join(err, w.unlock())
 	}
 	return w, nil
 }
 
 // Close lets others build in the folder. It is for a build server that does not run.
-func (w *Watcher) Close() error { return w.lock.Close() }
+func (w *Watcher) Close() error { return w.unlock() }
 
 // Dir is the folder with the builds.
 func (w *Watcher) Dir() string { return BuildsDir(w.config.Data) }
@@ -150,7 +148,7 @@ func (w *Watcher) load() error {
 
 // Run follows and builds until the context ends. A build that is under way then is interrupted.
 func (w *Watcher) Run(ctx context.Context) error {
-	defer w.lock.Close()
+	defer w.unlock()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	backOff := w.follow(ctx, 0) // first, so that what is queued is skipped if there is something newer
