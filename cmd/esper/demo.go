@@ -135,7 +135,7 @@ func (d *demo) makeSite(ctx context.Context, dir string) error {
 	const realm = "demo"
 	repository := repositoryDir(filepath.Join(home, dataDir))
 	config := server.Config{
-		Realm: realm, RepositoryDir: repository, RolloutFile: rolloutFile(filepath.Join(home, dataDir)),
+		Realm: realm, RepositoryDir: repository,
 		Database: databaseFile(filepath.Join(home, dataDir)),
 		Log:      slog.New(slog.DiscardHandler),
 	}

@@ -12,7 +12,7 @@ import (
 
 // findCommand finds devices in the inventory.
 type findCommand struct {
-	Condition store.Condition `arg:"" optional:"" enum:"failed,updating,vanished,crash-looping,unknown-version,old-bootloader,lagging," default:"" help:"failed, updating, vanished, crash-looping, unknown-version, old-bootloader or lagging (default: all devices)."`
+	Condition store.Condition `arg:"" optional:"" enum:"failed,updating,vanished,crash-looping,unknown-version,old-bootloader,lagging,ahead," default:"" help:"failed, updating, vanished, crash-looping, unknown-version, old-bootloader, lagging or ahead (default: all devices)."`
 	Type      string          `placeholder:"TYPE" help:"Only devices of this type."`
 	Group     string          `placeholder:"GROUP" help:"Only devices of this group."`
 	Tag       string          `placeholder:"TAG" help:"Only devices with this tag."`
@@ -29,10 +29,11 @@ func (c *findCommand) Help() string {
                    release and do not run it; 'esper history ID --updates' says why
   updating         they are at an update now, or try it out
   vanished         online by their status, but silent for three minutes
-  crash-looping    three exceptions or watchdog resets within 15 minutes, or in safe mode
+  crash-looping    three exceptions or watchdog resets of a version within 15 minutes, or in safe mode
   unknown-version  they run what was never published here
   old-bootloader   their bootloader is older than that of others
   lagging          for a day they have been meant to run a newer release, and do not
+  ahead            they run something newer than the newest release, a build that somebody flashed
 
 esper serve has to run.`
 }

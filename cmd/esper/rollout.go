@@ -94,7 +94,7 @@ func printRollouts(out io.Writer, all []rollout.State, now time.Time) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TYPE\tRELEASE\tGENERAL\tSTATUS\tSTAGE\tDONE\tAT RISK\tWAITING\tFAILED")
 	for _, r := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\n", r.Type, r.Release.Version, orDash(r.General.Version), r.Status,
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\n", r.Type, r.Release.Version, orDash(r.General.Version), r.Status.Words(),
 			stageText(r, now), r.Confirmed, r.AtRisk, r.Waiting, r.Failed)
 	}
 	return w.Flush()

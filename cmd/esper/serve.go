@@ -259,7 +259,6 @@ func (c *serveCommand) config(log *slog.Logger) (server.Config, error) {
 		config.Trusted = append(config.Trusted, key)
 	}
 	config.RepositoryDir = repositoryDir(data)
-	config.RolloutFile = rolloutFile(data)
 	if config.Database = c.Database; config.Database == "" {
 		config.Database = databaseFile(data)
 	}
@@ -271,9 +270,6 @@ func (c *serveCommand) config(log *slog.Logger) (server.Config, error) {
 
 // databaseFile is the file of the database in the server's data.
 func databaseFile(data string) string { return filepath.Join(data, "esper.db") }
-
-// rolloutFile is where earlier versions kept how far the roll-outs are.
-func rolloutFile(data string) string { return filepath.Join(data, "rollouts.json") }
 
 // takeSite sets what the site's devices expect.
 func takeSite(config *server.Config, from site.Config) {

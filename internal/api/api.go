@@ -31,8 +31,11 @@ const Path = "/api/"
 
 // Config is what the API works on.
 type Config struct {
-	Store      store.Store
+	Store store.Store
+	// Label changes what people call a device, in the store and for all that follows.
+	Label      func(ctx context.Context, id string, change store.LabelChange) error
 	Repository *repository.Repository
+	Feed       *repository.Feed // of the repository
 	Conductor  *conductor.Conductor
 	// Tell tells a device to look for a release now, even one that it has refused; without
 	// an id, all devices, but not for what they have refused.
@@ -144,6 +147,8 @@ func (a *api) problem(err error) error {
 	case errors.Is(err, conductor.ErrNoDevice), errors.Is(err, store.ErrNoDevice), errors.Is(err, conductor.ErrNoType),
 		errors.Is(err, watch.ErrNoBuild):
 		return huma.Error404NotFound(err.Error())
+	case errors.Is(err, context.DeadlineExceeded):
+		return huma.Error503ServiceUnavailable("the database does not answer in time; nothing was changed, and devices are served all the same")
 	case errors.Is(err, rollout.ErrNotNow):
 		return huma.Error409Conflict(err.Error())
 	case errors.Is(err, conductor.ErrNoRelease), errors.Is(err, store.ErrLabel), errors.Is(err, watch.ErrNotFollowed):

@@ -32,7 +32,7 @@ func BenchmarkPage(b *testing.B) {
 		b.Fatal(err)
 	}
 	by, err := conductor.Open(conductor.Config{
-		Releases: firmware, Plan: func(string) rollout.Plan { return rollout.AllAtOnce }, Storage: kept, Now: time.Now, Log: log,
+		Plan: func(string) rollout.Plan { return rollout.AllAtOnce }, Storage: kept, Now: time.Now, Log: log,
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -44,15 +44,16 @@ func BenchmarkPage(b *testing.B) {
 			"network":{"ip":"192.168.1.23"},"wifi":{"ssid":"home","rssi":-61},"uptime":100}`, d.ID, n%3, n%3), d.Info); err != nil {
 			b.Fatal(err)
 		}
-		by.Report(d)
 		changes = append(changes, fleet.Change{Device: d})
+		by.Report(changes[n])
 	}
 	if err := kept.Apply(b.Context(), changes); err != nil {
 		b.Fatal(err)
 	}
 	guard := access.NewGuard(access.NewKeeper(kept, log), kept.Audit, log)
-	c := Config{Store: kept, Repository: firmware, Conductor: by, Guard: guard, Log: log}
-	c.Live = NewLive(c)
+	c := Config{
+		Store: kept, Repository: firmware, Feed: repository.NewFeed(firmware), Conductor: by, Guard: guard, Live: NewLive(log), Log: log,
+	}
 	handler := Handler(c)
 	for name, path := range map[string]string{
 		"first": "devices?limit=100", "last": "devices?limit=100&offset=9900&sort=-seen", "search": "devices?limit=100&search=26f", "groups": "groups", "summary": "summary",

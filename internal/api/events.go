@@ -36,7 +36,7 @@ func (a *api) registerEvents(on huma.API) {
 		Description: "OK", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: "string"}}},
 	}}
 	huma.Register(on, o, func(context.Context, *struct{}) (*huma.StreamResponse, error) {
-		heard, err := a.Live.listen(a.Live.look())
+		heard, err := a.Live.listen()
 		if err != nil {
 			return nil, huma.Error503ServiceUnavailable(err.Error())
 		}

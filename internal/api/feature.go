@@ -56,8 +56,8 @@ func (a *api) set(ctx context.Context, id, name, value string) error {
 }
 
 // restart has a device restart. Its id is the password, so that no stray message does it.
-func (a *api) restart(id string) error {
-	if _, err := a.device(context.Background(), id); err != nil {
+func (a *api) restart(ctx context.Context, id string) error {
+	if _, err := a.device(ctx, id); err != nil {
 		return err
 	}
 	return a.command(id, "reboot", id)

@@ -24,7 +24,7 @@ type DeviceQuery struct {
 	Type      string          `query:"type" doc:"only devices of this type"`
 	Group     string          `query:"group" doc:"only devices of this group"`
 	Tag       string          `query:"tag" doc:"only devices with this tag"`
-	Condition store.Condition `query:"condition" enum:"failed,vanished,crash-looping,unknown-version,old-bootloader,lagging,updating" doc:"only devices like that"`
+	Condition store.Condition `query:"condition" enum:"failed,vanished,crash-looping,unknown-version,old-bootloader,lagging,ahead,updating" doc:"only devices like that"`
 	Presence  string          `query:"presence" enum:"ONLINE,OFFLINE,SILENT" doc:"only devices that are there, that are not, or that say to be and are silent"`
 	OldBoot   uint32          `query:"old_boot" doc:"with old-bootloader: the oldest that is good; else the newest that any device has"`
 	Search    string          `query:"search" maxLength:"100" doc:"a part of id, name, group, type, version or a tag, in any case"`
@@ -200,7 +200,7 @@ func (a *api) relabel(ctx context.Context, id string, to labels) (Device, error)
 }
 
 func (a *api) label(ctx context.Context, id string, change store.LabelChange) (Device, error) {
-	if err := a.Store.Label(ctx, id, change); err != nil {
+	if err := a.Label(ctx, id, change); err != nil {
 		return Device{}, err
 	}
 	a.Live.Changed(id)

@@ -6,15 +6,12 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
-	"reflect"
 	"slices"
 	"sync"
 	"time"
 
-	"esper/internal/conductor"
 	"esper/internal/fleet"
 	"esper/internal/repository"
-	"esper/internal/rollout"
 	"esper/internal/store"
 	"esper/internal/watch"
 )
@@ -53,17 +50,15 @@ const (
 // errListeners says that there are too many listeners.
 var errListeners = errors.New("too many programs and pages follow this server already")
 
-// Live tells listeners what changes.
+// Live tells listeners what changes. Those who change something only mark it, and never wait.
 type Live struct {
-	store      store.Store
-	repository *repository.Repository
-	conductor  *conductor.Conductor
-	log        *slog.Logger
+	log *slog.Logger
 
-	mu        sync.Mutex
+	mu        sync.Mutex // guards the following fields
 	listeners map[*listener]bool
-	changed   map[string]bool // devices
-	seen      *sight          // nil: nobody listens
+	devices   map[string]bool // that have changed, by id
+	rollouts  map[string]bool // that have changed, by device type
+	published *repository.Published
 	ended     bool
 }
 
@@ -77,22 +72,41 @@ type event struct {
 }
 
 // NewLive returns what tells listeners of changes while Run runs.
-func NewLive(c Config) *Live {
+func NewLive(log *slog.Logger) *Live {
 	return &Live{
-		store: c.Store, repository: c.Repository, conductor: c.Conductor, log: c.Log,
-		listeners: map[*listener]bool{}, changed: map[string]bool{},
+		log: log, listeners: map[*listener]bool{}, devices: map[string]bool{}, rollouts: map[string]bool{},
+		published: &repository.Published{},
 	}
 }
 
 // Changed is to be called when what is stored of devices has changed.
-func (l *Live) Changed(ids ...string) {
+func (l *Live) Changed(ids ...string) { l.mark(l.devices, ids) }
+
+// Rollout is to be called when the roll-out of a device type has changed.
+func (l *Live) Rollout(deviceType string) { l.mark(l.rollouts, []string{deviceType}) }
+
+func (l *Live) mark(as map[string]bool, names []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.listeners) == 0 {
 		return
 	}
-	for _, id := range ids {
-		l.changed[id] = true
+	for _, name := range names {
+		as[name] = true
+	}
+}
+
+// Published tells which releases are new.
+func (l *Live) Published(p *repository.Published) {
+	l.mu.Lock()
+	before := l.published
+	l.published = p
+	l.mu.Unlock()
+	for _, deviceType := range p.Types() {
+		newest, _ := p.Newest(deviceType)
+		if known, _ := before.Newest(deviceType); known.Version != newest.Version {
+			l.tell(ReleaseEvent, Published{deviceType, newest.Version, newest.Sequence})
+		}
 	}
 }
 
@@ -102,9 +116,8 @@ func (l *Live) Feature(f fleet.Feature) { l.tell(FeatureEvent, f) }
 // Build tells that a build has come further.
 func (l *Live) Build(b watch.Build) { l.tell(BuildEvent, b) }
 
-// listen makes a listener, which hears hello first, and then of all that changes since a sight
-// of just now.
-func (l *Live) listen(since *sight) (*listener, error) {
+// listen makes a listener, which hears hello first, and then of all that changes.
+func (l *Live) listen() (*listener, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.listeners) >= maxListeners || l.ended {
@@ -113,9 +126,6 @@ func (l *Live) listen(since *sight) (*listener, error) {
 	n := &listener{make(chan event, listenerQueue)}
 	n.events <- event{HelloEvent, []byte("{}")}
 	l.listeners[n] = true
-	if l.seen == nil {
-		l.seen = since
-	}
 	return n, nil
 }
 
@@ -151,59 +161,32 @@ func (l *Live) tell(name string, data any) {
 	}
 }
 
-// Run tells listeners until the context ends, and then ends them.
-func (l *Live) Run(ctx context.Context) {
+// Run tells listeners until the context ends, and then ends them. What has changed comes from a
+// configuration's store and conductor.
+func (l *Live) Run(ctx context.Context, c Config) {
+	defer l.end()
 	ticker := time.NewTicker(liveEvery)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			l.end()
 			return
 		case <-ticker.C:
 		}
 		l.mu.Lock()
-		if len(l.listeners) == 0 {
-			l.seen = nil
-		}
-		before := l.seen
-		changed := l.changed
-		l.changed = map[string]bool{}
+		devices, rollouts := slices.Collect(maps.Keys(l.devices)), maps.Clone(l.rollouts)
+		clear(l.devices)
+		clear(l.rollouts)
 		l.mu.Unlock()
-		if before == nil {
-			continue
+		if len(rollouts) > 0 {
+			for _, s := range c.Conductor.Rollouts() {
+				if rollouts[s.Type] {
+					l.tell(RolloutEvent, s)
+				}
+			}
 		}
-		now := l.look()
-		if now.versions == nil {
-			now.versions = before.versions
-		}
-		l.tellReleases(before.versions, now.versions)
-		l.tellRollouts(before.states, now.states)
-		l.tellDevices(ctx, slices.Collect(maps.Keys(changed)))
-		l.mu.Lock()
-		l.seen = now
-		l.mu.Unlock()
+		l.tellDevices(ctx, c, devices)
 	}
-}
-
-// sight is what is looked at again and again, since nobody says that it has changed.
-type sight struct {
-	states   map[string]rollout.State
-	versions map[string]string // nil if they cannot be read
-}
-
-func (l *Live) look() *sight {
-	now := &sight{states: map[string]rollout.State{}}
-	for _, s := range l.conductor.Rollouts() {
-		now.states[s.Type] = s
-	}
-	if types, err := l.repository.Types(); err == nil {
-		now.versions = map[string]string{}
-		for _, deviceType := range types {
-			now.versions[deviceType] = l.repository.NewestVersion(deviceType)
-		}
-	}
-	return now
 }
 
 func (l *Live) end() {
@@ -215,29 +198,8 @@ func (l *Live) end() {
 	}
 }
 
-// tellReleases tells what was published.
-func (l *Live) tellReleases(before, now map[string]string) {
-	for deviceType, version := range now {
-		if before == nil || before[deviceType] == version {
-			continue
-		}
-		if v, err := l.repository.Newest(deviceType); err == nil {
-			l.tell(ReleaseEvent, Published{deviceType, v.Version, v.Sequence})
-		}
-	}
-}
-
-// tellRollouts tells which roll-outs have changed.
-func (l *Live) tellRollouts(before, now map[string]rollout.State) {
-	for deviceType, s := range now {
-		if !reflect.DeepEqual(before[deviceType], s) {
-			l.tell(RolloutEvent, s)
-		}
-	}
-}
-
 // tellDevices tells what is known now of devices.
-func (l *Live) tellDevices(ctx context.Context, ids []string) {
+func (l *Live) tellDevices(ctx context.Context, c Config, ids []string) {
 	switch {
 	case len(ids) == 0:
 		return
@@ -245,7 +207,7 @@ func (l *Live) tellDevices(ctx context.Context, ids []string) {
 		l.tell(HelloEvent, struct{}{})
 		return
 	}
-	found, err := find(ctx, l.store, l.conductor, store.Query{IDs: ids})
+	found, err := find(ctx, c.Store, c.Conductor, store.Query{IDs: ids})
 	if err != nil {
 		if ctx.Err() == nil {
 			l.log.Error("listeners are not told of devices", "error", err)

@@ -11,12 +11,12 @@ import (
 
 // Who does not take what is told is dropped, and the others hear it.
 func TestASlowListenerIsDropped(t *testing.T) {
-	l := NewLive(Config{Log: slog.New(slog.DiscardHandler)})
-	slow, err := l.listen(&sight{})
+	l := NewLive(slog.New(slog.DiscardHandler))
+	slow, err := l.listen()
 	if err != nil {
 		t.Fatal(err)
 	}
-	quick, err := l.listen(&sight{})
+	quick, err := l.listen()
 	if err != nil {
 		t.Fatal(err)
 	}

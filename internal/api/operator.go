@@ -25,7 +25,7 @@ func (a *api) registerRollouts(on huma.API) {
 		})
 	for _, action := range []struct {
 		name, summary string
-		do            func(deviceType, by string) error
+		do            func(ctx context.Context, deviceType, by string) error
 	}{
 		{"pause", "Begin nothing new; devices that took the release go on", a.Conductor.Pause},
 		{"resume", "End a pause", a.Conductor.Resume},
@@ -36,7 +36,7 @@ func (a *api) registerRollouts(on huma.API) {
 		huma.Register(on, operation(action.name+"-rollout", http.MethodPost, "rollouts/{type}/"+action.name, action.summary, tag,
 			http.StatusNotFound, http.StatusConflict),
 			func(ctx context.Context, q *DeviceType) (*body[rollout.State], error) {
-				if err := action.do(q.Type, person(ctx)); err != nil {
+				if err := action.do(ctx, q.Type, person(ctx)); err != nil {
 					return nil, a.problem(err)
 				}
 				all := a.Conductor.Rollouts()
@@ -64,35 +64,37 @@ func (a *api) registerDevices(on huma.API) {
 	huma.Register(on, operation("why", http.MethodGet, "devices/{id}/why", "What the device would get if it asked now, and why", tag, http.StatusNotFound),
 		func(_ context.Context, q *DeviceID) (*body[conductor.Answer], error) { return a.why(q.ID) })
 	huma.Register(on, operation("pin-device", http.MethodPost, "devices/{id}/pin", "Offer it this release and no other", tag, http.StatusNotFound),
-		func(_ context.Context, q *struct {
+		func(ctx context.Context, q *struct {
 			DeviceID
 			Body struct {
 				Version string `json:"version" minLength:"1" doc:"of a release that is kept"`
 			}
 		}) (*body[conductor.Answer], error) {
-			return a.act(q.ID, func(id string) error { return a.Conductor.Pin(id, q.Body.Version) })
+			return a.act(ctx, q.ID, func(ctx context.Context, id string) error { return a.Conductor.Pin(ctx, id, q.Body.Version) })
 		})
 	for _, action := range []struct {
 		name, summary string
-		do            func(id string) error
+		do            func(ctx context.Context, id string) error
 		errors        []int
 	}{
-		{"unpin", "Let roll-outs decide again", func(id string) error { return a.Conductor.Pin(id, "") }, nil},
-		{"hold", "Let it stay as it is", func(id string) error { return a.Conductor.Hold(id, true) }, nil},
-		{"release", "Hold it no longer", func(id string) error { return a.Conductor.Hold(id, false) }, nil},
+		{"unpin", "Let roll-outs decide again", func(ctx context.Context, id string) error { return a.Conductor.Pin(ctx, id, "") }, nil},
+		{"hold", "Let it stay as it is", func(ctx context.Context, id string) error { return a.Conductor.Hold(ctx, id, true) }, nil},
+		{"release", "Hold it no longer", func(ctx context.Context, id string) error { return a.Conductor.Hold(ctx, id, false) }, nil},
 		{"retry", "Offer it the release again that it failed with, and tell it so", a.retry, []int{http.StatusConflict, http.StatusServiceUnavailable}},
 		{"restart", "Tell it to restart", a.restart, []int{http.StatusServiceUnavailable}},
 		{"check", "Tell it to look for a release now", a.check, []int{http.StatusServiceUnavailable}},
 	} {
 		huma.Register(on, operation(action.name+"-device", http.MethodPost, "devices/{id}/"+action.name, action.summary, tag,
 			append(action.errors, http.StatusNotFound)...),
-			func(_ context.Context, q *DeviceID) (*body[conductor.Answer], error) { return a.act(q.ID, action.do) })
+			func(ctx context.Context, q *DeviceID) (*body[conductor.Answer], error) {
+				return a.act(ctx, q.ID, action.do)
+			})
 	}
 }
 
 // act does something to a device and answers with what it would get now.
-func (a *api) act(id string, do func(id string) error) (*body[conductor.Answer], error) {
-	if err := do(id); err != nil {
+func (a *api) act(ctx context.Context, id string, do func(ctx context.Context, id string) error) (*body[conductor.Answer], error) {
+	if err := do(ctx, id); err != nil {
 		if _, known := err.(huma.StatusError); known {
 			return nil, err
 		}
@@ -108,8 +110,8 @@ func (a *api) why(id string) (*body[conductor.Answer], error) {
 }
 
 // retry has the device told, too: it refuses by itself what it has rolled back.
-func (a *api) retry(id string) error {
-	if err := a.Conductor.Retry(id); err != nil {
+func (a *api) retry(ctx context.Context, id string) error {
+	if err := a.Conductor.Retry(ctx, id); err != nil {
 		return err
 	}
 	if err := a.Tell(id); err != nil {
@@ -119,7 +121,7 @@ func (a *api) retry(id string) error {
 	return nil
 }
 
-func (a *api) check(id string) error {
+func (a *api) check(_ context.Context, id string) error {
 	if _, err := a.Conductor.Why(id); err != nil {
 		return err
 	}

@@ -35,10 +35,10 @@ type releaseName struct {
 }
 
 func (a *api) releases() ([]Release, error) {
-	entries, err := a.Repository.List()
-	if err != nil {
-		return nil, err
+	if err := a.Feed.Look(); err != nil {
+		a.Log.Warn("not all releases can be read", "error", err)
 	}
+	entries := a.Feed.Published().Entries()
 	general := map[string]string{}
 	for _, s := range a.Conductor.Rollouts() {
 		general[s.Type] = s.General.Version

@@ -122,6 +122,9 @@ func (a *api) publish(r *release.Release, check, force, quiet bool) (pipeline.Ou
 		return pipeline.Outcome{}, err
 	}
 	if !check && done[0].Before != r.Version {
+		if err := a.Feed.Look(); err != nil {
+			a.Log.Warn("not all releases can be read", "error", err)
+		}
 		a.Log.Info("published", "type", r.Type, "version", r.Version, "sequence", r.Sequence, "before", done[0].Before)
 		if !quiet {
 			a.telling.soon(a.tellAll)

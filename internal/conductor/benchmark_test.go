@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"esper/internal/conductor"
+	"esper/internal/fleet"
 	"esper/internal/repository"
 	"esper/internal/repository/repositorytest"
 	"esper/internal/rollout"
@@ -41,26 +42,24 @@ func benchmark(b *testing.B, newDatabase func(*testing.B) string) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			open := func() *conductor.Conductor {
-				c, err := conductor.Open(conductor.Config{
-					Releases: releases, Plan: func(string) rollout.Plan { return plan }, Storage: storage, Now: time.Now,
-					Log: slog.New(slog.DiscardHandler),
-				})
-				if err != nil {
-					b.Fatal(err)
-				}
-				return c
+			config := conductor.Config{
+				Plan: func(string) rollout.Plan { return plan }, Keep: releases.Keep, Storage: storage, Now: time.Now,
+				Log: slog.New(slog.DiscardHandler),
 			}
 			tick := func(c *conductor.Conductor) {
-				if err := c.Tick(); err != nil {
+				if err := c.Tick(context.Background(), true); err != nil {
 					b.Fatal(err)
 				}
 			}
-			s := &site{t: b, repository: releases, conductor: open(), now: time.Now()}
+			s := &site{t: b, repository: releases, conductor: openConductor(b, config), now: time.Now()}
+			s.fleet = fleet.New("home", slog.New(slog.DiscardHandler))
+			s.fleet.Follow(s.conductor.Report)
+			s.feed = repository.NewFeed(releases, s.conductor.Published)
 			publish := func(version string, sequence uint32) {
 				if err := releases.Publish(repositorytest.Release(b, "socket", version, sequence), false); err != nil {
 					b.Fatal(err)
 				}
+				s.look()
 				tick(s.conductor)
 			}
 			publish("v1", 1)
@@ -91,7 +90,7 @@ func benchmark(b *testing.B, newDatabase func(*testing.B) string) {
 			})
 			b.Run("the start", func(b *testing.B) {
 				for b.Loop() {
-					open()
+					openConductor(b, config)
 				}
 			})
 		})

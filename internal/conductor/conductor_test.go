@@ -2,6 +2,7 @@ package conductor_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,10 +27,13 @@ var canaryFirst = rollout.Plan{
 	ReportWithin: time.Hour, Patience: 2 * time.Hour,
 }
 
-// site is a conductor over a repository, with a clock that the test sets.
+// site is a conductor over a repository, with a clock that the test sets, and the fleet that reports to
+// it.
 type site struct {
 	t          testing.TB
 	repository *repository.Repository
+	feed       *repository.Feed
+	fleet      *fleet.Fleet
 	conductor  *conductor.Conductor
 	storage    store.Store
 	plan       rollout.Plan
@@ -53,21 +57,31 @@ func newSite(t testing.TB, plan rollout.Plan) *site {
 
 // open starts the conductor, or another one after it.
 func (s *site) open() {
-	var err error
-	s.conductor, err = conductor.Open(conductor.Config{
-		Releases: s.repository, Plan: func(string) rollout.Plan { return s.plan },
-		Labels: func(id string) (string, []string) {
-			if id == "000001" {
-				return "canary", nil
-			}
-			return "", nil
-		},
+	s.conductor = openConductor(s.t, conductor.Config{
+		Plan: func(string) rollout.Plan { return s.plan }, Keep: s.repository.Keep,
 		Storage: s.storage, Now: func() time.Time { return s.now }, Log: slog.New(slog.DiscardHandler),
 	})
+	s.fleet = fleet.New("home", slog.New(slog.DiscardHandler))
+	s.fleet.Follow(s.conductor.Report)
+	s.feed = repository.NewFeed(s.repository, s.conductor.Published)
+	s.look()
+	s.handler = s.repository.HandlerFor(s.conductor.Choose, s.conductor.Seen)
+}
+
+func openConductor(t testing.TB, c conductor.Config) *conductor.Conductor {
+	t.Helper()
+	k, err := conductor.Open(c)
 	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func (s *site) look() {
+	s.t.Helper()
+	if err := s.feed.Look(); err != nil {
 		s.t.Fatal(err)
 	}
-	s.handler = s.repository.HandlerFor(s.conductor.Choose, s.conductor.Seen)
 }
 
 func (s *site) publish(version string, sequence uint32) {
@@ -75,14 +89,23 @@ func (s *site) publish(version string, sequence uint32) {
 	if err := s.repository.Publish(repositorytest.Release(s.t, "socket", version, sequence), false); err != nil {
 		s.t.Fatal(err)
 	}
+	s.look()
 	s.pass(0)
 }
 
+// pass lets time pass while the server runs and hears the devices.
 func (s *site) pass(d time.Duration) {
 	s.t.Helper()
-	s.now = s.now.Add(d)
-	if err := s.conductor.Tick(); err != nil {
-		s.t.Fatal(err)
+	for end := s.now.Add(d); ; {
+		if err := s.conductor.Tick(s.t.Context(), true); err != nil {
+			s.t.Fatal(err)
+		}
+		if !s.now.Before(end) {
+			return
+		}
+		if s.now = s.now.Add(30 * time.Second); s.now.After(end) {
+			s.now = end
+		}
 	}
 }
 
@@ -123,11 +146,45 @@ func (s *site) expect(id, running, want string, reason rollout.Reason) {
 	}
 }
 
-// report lets a device report.
+// report lets a device report by MQTT.
 func (s *site) report(id, running string, sequence uint32, update *fleet.UpdateStatus) {
-	info := &fleet.Info{Device: "socket"}
-	info.Version.ESPer, info.Version.Sequence = running, sequence
-	s.conductor.Report(fleet.Device{ID: id, Status: fleet.Online, Info: info, Update: update})
+	s.t.Helper()
+	info := &fleet.Info{Uptime: 1000}
+	info.Version.ESPer, info.Version.Sequence, info.Boot.Reset = running, sequence, "power-on"
+	s.info(id, info)
+	if update != nil {
+		s.say(id, "update/status", update)
+	}
+}
+
+// info lets a device publish an info.
+func (s *site) info(id string, info *fleet.Info) {
+	s.t.Helper()
+	if info.Device == "" {
+		info.Device = "socket"
+	}
+	info.ChipID = id
+	s.say(id, "status", nil)
+	s.say(id, "info", info)
+	if id == "000001" {
+		s.fleet.Label(id, fleet.Labels{Group: "canary"})
+	}
+}
+
+// say lets a device publish JSON, or ONLINE.
+func (s *site) say(id, topic string, what any) {
+	s.t.Helper()
+	text := []byte(fleet.Online)
+	if what != nil {
+		var err error
+		if text, err = json.Marshal(what); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	before := s.fleet.Malformed()
+	if _, changed := s.fleet.Handle("home/"+id+"/"+topic, text, s.now); !changed || s.fleet.Malformed() != before {
+		s.t.Fatalf("%s %s: %s is not taken in", id, topic, text)
+	}
 }
 
 // both are published, v2 last, and two devices run v1.
@@ -168,18 +225,18 @@ func TestWhoRunsWhatItIsMeantToIsCurrent(t *testing.T) {
 	current("000002", true) // its stage has not come
 	current("000001", false)
 	s.pass(0)
-	if err := s.conductor.Pause("socket", "ada"); err != nil {
+	if err := s.conductor.Pause(s.t.Context(), "socket", "ada"); err != nil {
 		t.Fatal(err)
 	}
 	current("000001", false) // it is still meant to have it
-	if err := s.conductor.Resume("socket", "ada"); err != nil {
+	if err := s.conductor.Resume(s.t.Context(), "socket", "ada"); err != nil {
 		t.Fatal(err)
 	}
 	s.get("000001", "v1")
 	s.request("/socket.rom1?version=v2", "000001", "v1")
-	trial := &fleet.Info{Device: "socket"}
+	trial := &fleet.Info{}
 	trial.Version.ESPer, trial.Version.Sequence, trial.Boot.Trial = "v2", 2, true
-	s.conductor.Report(fleet.Device{ID: "000001", Status: fleet.Online, Info: trial})
+	s.info("000001", trial)
 	current("000001", false)
 	s.report("000001", "v2", 2, nil)
 	current("000001", true)
@@ -209,30 +266,33 @@ func TestAReportIsReadOnce(t *testing.T) {
 }
 
 func TestACrashLoopIsAFailure(t *testing.T) {
-	s := both(t)
-	s.expect("000001", "v1", "v2", rollout.StageReached)
-	boot := func(uptime uint64, reset string) {
-		info := &fleet.Info{Device: "socket", Uptime: uptime}
-		info.Version.ESPer, info.Version.Sequence, info.Boot.Reset = "v2", 2, reset
-		s.conductor.Report(fleet.Device{ID: "000001", Status: fleet.Online, Info: info})
-		s.now = s.now.Add(time.Minute)
+	for _, uptimes := range [][]uint64{{7, 6, 5, 4, 3}, {3, 3, 3, 3, 3}, {3, 4, 5, 6, 7}} {
+		s := both(t)
+		s.expect("000001", "v1", "v2", rollout.StageReached)
+		boot := func(uptime uint64, reset string) {
+			info := &fleet.Info{Uptime: uptime}
+			info.Version.ESPer, info.Version.Sequence, info.Boot.Reset = "v2", 2, reset
+			s.info("000001", info)
+			s.now = s.now.Add(20 * time.Second)
+		}
+		boot(100, "restart")
+		for i, uptime := range uptimes {
+			if i < fleet.CrashLoop {
+				s.expect("000002", "v1", "v1", rollout.StageNotReached)
+			}
+			boot(uptime, "exception")
+		}
+		s.expect("000002", "v1", "v1", rollout.StoppedByFailures)
 	}
-	boot(100, "restart")
-	for range 3 {
-		s.expect("000002", "v1", "v1", rollout.StageNotReached)
-		boot(2, "exception")
-		boot(50, "exception")
-	}
-	s.expect("000002", "v1", "v1", rollout.StoppedByFailures)
 }
 
 func TestSafeModeIsAFailure(t *testing.T) {
 	s := both(t)
 	s.expect("000001", "v1", "v2", rollout.StageReached)
 	s.report("000001", "v2", 2, nil)
-	info := &fleet.Info{Device: "socket"}
+	info := &fleet.Info{}
 	info.Version.ESPer, info.Version.Sequence, info.Boot.Safe = "v2", 2, true
-	s.conductor.Report(fleet.Device{ID: "000001", Status: fleet.Online, Info: info})
+	s.info("000001", info)
 	s.expect("000002", "v1", "v1", rollout.StoppedByFailures)
 }
 
@@ -243,10 +303,10 @@ func TestNothingIsForgottenWhenTheServerIsKilled(t *testing.T) {
 	if all := s.conductor.Rollouts(); len(all) != 1 || all[0].AtRisk != 1 {
 		t.Errorf("%+v", all)
 	}
-	if err := s.conductor.Abort("socket", "ada"); err != nil {
+	if err := s.conductor.Abort(s.t.Context(), "socket", "ada"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.conductor.Hold("000002", true); err != nil {
+	if err := s.conductor.Hold(s.t.Context(), "000002", true); err != nil {
 		t.Fatal(err)
 	}
 	s.open()
@@ -293,17 +353,19 @@ func TestWhatCannotBeSavedDoesNotHappen(t *testing.T) {
 	s.pass(0)
 	s.report("000003", "v1", 1, &fleet.UpdateStatus{State: "rolled-back", Version: "v2", Error: "crashed"})
 	disk.full = true
-	rollouts := s.conductor.Rollouts()
-	if got := s.get("000001", "v1"); got != "v1" {
-		t.Errorf("it gets %s", got)
+	for range 2 { // the offer is not told later either, as long as it is not saved
+		if got := s.get("000001", "v1"); got != "v1" {
+			t.Errorf("it gets %s", got)
+		}
 	}
+	rollouts := s.conductor.Rollouts()
 	for what, do := range map[string]func() error{
-		"pause":      func() error { return s.conductor.Pause("socket", "ada") },
-		"abort":      func() error { return s.conductor.Abort("socket", "ada") },
-		"everywhere": func() error { return s.conductor.Everywhere("socket", "ada") },
-		"pin":        func() error { return s.conductor.Pin("000001", "v1") },
-		"hold":       func() error { return s.conductor.Hold("000001", true) },
-		"retry":      func() error { return s.conductor.Retry("000003") },
+		"pause":      func() error { return s.conductor.Pause(s.t.Context(), "socket", "ada") },
+		"abort":      func() error { return s.conductor.Abort(s.t.Context(), "socket", "ada") },
+		"everywhere": func() error { return s.conductor.Everywhere(s.t.Context(), "socket", "ada") },
+		"pin":        func() error { return s.conductor.Pin(s.t.Context(), "000001", "v1") },
+		"hold":       func() error { return s.conductor.Hold(s.t.Context(), "000001", true) },
+		"retry":      func() error { return s.conductor.Retry(s.t.Context(), "000003") },
 	} {
 		if do() == nil {
 			t.Errorf("%s: no error", what)
@@ -315,7 +377,7 @@ func TestWhatCannotBeSavedDoesNotHappen(t *testing.T) {
 	s.expect("000003", "v1", "v1", rollout.HasFailed)
 	disk.full = false
 	s.pass(0)
-	s.expect("000001", "v1", "v2", rollout.StageReached)
+	s.expect("000001", "v1", "v2", rollout.InProgress)
 	s.open() // nor does it happen when there is room again
 	events, err := s.storage.RolloutHistory(t.Context(), store.RolloutQuery{Type: "socket", Release: "v2"})
 	if err != nil {
@@ -334,7 +396,7 @@ func TestWhatCannotBeSavedDoesNotHappen(t *testing.T) {
 // The database is away while a device is removed that a person holds.
 func TestWhatCannotBeRemovedStays(t *testing.T) {
 	s := both(t)
-	if err := s.conductor.Hold("000001", true); err != nil {
+	if err := s.conductor.Hold(s.t.Context(), "000001", true); err != nil {
 		t.Fatal(err)
 	}
 	undo := s.conductor.Remove("000001")
@@ -362,6 +424,7 @@ func TestWhoCannotBeToldOfTheReleaseStaysOnItsOwn(t *testing.T) {
 		t.Errorf("the canary gets %s", got)
 	}
 	disk.full = false
+	s.pass(0)
 	if got := s.get("000001", "v2"); got != "v3" {
 		t.Errorf("once there is room, the canary gets %s", got)
 	}
@@ -369,24 +432,24 @@ func TestWhoCannotBeToldOfTheReleaseStaysOnItsOwn(t *testing.T) {
 
 func TestAPinnedReleaseStaysInTheRepository(t *testing.T) {
 	s := both(t)
-	if err := s.conductor.Pin("000002", "v1"); err != nil {
+	if err := s.conductor.Pin(s.t.Context(), "000002", "v1"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.conductor.Pin("000002", "v9"); err == nil {
+	if err := s.conductor.Pin(s.t.Context(), "000002", "v9"); err == nil {
 		t.Error("pinned to a release that there is not")
 	}
 	for i := range 10 {
 		s.publish(fmt.Sprint("w", i), uint32(3+i))
-		if err := s.conductor.Everywhere("socket", "ada"); err != nil {
+		if err := s.conductor.Everywhere(s.t.Context(), "socket", "ada"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	s.expect("000002", "v1", "v1", rollout.IsPinned)
-	if err := s.conductor.Pin("000002", ""); err != nil {
+	if err := s.conductor.Pin(s.t.Context(), "000002", ""); err != nil {
 		t.Fatal(err)
 	}
 	s.expect("000002", "v1", "w9", rollout.GenerallyAvailable)
-	for _, err := range []error{s.conductor.Hold("00000f", true), s.conductor.Pause("lamp", "ada"), s.conductor.Retry("000002")} {
+	for _, err := range []error{s.conductor.Hold(s.t.Context(), "00000f", true), s.conductor.Pause(s.t.Context(), "lamp", "ada"), s.conductor.Retry(s.t.Context(), "000002")} {
 		if err == nil {
 			t.Error("no error for what there is not")
 		}
@@ -434,9 +497,9 @@ func TestTypesThatNothingWasPublishedForAreNotKept(t *testing.T) {
 	s := newSite(t, canaryFirst)
 	s.publish("v1", 1)
 	for i := range 50 {
-		info := &fleet.Info{Device: fmt.Sprintf("type%d", i), ChipID: "000007"}
+		info := &fleet.Info{Device: fmt.Sprintf("type%d", i)}
 		info.Version.ESPer = "v1"
-		s.conductor.Report(fleet.Device{ID: "000007", Status: fleet.Online, Info: info})
+		s.info("000007", info)
 	}
 	if n := len(s.conductor.Rollouts()); n != 1 {
 		t.Errorf("%d roll-outs are kept, of which one is real", n)

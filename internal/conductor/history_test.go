@@ -1,12 +1,10 @@
 package conductor_test
 
 import (
-	"os"
-	"path/filepath"
+	"context"
 	"testing"
 	"time"
 
-	"esper/internal/conductor"
 	"esper/internal/fleet"
 	"esper/internal/rollout"
 	"esper/internal/store"
@@ -17,8 +15,8 @@ func TestWhatHappensBecomesHistory(t *testing.T) {
 	s := both(t)
 	s.get("000001", "v1")
 	s.get("000001", "v1") // told again, it is offered once
-	for _, do := range []func(string, string) error{s.conductor.Pause, s.conductor.Resume} {
-		if err := do("socket", "ada"); err != nil {
+	for _, do := range []func(context.Context, string, string) error{s.conductor.Pause, s.conductor.Resume} {
+		if err := do(t.Context(), "socket", "ada"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -51,41 +49,5 @@ func TestWhatHappensBecomesHistory(t *testing.T) {
 		if e != want[i] {
 			t.Errorf("event %d is %+v, want %+v", i, e, want[i])
 		}
-	}
-}
-
-// Roll-outs that an earlier version kept in a file go on; the file is read once.
-func TestAFileIsTakenOver(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "rollouts.json")
-	if err := os.WriteFile(file, []byte(`{"states":[{"type":"socket","general":{"version":"v1","sequence":1},`+
-		`"release":{"version":"v2","sequence":2},"number":2,"plan":{"report_within":1,"patience":1},"status":"aborted","stage":0}],`+
-		`"devices":[{"id":"000002","type":"socket","online":true,"running":"v1","sequence":1,"held":true}]}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s := newSite(t, canaryFirst)
-	take := func() { t.Helper(); check(t, conductor.TakeOver(t.Context(), file, s.storage)) }
-	take()
-	s.open()
-	if all := s.conductor.Rollouts(); len(all) != 1 || all[0].Status != rollout.Aborted {
-		t.Errorf("roll-outs %+v", all)
-	}
-	check(t, s.conductor.Hold("000002", false))
-	take() // there is none any more
-	check(t, os.Rename(file+".old", file))
-	take() // what the database holds is newer
-	s.open()
-	if why, err := s.conductor.Why("000002"); err != nil || why.Device.Held {
-		t.Errorf("what was done since is undone: %+v, %v", why, err)
-	}
-	check(t, os.WriteFile(file, []byte("{"), 0o600))
-	if conductor.TakeOver(t.Context(), file, s.storage) == nil {
-		t.Error("a damaged file is taken over")
-	}
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }

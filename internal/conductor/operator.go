@@ -1,6 +1,7 @@
 package conductor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -33,20 +34,20 @@ func (k *Conductor) Rollouts() []rollout.State {
 // functions of these names in package rollout do. By is who wants it, for the history; empty:
 // that is not known.
 
-func (k *Conductor) Pause(deviceType, by string) error {
-	return k.act(deviceType, by, rollout.RolloutPaused, plain(rollout.Pause))
+func (k *Conductor) Pause(ctx context.Context, deviceType, by string) error {
+	return k.act(ctx, deviceType, by, rollout.RolloutPaused, plain(rollout.Pause))
 }
-func (k *Conductor) Resume(deviceType, by string) error {
-	return k.act(deviceType, by, rollout.RolloutResumed, plain(rollout.Resume))
+func (k *Conductor) Resume(ctx context.Context, deviceType, by string) error {
+	return k.act(ctx, deviceType, by, rollout.RolloutResumed, plain(rollout.Resume))
 }
-func (k *Conductor) Abort(deviceType, by string) error {
-	return k.act(deviceType, by, rollout.RolloutAborted, plain(rollout.Abort))
+func (k *Conductor) Abort(ctx context.Context, deviceType, by string) error {
+	return k.act(ctx, deviceType, by, rollout.RolloutAborted, plain(rollout.Abort))
 }
-func (k *Conductor) Approve(deviceType, by string) error {
-	return k.act(deviceType, by, rollout.StageApproved, rollout.Approve)
+func (k *Conductor) Approve(ctx context.Context, deviceType, by string) error {
+	return k.act(ctx, deviceType, by, rollout.StageApproved, rollout.Approve)
 }
-func (k *Conductor) Everywhere(deviceType, by string) error {
-	return k.act(deviceType, by, rollout.SentEverywhere, rollout.Everywhere)
+func (k *Conductor) Everywhere(ctx context.Context, deviceType, by string) error {
+	return k.act(ctx, deviceType, by, rollout.SentEverywhere, rollout.Everywhere)
 }
 
 type action func(rollout.State, time.Time) (rollout.State, []rollout.Event, error)
@@ -58,29 +59,35 @@ func plain(f func(rollout.State) (rollout.State, error)) action {
 	}
 }
 
-// act does something to the roll-out of a type, and has it saved when it returns.
-func (k *Conductor) act(deviceType, by string, kind rollout.Kind, do action) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	now := k.config.Now()
-	s := k.state(deviceType, now)
-	if s.Release.Version == "" {
-		return fmt.Errorf("%s: %w", deviceType, ErrNoType)
-	}
-	done := s.Event(kind, now)
-	done.By = by
-	s, events, err := do(s, now)
-	if err != nil {
-		return fmt.Errorf("%s %s: %w", deviceType, s.Release.Version, err)
-	}
-	return k.settle(s, rollout.Device{}, append([]rollout.Event{done}, events...))
+// act does something to the roll-out of a type.
+func (k *Conductor) act(ctx context.Context, deviceType, by string, kind rollout.Kind, do action) error {
+	return k.change(ctx, func() (rollout.State, rollout.Device, []rollout.Event, error) {
+		now := k.config.Now()
+		s := k.state(deviceType)
+		if s.Release.Version == "" {
+			return s, rollout.Device{}, nil, fmt.Errorf("%s: %w", deviceType, ErrNoType)
+		}
+		done := s.Event(kind, now)
+		done.By = by
+		s, events, err := do(s, now)
+		if err != nil {
+			return s, rollout.Device{}, nil, fmt.Errorf("%s %s: %w", deviceType, s.Release.Version, err)
+		}
+		return s, rollout.Device{}, append([]rollout.Event{done}, events...), nil
+	})
 }
 
 // Pin lets a device have this version and no other; empty: no longer.
-func (k *Conductor) Pin(id, version string) error {
-	return k.change(id, func(s rollout.State, d rollout.Device) (rollout.State, rollout.Device, error) {
-		if version != "" && !k.config.Releases.Has(d.Type, version) {
+func (k *Conductor) Pin(ctx context.Context, id, version string) error {
+	return k.changeDevice(ctx, id, func(s rollout.State, d rollout.Device) (rollout.State, rollout.Device, error) {
+		e, kept := k.published.Find(d.Type, version)
+		switch {
+		case version == "":
+		case !kept:
 			return s, d, fmt.Errorf("%s %s: %w", d.Type, version, ErrNoRelease)
+		case d.AheadOf(rollout.Release{Version: e.Version, Sequence: e.Sequence}):
+			return s, d, fmt.Errorf("%w: device %s runs %s, which is newer than %s, and devices never go back; "+
+				"release what that holds again, as a new commit", rollout.ErrNotNow, id, d.Running, version)
 		}
 		d.Pin = version
 		return s, d, nil
@@ -88,8 +95,8 @@ func (k *Conductor) Pin(id, version string) error {
 }
 
 // Hold lets a device stay as it is, or no longer.
-func (k *Conductor) Hold(id string, held bool) error {
-	return k.change(id, func(s rollout.State, d rollout.Device) (rollout.State, rollout.Device, error) {
+func (k *Conductor) Hold(ctx context.Context, id string, held bool) error {
+	return k.changeDevice(ctx, id, func(s rollout.State, d rollout.Device) (rollout.State, rollout.Device, error) {
 		d.Held = held
 		return s, d, nil
 	})
@@ -97,44 +104,41 @@ func (k *Conductor) Hold(id string, held bool) error {
 
 // Retry lets a device that failed have the release again. It must be told on its own update
 // topic after that, or it refuses what it has rolled back.
-func (k *Conductor) Retry(id string) error {
-	return k.change(id, func(s rollout.State, d rollout.Device) (rollout.State, rollout.Device, error) {
+func (k *Conductor) Retry(ctx context.Context, id string) error {
+	return k.changeDevice(ctx, id, func(s rollout.State, d rollout.Device) (rollout.State, rollout.Device, error) {
 		return rollout.Retry(s, d, k.config.Now())
 	})
 }
 
-// Remove forgets a device. What is saved of it is for the caller to remove; if that fails, undo
-// makes it known again as it was.
+// changeDevice changes a device.
+func (k *Conductor) changeDevice(ctx context.Context, id string, do func(rollout.State, rollout.Device) (rollout.State, rollout.Device, error)) error {
+	return k.change(ctx, func() (rollout.State, rollout.Device, []rollout.Event, error) {
+		m, ok := k.devices[id]
+		if !ok {
+			return rollout.State{}, rollout.Device{}, nil, fmt.Errorf("device %s: %w", id, ErrNoDevice)
+		}
+		s, d, err := do(k.state(m.Type), m.Device)
+		return s, d, nil, err
+	})
+}
+
+// Remove forgets a device. The caller removes what is saved of it; if that fails, undo makes it known
+// again as it was.
 func (k *Conductor) Remove(id string) (undo func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	m, known := k.devices[id]
 	delete(k.devices, id)
-	delete(k.dirty.devices, id)
-	delete(k.dirty.targets, id)
+	delete(k.unsaved.devices, id)
+	delete(k.unsaved.targets, id)
 	return func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		if known {
 			k.devices[id] = m
-			k.dirty.devices[id], k.dirty.targets[id] = true, true
+			k.unsaved.devices[id], k.unsaved.targets[id] = true, true
 		}
 	}
-}
-
-// change changes a device, and has it saved when it returns.
-func (k *Conductor) change(id string, do func(rollout.State, rollout.Device) (rollout.State, rollout.Device, error)) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	m, ok := k.devices[id]
-	if !ok {
-		return fmt.Errorf("device %s: %w", id, ErrNoDevice)
-	}
-	s, d, err := do(k.state(m.Type, k.config.Now()), m.Device)
-	if err != nil {
-		return err
-	}
-	return k.settle(s, d, nil)
 }
 
 // Answer is what a device would get if it asked now, and what is known of it.
@@ -144,7 +148,7 @@ type Answer struct {
 	Explanation string `json:"explanation"`
 }
 
-// Current says whether a device runs the release that its roll-out means it to run, for good:
+// Current reports whether a device runs the release that its roll-out means it to run, for good:
 // it does not try it out.
 func (k *Conductor) Current(id string) bool {
 	k.mu.Lock()
@@ -153,13 +157,12 @@ func (k *Conductor) Current(id string) bool {
 	if !ok || m.Running == "" {
 		return false
 	}
-	k.label(m)
 	now := k.config.Now()
-	s := k.state(m.Type, now)
-	return rollout.Meant(s, m.Device, m.target.Release, now) == m.Running && rollout.Decide(s, m.Device, now).Reason != rollout.InProgress
+	s := k.state(m.Type)
+	return rollout.Meant(s, m.Device, m.target.Release, now) == m.Running && k.decide(s, m.Device, now).Reason != rollout.InProgress
 }
 
-// Why says what a device would get if it asked now.
+// Why returns what a device would get if it asked now.
 func (k *Conductor) Why(id string) (Answer, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -167,8 +170,19 @@ func (k *Conductor) Why(id string) (Answer, error) {
 	if !ok {
 		return Answer{}, fmt.Errorf("device %s: %w", id, ErrNoDevice)
 	}
-	k.label(m)
-	now := k.config.Now()
-	told := rollout.Decide(k.state(m.Type, now), m.Device, now)
-	return Answer{m.Device, told, told.Reason.Explanation()}, nil
+	s := k.state(m.Type)
+	told := k.decide(s, m.Device, k.config.Now())
+	return Answer{m.Device, told, told.Reason.Explain(s.Release.Version)}, nil
+}
+
+// Wanted returns the release that a device would get if it asked now; empty if that is not known, or
+// not kept.
+func (k *Conductor) Wanted(id string) string {
+	answer, err := k.Why(id)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err != nil || !k.kept(answer.Device.Type, answer.Release) {
+		return ""
+	}
+	return answer.Release
 }

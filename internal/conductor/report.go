@@ -9,17 +9,28 @@ import (
 )
 
 // The errors of SPEC 7.2 that say nothing about the release: the device could not fetch it
-// or store it this time.
-var transient = []string{"unreachable", "http-status", "malformed-response", "malformed-version-file", "truncated", "flash", "no-memory"}
+// or store it this time, or it runs something newer.
+var transient = []string{
+	"unreachable", "http-status", "malformed-response", "malformed-version-file", "truncated", "flash", "no-memory", "not-newer",
+}
 
-// Report takes in what is known of a device after each message of it.
-func (k *Conductor) Report(r fleet.Device) {
+// Report takes in what a device did. It must be called in the order of the changes.
+func (k *Conductor) Report(c fleet.Change) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	var update *fleet.UpdateStatus
+	if slices.ContainsFunc(c.Events, func(e fleet.Event) bool { return e.Kind == fleet.UpdateEvent }) {
+		update = c.Device.Update
+	}
+	k.report(c.Device, update)
+}
+
+// report takes in what is known of a device, and its update status if that is news.
+func (k *Conductor) report(r fleet.Device, news *fleet.UpdateStatus) {
 	now := k.config.Now()
-	m := k.member(r.ID, r.Type())
-	d := m.Device
+	d := k.member(r.ID, r.Type()).Device
 	d.Online = r.Status == fleet.Online
+	d.Group, d.Tags = r.Group, r.Tags
 	if r.Info == nil {
 		k.put(d)
 		return
@@ -27,17 +38,16 @@ func (k *Conductor) Report(r fleet.Device) {
 	d.Type = r.Type()
 	d.Running, d.Sequence = r.Info.Version.ESPer, r.Info.Version.Sequence
 
-	s := k.state(d.Type, now)
+	s := k.state(d.Type)
 	var events []rollout.Event
-	if m.boots.loop(r.Info, now) {
+	if r.CrashLooping(now) {
 		s, d, events = rollout.Failed(s, d, d.Running, rollout.CrashLoop, now)
 	} else if !r.Info.Boot.Trial {
 		s, d = rollout.Confirmed(s, d, rollout.Release{Version: d.Running, Sequence: d.Sequence}, now)
 	}
-	if u := r.Update; u != nil && u != m.update { // a message is read once: it may be long past later
-		m.update = u
+	if news != nil {
 		var more []rollout.Event
-		s, d, more = update(s, d, u, now)
+		s, d, more = update(s, d, news, now)
 		events = append(events, more...)
 	}
 	k.put(d)
@@ -58,27 +68,4 @@ func update(s rollout.State, d rollout.Device, u *fleet.UpdateStatus, now time.T
 		s, d = rollout.Lapsed(s, d, u.Version, now)
 	}
 	return s, d, nil
-}
-
-// boots finds crash loops.
-type boots struct {
-	uptime  uint64
-	crashes []time.Time
-}
-
-// loop says whether the device is in a crash loop, after an info of it.
-func (b *boots) loop(i *fleet.Info, now time.Time) bool {
-	restarted := i.Uptime < b.uptime
-	b.uptime = i.Uptime
-	if i.Boot.Safe { // the device says so itself
-		return true
-	}
-	if !restarted || !slices.Contains([]string{"exception", "hardware-watchdog", "software-watchdog"}, i.Boot.Reset) {
-		return false
-	}
-	b.crashes = append(b.crashes, now)
-	if len(b.crashes) > fleet.CrashLoop {
-		b.crashes = b.crashes[1:]
-	}
-	return len(b.crashes) == fleet.CrashLoop && now.Sub(b.crashes[0]) < fleet.CrashLoopTime
 }

@@ -86,7 +86,7 @@ func TestPagesAreAccessible(t *testing.T) {
 	w := house(t)
 	w.says("00c001", "relay", "1")
 	w.says("00c002", "update/status", `{"state":"rolled-back","version":"v2","progress":100,"error":"not-confirmed"}`)
-	if err := w.server.Conductor().Approve("socket", "ada"); err != nil {
+	if err := w.server.Conductor().Approve(t.Context(), "socket", "ada"); err != nil {
 		t.Fatal(err)
 	}
 	b := open(t, w.url())

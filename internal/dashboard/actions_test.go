@@ -112,7 +112,7 @@ func TestWhatCanBeDoneToADevice(t *testing.T) {
 func TestADeviceThatFailedTriesAgain(t *testing.T) {
 	t.Parallel()
 	w := house(t)
-	if err := w.server.Conductor().Everywhere("socket", "ada"); err != nil {
+	if err := w.server.Conductor().Everywhere(t.Context(), "socket", "ada"); err != nil {
 		t.Fatal(err)
 	}
 	w.says("00c001", "update/status", `{"state":"rolled-back","version":"v2","progress":100,"error":"not-confirmed"}`)

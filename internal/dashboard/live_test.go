@@ -240,7 +240,7 @@ func TestButtonsStayWhatTheyAre(t *testing.T) {
 	b.visit("/rollouts/socket")
 	b.wait(`find("button", "Abort")`)
 	eval[bool](b, `(find("button", "Abort").focus(), true)`)
-	if err := w.server.Conductor().Pause("socket", "ada"); err != nil {
+	if err := w.server.Conductor().Pause(t.Context(), "socket", "ada"); err != nil {
 		t.Fatal(err)
 	}
 	b.wait(`find("button", "Resume")`) // in place of two
@@ -256,7 +256,7 @@ func TestButtonsStayWhatTheyAre(t *testing.T) {
 	if !eval[bool](b, `document.activeElement === window.pressed && window.pressed.innerText === "Hold"`) {
 		t.Error("the focus went elsewhere when a button came")
 	}
-	if err := w.server.Conductor().Retry("00c002"); err != nil {
+	if err := w.server.Conductor().Retry(t.Context(), "00c002"); err != nil {
 		t.Fatal(err)
 	}
 	w.says("00c002", "update/status", `{"state":"idle","version":"v1","progress":0,"error":""}`)

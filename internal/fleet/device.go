@@ -19,11 +19,24 @@ type Device struct {
 	Silent bool `json:"silent,omitempty"`
 	// Malformed counts the messages that could not be read.
 	Malformed int `json:"malformed,omitempty"`
+	// LoopsUntil is until when the device counts as in a crash loop; zero if it does not.
+	LoopsUntil time.Time `json:"loops_until,omitzero"`
+	Labels
 
-	informed  time.Time // when Info came; zero if that is not known
-	connected bool      // it has said Online since then
-	burst     burst     // of its events
+	informed    time.Time   // when Info came; zero if that is not known
+	reconnected bool        // it has lost its connection since then
+	crashes     []time.Time // the last, of the version that runs; never changed, only replaced
+	burst       burst       // of its events
 }
+
+// Labels are what people call a device.
+type Labels struct {
+	Name  string   `json:"name,omitempty"`
+	Group string   `json:"group,omitempty"`
+	Tags  []string `json:"tags,omitempty"` // sorted
+}
+
+func (l Labels) empty() bool { return l.Name == "" && l.Group == "" && len(l.Tags) == 0 }
 
 // What a device's status can be. The broker says Offline for a device that it lost.
 const (
@@ -39,11 +52,18 @@ const Silent = "SILENT"
 // interval of its info (docs/SPEC.md section 7.1), and a little.
 const SilentAfter = 3*time.Minute + 10*time.Second
 
-// A crash loop is so many restarts after a crash, in such a time (docs/SPEC.md section 11).
+// A crash loop is so many restarts after a crash of the same version, in such a time (docs/SPEC.md
+// section 11).
 const (
 	CrashLoop     = 3
 	CrashLoopTime = 15 * time.Minute
 )
+
+// CrashLooping reports whether the device is in a crash loop at a time, or in safe mode because it
+// was.
+func (d Device) CrashLooping(now time.Time) bool {
+	return d.Info != nil && d.Info.Boot.Safe || now.Before(d.LoopsUntil)
+}
 
 // Presence is Online, Offline, Silent, or empty if it is not known.
 func (d Device) Presence() string {
@@ -69,7 +89,7 @@ func (d Device) Version() string {
 	return d.Info.Version.ESPer
 }
 
-// Forgotten says that nothing is known of the device.
+// Forgotten reports whether nothing is known of the device but what people call it.
 func (d Device) Forgotten() bool { return d.Status == "" && d.Info == nil && d.Update == nil }
 
 // slot is the slot that runs, or empty if it is not known.

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"slices"
 	"time"
 )
 
@@ -55,6 +56,9 @@ const (
 	restartSlackNew = 3 * time.Second
 )
 
+// onlineBehind is how long after its info a device says Online at the latest, in the same connection.
+const onlineBehind = 10 * time.Second
+
 // events compares what was known of a device with what is known now. What is no
 // longer known is no event: nothing happened to the device.
 func events(old, d Device) []Event {
@@ -81,8 +85,27 @@ func events(old, d Device) []Event {
 	return found
 }
 
-// restarted says whether a device started anew between two infos. It does not say
-// so itself, but its uptime does.
+// countCrashes notes a restart after a crash or a hang, and the crash loop that it may be part of.
+// Another version begins with none.
+func (d *Device) countCrashes(found []Event, at time.Time) {
+	for _, e := range found {
+		switch {
+		case e.Kind == VersionEvent && e.Before != "":
+			d.crashes, d.LoopsUntil = nil, time.Time{}
+		case e.Kind == RestartEvent && slices.Contains(Abnormal, e.After):
+			d.crashes = append(slices.Clone(d.crashes), at)
+		}
+	}
+	if n := len(d.crashes); n >= CrashLoop {
+		d.crashes = d.crashes[n-CrashLoop:]
+		if first := d.crashes[0]; at.Sub(first) < CrashLoopTime {
+			d.LoopsUntil = first.Add(CrashLoopTime)
+		}
+	}
+}
+
+// restarted reports whether a device started anew between two infos. It does not report that
+// itself, but its uptime shows it.
 func restarted(old, d Device) bool {
 	if old.Info == nil || d.Info == nil || old.Info == d.Info {
 		return false
@@ -94,7 +117,7 @@ func restarted(old, d Device) bool {
 		return false
 	}
 	slack := restartSlack
-	if old.connected {
+	if old.reconnected {
 		slack = restartSlackNew
 	}
 	went := time.Duration(min(d.Info.Uptime-old.Info.Uptime, 1<<32)) * time.Second

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +96,86 @@ func TestARestartIsSeenInTheUptime(t *testing.T) {
 		if got := told(f, now.Add(test.later), "info", infoOf(test.after, test.reset)); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
+	}
+}
+
+// What restarts a device leaves no time for uptimes to look like anything.
+func TestACrashLoopIsSeenWhateverTheUptimes(t *testing.T) {
+	boot := func(f *Fleet, at time.Time, uptime int, onlineLast bool) {
+		told(f, at.Add(-10*time.Second), "status", Offline)
+		if !onlineLast {
+			told(f, at, "status", Online)
+		}
+		told(f, at, "info", infoOf(uptime, "exception"))
+		if onlineLast {
+			told(f, at.Add(time.Second), "status", Online)
+		}
+	}
+	for _, onlineLast := range []bool{true, false} {
+		for _, uptimes := range [][]int{{3, 3, 3, 3, 3}, {3, 4, 5, 6, 7}, {7, 6, 5, 4, 3}, {3, 50, 2, 60, 2}} {
+			f := newFleet()
+			told(f, now, "info", infoOf(1000, "power-on"))
+			at := now
+			for i, uptime := range uptimes {
+				at = at.Add(100 * time.Second)
+				boot(f, at, uptime, onlineLast)
+				if got := only(t, f).CrashLooping(at); got != (i >= CrashLoop-1) {
+					t.Errorf("%v, ONLINE last %v: after crash %d it loops: %v", uptimes, onlineLast, i+1, got)
+				}
+			}
+			if only(t, f).CrashLooping(at.Add(CrashLoopTime)) {
+				t.Error("it loops for ever")
+			}
+			if told(f, at.Add(time.Minute), "info", infoOf(uptimes[4]+64, "exception")); len(only(t, f).crashes) != CrashLoop {
+				t.Errorf("a late info counts as a crash")
+			}
+		}
+	}
+}
+
+// It has another version, and what the one before did is not that one's fault.
+func TestAnotherVersionBeginsWithoutCrashes(t *testing.T) {
+	f := newFleet()
+	told(f, now, "info", infoOf(1000, "power-on"))
+	for i := range CrashLoop {
+		told(f, now.Add(time.Duration(i)*time.Second), "info", infoOf(9-i, "exception"))
+	}
+	at := now.Add(time.Minute)
+	if !only(t, f).CrashLooping(at) {
+		t.Fatal("it does not loop")
+	}
+	told(f, at, "info", strings.ReplaceAll(infoOf(1, "restart"), "8a1b2c3d", "9c0d1e2f"))
+	if d := only(t, f); d.Version() != "9c0d1e2f" || d.CrashLooping(at) {
+		t.Errorf("%s loops until %v", d.Version(), d.LoopsUntil)
+	}
+}
+
+func TestLabelsLiveWithTheDevice(t *testing.T) {
+	f := newFleet()
+	var changes []Change
+	f.Follow(func(c Change) { changes = append(changes, c) })
+	labels := Labels{Name: "Kettle", Group: "kitchen", Tags: []string{"canary"}}
+	f.Label("00c0de", labels) // nobody knows it
+	told(f, now, "status", Online)
+	f.Label("00c0de", labels)
+	told(f, now, "status", "") // it is forgotten, but not what people call it
+	if n := len(f.Devices()); n != 0 {
+		t.Errorf("%d devices", n)
+	}
+	told(f, now, "status", Online)
+	if d := only(t, f); !reflect.DeepEqual(d.Labels, labels) {
+		t.Errorf("%+v", d.Labels)
+	}
+	if len(changes) != 4 || !reflect.DeepEqual(changes[1].Device.Labels, labels) || !changes[2].Device.Forgotten() {
+		t.Errorf("%+v", changes)
+	}
+	undo := f.Remove("00c0de")
+	if len(f.Devices()) != 0 {
+		t.Error("it is not removed")
+	}
+	undo()
+	if d := only(t, f); d.Name != "Kettle" {
+		t.Errorf("%+v", d)
 	}
 }
 

@@ -30,7 +30,9 @@ type Fleet struct {
 	realm string
 	log   *slog.Logger
 
-	mu      sync.Mutex
+	followers []func(Change)
+
+	mu      sync.Mutex // guards the following fields
 	devices map[string]*Device
 	changed chan struct{}
 	full    bool // has been logged
@@ -44,6 +46,10 @@ type Fleet struct {
 func New(realm string, log *slog.Logger) *Fleet {
 	return &Fleet{realm: realm, log: log, devices: map[string]*Device{}, changed: make(chan struct{})}
 }
+
+// Follow has a function called with each change, in their order. It must not block, nor call the
+// fleet. It is to be called before the fleet is used.
+func (f *Fleet) Follow(follow func(Change)) { f.followers = append(f.followers, follow) }
 
 // Topics returns the filters of the topics that Handle wants to have.
 func Topics(realm string) []string {
@@ -62,7 +68,7 @@ func (f *Fleet) Restore(devices []Device) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, d := range devices {
-		if !d.Forgotten() && len(f.devices) < maxDevices {
+		if len(f.devices) < maxDevices && !(d.Forgotten() && d.Labels.empty()) {
 			d.informed = d.Seen
 			f.devices[d.ID] = &d
 		}
@@ -121,18 +127,46 @@ func (f *Fleet) Handle(topic string, payload []byte, at time.Time) (Change, bool
 	d.Silent = d.Silent && d.Status == Online
 	switch what {
 	case infoTopic:
-		d.informed, d.connected = at, false
+		d.informed, d.reconnected = at, false
 	case statusTopic:
-		d.connected = d.connected || d.Status == Online && !at.IsZero()
+		// Firmware says Online last, behind its info; older firmware says it first.
+		behind := d.Status == Online && at.Sub(d.informed) < onlineBehind
+		d.reconnected = d.reconnected || !at.IsZero() && !behind
 	}
 	return f.become(*old, d, at), true
 }
 
-// Remove forgets a device, as if it had never reported.
-func (f *Fleet) Remove(id string) {
+// Label changes what people call a device, if it is known.
+func (f *Fleet) Label(id string, labels Labels) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if old, known := f.devices[id]; known {
+		d := *old
+		d.Labels = labels
+		f.become(*old, d, time.Time{})
+	}
+}
+
+// Remove forgets a device, as if it had never reported. Undo makes it known again as it was, unless it
+// has reported since.
+func (f *Fleet) Remove(id string) (undo func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	old := f.devices[id]
 	delete(f.devices, id)
+	f.wake()
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.devices[id] == nil && old != nil {
+			f.devices[id] = old
+			f.wake()
+		}
+	}
+}
+
+// wake lets those go on who wait for a change.
+func (f *Fleet) wake() {
 	close(f.changed)
 	f.changed = make(chan struct{})
 }
@@ -165,6 +199,7 @@ func (f *Fleet) become(old, d Device, at time.Time) Change {
 	if late {
 		at = time.Now()
 	}
+	d.countCrashes(found, at)
 	if at, ok := d.burst.take(len(found), at); ok {
 		for i := range found {
 			found[i].Device, found[i].At, found[i].Late = d.ID, at, late
@@ -177,14 +212,18 @@ func (f *Fleet) become(old, d Device, at time.Time) Change {
 	}
 	f.logEvents(d, found)
 	if d.Forgotten() {
-		delete(f.devices, d.ID)
-		d = Device{ID: d.ID}
-	} else {
-		f.devices[d.ID] = &d
+		d = Device{ID: d.ID, Labels: d.Labels}
 	}
-	close(f.changed)
-	f.changed = make(chan struct{})
-	return Change{Device: d, Events: found}
+	f.devices[d.ID] = &d
+	if d.Forgotten() && d.Labels.empty() {
+		delete(f.devices, d.ID)
+	}
+	f.wake()
+	change := Change{Device: d, Events: found}
+	for _, follow := range f.followers {
+		follow(change)
+	}
+	return change
 }
 
 // Devices returns what is known of each device, sorted by type and then id. What
@@ -193,7 +232,9 @@ func (f *Fleet) Devices() []Device {
 	f.mu.Lock()
 	devices := make([]Device, 0, len(f.devices))
 	for _, d := range f.devices {
-		devices = append(devices, *d)
+		if !d.Forgotten() {
+			devices = append(devices, *d)
+		}
 	}
 	f.mu.Unlock()
 	slices.SortFunc(devices, func(a, b Device) int {

@@ -26,9 +26,7 @@ type Config struct {
 	Fleet *fleet.Fleet
 	// Wanted returns the release that a device may have now, or empty.
 	Wanted func(id string) string
-	// Name returns the name that a device was given, or empty.
-	Name func(id string) string
-	Log  *slog.Logger
+	Log    *slog.Logger
 }
 
 // How often what Home Assistant is told is brought up to date: soon after a device reports,
@@ -155,7 +153,7 @@ func (b *Bridge) announce(client broker.Client, d fleet.Device) {
 	if d.Info.Features == nil {
 		has = b.features[d.ID] // in safe mode they are gone only for a while
 	}
-	now := described{id: d.ID, deviceType: d.Type(), version: d.Version(), name: b.config.Name(d.ID), features: has.key()}
+	now := described{id: d.ID, deviceType: d.Type(), version: d.Version(), name: d.Name, features: has.key()}
 	if b.announced[d.ID] == now {
 		return
 	}

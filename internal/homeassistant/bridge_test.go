@@ -54,7 +54,6 @@ func start(t *testing.T) *world {
 		Options: homeassistant.Options{Prefix: "homeassistant"},
 		Realm:   "home", Fleet: f, Log: discard,
 		Wanted: func(string) string { w.mu.Lock(); defer w.mu.Unlock(); return w.wanted },
-		Name:   func(string) string { return "" },
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)

@@ -12,6 +12,7 @@ import (
 	"esper/emulator/network"
 	"esper/internal/conductor"
 	"esper/internal/fleet"
+	"esper/internal/repository"
 	"esper/internal/rollout"
 	"esper/internal/store"
 )
@@ -26,14 +27,8 @@ func (w *world) conduct(plan rollout.Plan, canary string) (*conductor.Conductor,
 	}
 	w.t.Cleanup(func() { kept.Close() })
 	c, err := conductor.Open(conductor.Config{
-		Releases: w.repository,
-		Plan:     func(string) rollout.Plan { return plan },
-		Labels: func(id string) (string, []string) {
-			if id == canary {
-				return "canary", nil
-			}
-			return "", nil
-		},
+		Plan:    func(string) rollout.Plan { return plan },
+		Keep:    w.repository.Keep,
 		Storage: kept,
 		Now:     func() time.Time { return time.Unix(0, int64(w.Now())).UTC() },
 		Log:     slog.New(slog.DiscardHandler),
@@ -41,14 +36,19 @@ func (w *world) conduct(plan rollout.Plan, canary string) (*conductor.Conductor,
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.handler = http.StripPrefix("/firmware", w.repository.HandlerFor(c.Choose, c.Seen))
+	feed := repository.NewFeed(w.repository, c.Published)
+	w.handler = http.StripPrefix("/firmware", w.repository.HandlerFor(func(q repository.Request) string {
+		if err := feed.Check(q.Type); err != nil {
+			w.t.Error(err)
+		}
+		return c.Choose(q)
+	}, c.Seen))
+	w.fleet.Follow(c.Report)
 	report := w.broker.OnMessage
 	w.broker.OnMessage = func(m network.Message) {
 		report(m)
-		for _, d := range w.fleet.Devices() {
-			if strings.HasPrefix(m.Topic, realm+"/"+d.ID+"/") {
-				c.Report(d)
-			}
+		if strings.HasPrefix(m.Topic, realm+"/"+canary+"/") {
+			w.fleet.Label(canary, fleet.Labels{Group: "canary"})
 		}
 	}
 	return c, kept
@@ -58,7 +58,7 @@ func (w *world) conduct(plan rollout.Plan, canary string) (*conductor.Conductor,
 func (w *world) conductUntil(c *conductor.Conductor, what string, max time.Duration, condition func() bool) {
 	w.t.Helper()
 	for end := w.Now() + max; !condition(); w.RunFor(5 * time.Second) {
-		if err := c.Tick(); err != nil {
+		if err := c.Tick(w.t.Context(), true); err != nil {
 			w.t.Fatal(err)
 		}
 		if w.Now() > end {
@@ -101,7 +101,7 @@ func TestACanaryProtectsTheFleet(t *testing.T) {
 	crash := failures["crashes at once"].variant
 	crash.name = "crashes at once"
 	w.publishVariant("socket", "v2", 2, crash)
-	if err := c.Tick(); err != nil {
+	if err := c.Tick(w.t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
 	w.notify()
@@ -135,7 +135,7 @@ func TestACanaryProtectsTheFleet(t *testing.T) {
 		}
 	}
 
-	if err := c.Tick(); err != nil {
+	if err := c.Tick(w.t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
 	history, err := kept.RolloutHistory(t.Context(), store.RolloutQuery{Release: "v2"})
@@ -152,7 +152,7 @@ func TestACanaryProtectsTheFleet(t *testing.T) {
 	}
 
 	w.publish("socket", "v3", 3)
-	if err := c.Tick(); err != nil {
+	if err := c.Tick(w.t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
 	began := w.Now()
@@ -185,7 +185,7 @@ func TestWhoLags(t *testing.T) {
 	late := w.add(3, "socket", "v1", 1)
 	w.publish("socket", "v1", 1)
 	w.settle()
-	if err := c.Hold(held.ID(), true); err != nil {
+	if err := c.Hold(t.Context(), held.ID(), true); err != nil {
 		t.Fatal(err)
 	}
 	lagging := func(after time.Duration) string {
@@ -213,7 +213,7 @@ func TestWhoLags(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.publish("socket", "v2", 2)
-	if err := c.Tick(); err != nil {
+	if err := c.Tick(w.t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
 	if now, later := lagging(0), lagging(store.LagsAfter); now != "" || later != canary.ID() {
@@ -224,8 +224,8 @@ func TestWhoLags(t *testing.T) {
 	if got := lagging(store.LagsAfter); got != "" {
 		t.Errorf("%q lag although none of them is meant to have it", got)
 	}
-	w.conductUntil(c, "the wait for approval", time.Hour, func() bool { return c.Approve("socket", "ada") == nil })
-	if err := c.Tick(); err != nil {
+	w.conductUntil(c, "the wait for approval", time.Hour, func() bool { return c.Approve(t.Context(), "socket", "ada") == nil })
+	if err := c.Tick(w.t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
 	if got := lagging(store.LagsAfter); got != late.ID() {

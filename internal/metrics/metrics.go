@@ -29,7 +29,7 @@ const unknown = "unknown"
 
 // Sources is where what is there now comes from. All are called at each scrape.
 type Sources struct {
-	Releases  func() ([]repository.Entry, error)
+	Published func() *repository.Published
 	Devices   func() []fleet.Device
 	Malformed func() int64 // messages of devices that could not be read
 	Rollouts  func() []rollout.State

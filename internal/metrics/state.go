@@ -107,8 +107,7 @@ var updateStates = []string{"idle", "checking", "downloading", "verifying", "tri
 func (s state) fleet(gauge func(d *prometheus.Desc, value int64, labels ...string)) (types map[string]bool) {
 	types = map[string]bool{}
 	releases := map[[2]string]bool{}
-	entries, _ := s.Releases() // if it fails, all are unknown, and the server says so in its log
-	for _, e := range entries {
+	for _, e := range s.Published().Entries() {
 		types[e.Type], releases[[2]string{e.Type, e.Version}] = true, true
 	}
 	byVersion, byUpdate := map[[3]string]int64{}, map[[2]string]int64{}

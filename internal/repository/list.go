@@ -1,6 +1,7 @@
 package repository
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,44 +19,60 @@ type Entry struct {
 	Published     time.Time
 }
 
-// List returns the releases that are kept. It reads only their version files.
+// List returns the releases that are kept. It reads only their version files. What cannot be read is
+// left out, and the error says what that is.
 func (r *Repository) List() ([]Entry, error) {
 	types, err := r.Types()
 	if err != nil {
 		return nil, err
 	}
 	var entries []Entry
+	var problems []error
 	for _, deviceType := range types {
-		current, err := r.folder(deviceType, "")
-		if err != nil {
-			return nil, fmt.Errorf("list repository: %w", err)
-		}
-		folders, err := os.ReadDir(filepath.Join(r.dir, releasesDir, deviceType))
-		if err != nil {
-			return nil, fmt.Errorf("list repository: %w", err)
-		}
-		for _, folder := range folders {
-			if strings.HasPrefix(folder.Name(), temporary) {
-				continue
-			}
-			path := filepath.Join(r.dir, releasesDir, deviceType, folder.Name())
-			file := filepath.Join(path, release.VersionFileName(deviceType))
-			text, err := os.ReadFile(file)
-			if found, err := exists(err); err != nil {
-				return nil, fmt.Errorf("list repository: %w", err)
-			} else if !found {
-				continue // it has just been removed
-			}
-			v, err := release.ParseVersionFile(text)
-			if err != nil {
-				return nil, fmt.Errorf("list repository: %s: %w", path, err)
-			}
-			written, err := os.Stat(file)
-			if err != nil {
-				return nil, fmt.Errorf("list repository: %w", err)
-			}
-			entries = append(entries, Entry{Published: written.ModTime(), Type: deviceType, Version: v.Version, Sequence: v.Sequence, Current: path == current})
-		}
+		of, err := r.listType(deviceType)
+		entries = append(entries, of...)
+		problems = append(problems, err)
+	}
+	if err := errors.Join(problems...); err != nil {
+		return entries, fmt.Errorf("list repository: %w", err)
 	}
 	return entries, nil
+}
+
+func (r *Repository) listType(deviceType string) ([]Entry, error) {
+	current, err := r.folder(deviceType, "")
+	if err != nil {
+		return nil, err
+	}
+	folders, err := os.ReadDir(filepath.Join(r.dir, releasesDir, deviceType))
+	if err != nil {
+		return nil, err
+	}
+	var entries []Entry
+	var problems []error
+	for _, folder := range folders {
+		if strings.HasPrefix(folder.Name(), temporary) {
+			continue
+		}
+		path := filepath.Join(r.dir, releasesDir, deviceType, folder.Name())
+		file := filepath.Join(path, release.VersionFileName(deviceType))
+		text, err := os.ReadFile(file)
+		if found, err := exists(err); err == nil && !found {
+			continue // it has just been removed
+		}
+		var v release.VersionFile
+		if err == nil {
+			v, err = release.ParseVersionFile(text)
+		}
+		var written os.FileInfo
+		if err == nil {
+			written, err = os.Stat(file)
+		}
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", path, err))
+			continue
+		}
+		entries = append(entries, Entry{Published: written.ModTime(), Type: deviceType, Version: v.Version, Sequence: v.Sequence, Current: path == current})
+	}
+	return entries, errors.Join(problems...)
 }

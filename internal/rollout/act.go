@@ -18,7 +18,7 @@ func Start(s State, deviceType string, release Release, plan Plan, now time.Time
 		s.Plan = plan
 		return s, nil
 	}
-	s = State{Type: deviceType, General: s.General, Release: release, Number: s.Number + 1, Plan: plan, Status: Running}
+	s = State{Type: deviceType, General: s.General, Release: release, Number: s.Number + 1, Plan: plan, Watched: now, Status: Running}
 	if s.General.Version == "" {
 		s = s.complete(now)
 		return s, []Event{s.Event(ReleaseGeneral, now)}
@@ -36,7 +36,7 @@ func Resume(s State) (State, error) { return s.turn(Paused, Running) }
 
 func (s State) turn(from, to Status) (State, error) {
 	if s.Status != from {
-		return s, fmt.Errorf("%w: it is %s, not %s", ErrNotNow, s.Status, from)
+		return s, fmt.Errorf("%w: it is %s, not %s", ErrNotNow, s.Status.Words(), from)
 	}
 	s.Status = to
 	return s, nil
@@ -52,7 +52,7 @@ func Abort(s State) (State, error) {
 	case Complete:
 		return s, fmt.Errorf("%w: the release is generally available; publish a better one", ErrNotNow)
 	}
-	return s, fmt.Errorf("%w: it is %s", ErrNotNow, s.Status)
+	return s, fmt.Errorf("%w: it is %s", ErrNotNow, s.Status.Words())
 }
 
 // Approve lets the stage begin that waits for it.
@@ -67,7 +67,7 @@ func Approve(s State, now time.Time) (State, []Event, error) {
 // Everywhere makes the release generally available now, whatever the plan says.
 func Everywhere(s State, now time.Time) (State, []Event, error) {
 	if s.Release.Version == "" || s.Status == Complete || s.Status == Aborted {
-		return s, nil, fmt.Errorf("%w: it is %s", ErrNotNow, s.Status)
+		return s, nil, fmt.Errorf("%w: it is %s", ErrNotNow, s.Status.Words())
 	}
 	s = s.complete(now)
 	return s, []Event{s.Event(ReleaseGeneral, now)}, nil

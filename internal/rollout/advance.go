@@ -94,7 +94,7 @@ func (s State) waiting(fleet []Device, now time.Time) int {
 		return 0
 	}
 	for _, d := range fleet {
-		if !d.Online || d.Held || d.Pin != "" || d.Running == s.Release.Version || d.Last.of(s) {
+		if !d.Online || d.Held || d.Pin != "" || d.Running == s.Release.Version || d.AheadOf(s.Release) || d.Last.of(s) {
 			continue
 		}
 		since := s.Opened

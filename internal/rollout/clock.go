@@ -39,3 +39,41 @@ func (s State) reset(fleet []Device, now time.Time) (State, []Device) {
 	}
 	return s, fleet
 }
+
+// Grace is how long a device has at least to report once the server is back: it reconnects, and its
+// info comes every minute (docs/SPEC.md section 7.1).
+const Grace = 3 * time.Minute
+
+// Skip takes a time that nobody watched out of the reckoning: the server did not run, did not hear the
+// devices, or its clock was set. What is waited for moves by that time, which is negative if the clock
+// was set back, and each device that took a release has at least [Grace] from now on to report. The
+// fleet must be all devices of the type; it returns them with what has changed.
+func Skip(s State, fleet []Device, unwatched time.Duration, now time.Time) (State, []Device) {
+	for _, t := range []*time.Time{&s.Opened, &s.Settled} {
+		if !t.IsZero() {
+			*t = t.Add(unwatched)
+		}
+	}
+	fleet = slices.Clone(fleet)
+	for i := range fleet {
+		d := &fleet[i]
+		if !d.Asked.IsZero() {
+			d.Asked = earlier(d.Asked.Add(unwatched), now)
+		}
+		if d.Last.open() {
+			since := d.Last.Since.Add(unwatched)
+			if late := now.Add(Grace - s.Plan.ReportWithin); since.Before(late) {
+				since = late
+			}
+			d.Last.Since = earlier(since, now)
+		}
+	}
+	return s, fleet
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

@@ -10,7 +10,7 @@ func Decide(s State, d Device, now time.Time) Decision {
 		return Decision{d.Running, NotThisType}
 	case d.Held:
 		return Decision{d.Running, IsHeld}
-	case d.Last.open() && !overdue(s.Plan, d.Last, now):
+	case d.Last.open() && !overdue(s.Plan, d.Last, now) && (d.Last.Release == d.Running || !d.AheadOf(s.Release)):
 		if d.Last.Release == d.Running { // it tries it out
 			return Decision{d.Running, InProgress}
 		}
@@ -30,6 +30,8 @@ func Decide(s State, d Device, now time.Time) Decision {
 		return Decision{d.Running, HasFailed}
 	case d.Running == s.Release.Version:
 		return Decision{d.Running, UpToDate}
+	case d.AheadOf(s.Release):
+		return Decision{d.Running, IsAhead}
 	}
 	if reason := s.against(d, now); reason != "" {
 		return Decision{s.fallback(d), reason}
@@ -97,7 +99,7 @@ func (s State) against(d Device, now time.Time) Reason {
 // fallback is what a device gets that does not get the release: what is generally
 // available, unless it runs something newer or failed with that, too.
 func (s State) fallback(d Device) string {
-	if s.General.Version == "" || d.Sequence > s.General.Sequence || d.Last.failed(s.General.Version) {
+	if s.General.Version == "" || d.AheadOf(s.General) || d.Last.failed(s.General.Version) {
 		return d.Running
 	}
 	return s.General.Version

@@ -36,6 +36,9 @@ func Taken(s State, d Device, version string, now time.Time) (State, Device) {
 // Confirmed notes that a device has reported to run a release, not on trial.
 func Confirmed(s State, d Device, running Release, now time.Time) (State, Device) {
 	d.Running, d.Sequence = running.Version, running.Sequence
+	if d.Last.open() && d.Last.of(s) && d.AheadOf(s.Release) { // it came to something newer by another way
+		return s.end(d, TryLapsed, now)
+	}
 	if d.Last.Release != running.Version || d.Last.State == TryConfirmed || d.Last.Failure == CrashLoop {
 		return s, d
 	}

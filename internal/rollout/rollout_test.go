@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -253,7 +254,7 @@ func TestTheOperatorsWord(t *testing.T) {
 	want(t, aborted, d, start, "v2", UpToDate)
 
 	s, d, _ = Failed(s, d, "v2", RolledBack, start)
-	d.Running = "v1"
+	d.Running, d.Sequence = "v1", 1
 	s, _ = Resume(s)
 	s.Status = Running
 	want(t, s, d, start, "v1", HasFailed)
@@ -375,11 +376,11 @@ func TestANewReleaseTakesOver(t *testing.T) {
 
 func TestEveryReasonIsExplained(t *testing.T) {
 	for r := range explanations {
-		if r.Explanation() == "" {
-			t.Errorf("%s is not", r)
+		if text := r.Explain("v2"); text == "" || strings.Contains(text, "%") {
+			t.Errorf("%s is explained by %q", r, text)
 		}
 	}
-	if len(explanations) != 18 {
+	if len(explanations) != 19 {
 		t.Errorf("%d reasons", len(explanations))
 	}
 }

@@ -16,6 +16,10 @@ type State struct {
 	Number  int     `json:"number"`           // of this roll-out, from 1
 	Plan    Plan    `json:"plan"`
 
+	// Watched is until when the roll-out has been watched: until then the server ran and heard
+	// the devices. See [Skip].
+	Watched time.Time `json:"watched,omitzero"`
+
 	Status  Status    `json:"status"`
 	Stage   int       `json:"stage"`            // the present one, an index of Plan.Stages; behind them when complete
 	Opened  time.Time `json:"opened,omitzero"`  // when it began; zero while it waits for approval
@@ -39,6 +43,15 @@ const (
 	Stopped  Status = "stopped"  // by too many failures, for good
 	Complete Status = "complete" // the release is generally available
 )
+
+// Words returns the status in words for people: that a release is generally available does not say
+// how many devices run it.
+func (s Status) Words() string {
+	if s == Complete {
+		return "generally available"
+	}
+	return string(s)
+}
 
 // Device is what a decision depends on.
 type Device struct {
@@ -91,6 +104,12 @@ func (t Try) failed(version string) bool { return t.State == TryFailed && t.Rele
 // tries it out nor has failed with it.
 func (d Device) confirmed(version string) bool {
 	return version != "" && d.Running == version && (d.Last.Release != version || d.Last.State == TryConfirmed)
+}
+
+// AheadOf reports whether the device runs something that is not older than a release, and not that
+// release: it would refuse it (docs/SPEC.md section 5).
+func (d Device) AheadOf(r Release) bool {
+	return d.Running != "" && d.Running != r.Version && d.Sequence > 0 && d.Sequence >= r.Sequence
 }
 
 // Failure is why a try failed.

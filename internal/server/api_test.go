@@ -263,7 +263,7 @@ func TestAPIWithoutABroker(t *testing.T) {
 	}
 	device := dial(t, first.MQTTAddr(), nil)
 	says(t, device, "info", `{"device":"socket","chip_id":"00c0de","version":{"esper":"v1","sequence":1}}`)
-	for deadline := time.Now().Add(10 * time.Second); first.Conductor().Hold("00c0de", true) != nil; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); first.Conductor().Hold(t.Context(), "00c0de", true) != nil; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the device is not known")
 		}

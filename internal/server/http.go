@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -41,16 +40,22 @@ func (s *Server) webServer() *http.Server {
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	dashboard.Register(mux, s.guard)
-	firmware := s.repository.HandlerFor(s.conductor.Choose, func(q repository.Request) {
+	firmware := s.repository.HandlerFor(s.choose, func(q repository.Request) {
 		s.conductor.Seen(q)
-		s.metrics.Firmware(q, s.repository.NewestVersion(q.Type) != "")
+		_, known := s.feed.Published().Newest(q.Type)
+		s.metrics.Firmware(q, known)
 		s.logRequest(q)
 	})
 	mux.Handle(FirmwarePath, http.StripPrefix(FirmwarePath[:len(FirmwarePath)-1], firmware))
 	mux.Handle("GET "+metrics.Path, s.guard.Protect(s.metrics.Handler()))
 	mux.Handle(api.Path, s.metrics.API(api.Handler(s.apiConfig())))
 	s.buildRoutes(mux)
-	mux.HandleFunc("GET /healthz", s.health)
+	mux.Handle("GET /healthz", s.health.Handler(func() []string {
+		if s.connected() {
+			return nil
+		}
+		return []string{"broker"}
+	}))
 	return asSaid(mux)
 }
 
@@ -63,10 +68,18 @@ func asSaid(next http.Handler) http.Handler {
 	})
 }
 
+// choose returns the version that a device gets, of what is published this very moment.
+func (s *Server) choose(q repository.Request) string {
+	if err := s.feed.Check(q.Type); err != nil {
+		s.health.Note("repository", err)
+	}
+	return s.conductor.Choose(q)
+}
+
 // apiConfig is what the API works on.
 func (s *Server) apiConfig() api.Config {
 	return api.Config{
-		Store: labelStore{s.inventory.store, s.inventory}, Repository: s.repository, Conductor: s.conductor,
+		Store: s.store, Label: s.label, Repository: s.repository, Feed: s.feed, Conductor: s.conductor,
 		Tell: s.tell, Command: s.command, Remove: s.remove, Features: s.features, Builds: s.watcher(),
 		Trusted: s.config.Trusted, Guard: s.guard, Live: s.live, Log: s.log,
 	}
@@ -81,21 +94,4 @@ func (s *Server) logRequest(q repository.Request) {
 	}
 	s.log.Log(context.Background(), level, "firmware request", "device", q.Device, "running", q.Running,
 		"type", q.Type, "file", q.File, "wanted", q.Wanted, "range", q.Range, "status", q.Status, "remote", q.Remote)
-}
-
-// health answers 200 when the repository can be read and the broker is there.
-func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	_, err := s.repository.Types()
-	switch {
-	case err != nil:
-		w.WriteHeader(http.StatusServiceUnavailable)
-		io.WriteString(w, "the repository cannot be read\n")
-	case !s.connected():
-		w.WriteHeader(http.StatusServiceUnavailable)
-		io.WriteString(w, "there is no MQTT broker\n")
-	default:
-		io.WriteString(w, "ok\n")
-	}
 }

@@ -3,190 +3,103 @@ package server
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"slices"
-	"sync"
 	"time"
 
 	"esper/internal/broker"
 	"esper/internal/fleet"
-	"esper/internal/repository"
 	"esper/internal/store"
 )
 
-// How often the inventory looks after what no message tells.
-const (
-	silenceEvery  = 10 * time.Second
-	releasesEvery = 2 * time.Second
-	pruneEvery    = time.Hour
-	lockEvery     = 10 * time.Second
-)
-
-// inventory is the fleet with the database behind it.
-type inventory struct {
-	fleet    *fleet.Fleet
-	store    store.Store
-	recorder *store.Recorder
-	log      *slog.Logger
-	mu       sync.Mutex // keeps the changes of a device in their order
-
-	relabelling sync.Mutex
-	labelling   sync.RWMutex
-	labelled    map[string]store.Labels // by device
-}
-
 // openInventory opens the database and makes known again what it holds.
-func openInventory(database, realm string, log *slog.Logger) (*inventory, error) {
-	s, err := store.Open(context.Background(), database)
-	if err != nil {
+func (s *Server) openInventory() ([]fleet.Device, error) {
+	var err error
+	if s.store, err = store.Open(context.Background(), s.config.Database); err != nil {
 		return nil, err
 	}
-	stored, err := s.Find(context.Background(), store.Query{})
+	stored, err := s.store.Find(context.Background(), store.Query{})
 	if err != nil {
-		s.Close()
 		return nil, err
 	}
 	devices := make([]fleet.Device, len(stored))
-	labelled := map[string]store.Labels{}
 	for i, d := range stored {
 		devices[i] = d.Device
-		if d.Name != "" || d.Group != "" || len(d.Tags) > 0 {
-			labelled[d.ID] = d.Labels
-		}
 	}
-	n := &inventory{fleet: fleet.New(realm, log), store: s, recorder: store.NewRecorder(s, log), log: log, labelled: labelled}
-	n.fleet.Restore(devices)
-	log.Info("inventory", "database", store.Redact(database), "devices", len(devices))
-	return n, nil
+	s.fleet.Restore(devices)
+	s.log.Info("inventory", "database", store.Redact(s.config.Database), "devices", len(devices))
+	return devices, nil
 }
 
-// handle takes in a message, and returns the device that it changed, if any.
-func (n *inventory) handle(m broker.Message) (fleet.Device, bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+// hear takes in a message of a device.
+func (s *Server) hear(m broker.Message) {
 	at := time.Now()
 	if m.Retained {
 		at = time.Time{}
 	}
-	c, changed := n.fleet.Handle(m.Topic, m.Payload, at)
-	if changed {
-		n.recorder.Add(c)
+	s.fleet.Handle(m.Topic, m.Payload, at)
+}
+
+// label changes what people call a device.
+func (s *Server) label(ctx context.Context, id string, c store.LabelChange) error {
+	select {
+	case s.labelling <- struct{}{}: // of two changes the last one is to be known last
+		defer func() { <-s.labelling }()
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return c.Device, changed
-}
-
-// labels returns the group and tags of a device.
-func (n *inventory) labels(id string) (group string, tags []string) {
-	n.labelling.RLock()
-	defer n.labelling.RUnlock()
-	l := n.labelled[id]
-	return l.Group, l.Tags
-}
-
-// name returns the name of a device.
-func (n *inventory) name(id string) string {
-	n.labelling.RLock()
-	defer n.labelling.RUnlock()
-	return n.labelled[id].Name
-}
-
-// labelStore is the store for those who change labels: the server is told of it.
-type labelStore struct {
-	store.Store
-	inventory *inventory
-}
-
-// Label implements store.Store.
-func (s labelStore) Label(ctx context.Context, id string, c store.LabelChange) error {
-	n := s.inventory
-	n.relabelling.Lock() // so that of two changes the last one is known
-	defer n.relabelling.Unlock()
-	if err := s.Store.Label(ctx, id, c); err != nil {
+	if err := s.store.Label(ctx, id, c); err != nil {
 		return err
 	}
-	found, err := s.Store.Find(ctx, store.Query{ID: id})
-	n.labelling.Lock()
-	defer n.labelling.Unlock()
+	found, err := s.store.Find(ctx, store.Query{ID: id})
 	for _, d := range found {
-		n.labelled[id] = d.Labels
+		s.fleet.Label(id, d.Labels)
 	}
 	return err
 }
 
-// run stores what changes until the context ends. Connected says whether the devices
-// are heard.
-func (n *inventory) run(ctx context.Context, repository *repository.Repository, connected func() bool) {
-	var working sync.WaitGroup
-	working.Go(func() { n.recorder.Run(ctx) })
-	working.Go(func() { n.watchSilence(ctx, connected) })
-	working.Go(func() { n.watchReleases(ctx, repository) })
-	working.Go(func() {
-		// Not at the start: a computer that has just been switched on may be in the wrong year.
-		after(ctx, pruneEvery, func() {
-			if _, err := n.store.Prune(ctx, store.Keep(time.Now())); err != nil && ctx.Err() == nil {
-				n.log.Error("the history grows", "error", err)
-			}
-		})
-	})
-	working.Wait()
+// prune returns what removes from the history what is too old, but for the first time: a computer that
+// has just been switched on may be in the wrong year.
+func (s *Server) prune() func(context.Context) error {
+	first := true
+	return func(ctx context.Context) (err error) {
+		if !first {
+			_, err = s.store.Prune(ctx, store.Keep(time.Now()))
+		}
+		first = false
+		return err
+	}
 }
 
-// watchSilence finds devices that say nothing any more. While there is no broker
-// that is not their fault.
-func (n *inventory) watchSilence(ctx context.Context, connected func() bool) {
+// watchSilence returns what finds devices that say nothing any more. While there is no broker that is not their
+// fault.
+func (s *Server) watchSilence() func(context.Context) error {
 	since := time.Now()
-	every(ctx, silenceEvery, func() {
-		if !connected() {
+	return func(context.Context) error {
+		if !s.connected() {
 			since = time.Now()
-			return
+		} else {
+			s.fleet.Silence(since, time.Now())
 		}
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		for _, c := range n.fleet.Silence(since, time.Now()) {
-			n.recorder.Add(c)
-		}
-	})
+		return nil
+	}
 }
 
-// watchReleases keeps the database up to date about what is published, by whatever
-// process.
-func (n *inventory) watchReleases(ctx context.Context, from *repository.Repository) {
-	var known []store.Release
-	failing := false
-	every(ctx, releasesEvery, func() {
-		entries, err := from.List()
+// storeReleases returns what keeps the database up to date about what is published.
+func (s *Server) storeReleases() func(context.Context) error {
+	known := s.feed.Published()
+	stored := false
+	return func(ctx context.Context) error {
+		p := s.feed.Published()
+		if stored && p == known {
+			return nil
+		}
 		var releases []store.Release
-		for _, e := range entries {
+		for _, e := range p.Entries() {
 			releases = append(releases, store.Release{Type: e.Type, Version: e.Version, Sequence: e.Sequence, Served: e.Current})
 		}
-		if err == nil && !slices.Equal(releases, known) {
-			if err = n.store.SetReleases(ctx, releases); err == nil {
-				known = releases
-			}
+		if err := s.store.SetReleases(ctx, releases); err != nil {
+			return fmt.Errorf("inventory: %w", err)
 		}
-		if err != nil && !failing && ctx.Err() == nil {
-			n.log.Warn("what is published is not known", "error", fmt.Errorf("inventory: %w", err))
-		}
-		failing = err != nil
-	})
-}
-
-// every does something now and then at an interval, until the context ends.
-func every(ctx context.Context, interval time.Duration, do func()) {
-	do()
-	after(ctx, interval, do)
-}
-
-// after is every without the first time.
-func after(ctx context.Context, interval time.Duration, do func()) {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-			do()
-		case <-ctx.Done():
-			return
-		}
+		known, stored = p, true
+		return nil
 	}
 }

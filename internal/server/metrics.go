@@ -8,6 +8,7 @@ import (
 
 	"esper/internal/broker"
 	"esper/internal/fleet"
+	"esper/internal/health"
 	"esper/internal/metrics"
 	"esper/internal/store"
 )
@@ -15,8 +16,7 @@ import (
 // newMetrics returns what Prometheus is told of the server.
 func (s *Server) newMetrics() *metrics.Metrics {
 	return metrics.New(metrics.Sources{
-		Releases: s.repository.List,
-		Devices:  func() []fleet.Device { return s.inventory.fleet.Devices() }, Malformed: func() int64 { return s.inventory.fleet.Malformed() },
+		Published: s.feed.Published, Devices: s.fleet.Devices, Malformed: s.fleet.Malformed,
 		Rollouts: s.conductor.Rollouts, Connected: s.connected,
 		Broker: func() (broker.Stats, bool) {
 			if client := s.client.Load(); client != nil {
@@ -29,16 +29,19 @@ func (s *Server) newMetrics() *metrics.Metrics {
 	})
 }
 
-// timedStore is a store of which it is measured how long batches take.
-type timedStore struct {
+// watchedStore is a store of which it is measured how long batches take, and known whether it takes them.
+type watchedStore struct {
 	store.Store
-	stored func(changes int, took time.Duration, err error)
+	metrics *metrics.Metrics
+	health  *health.Health
 }
 
-func (t timedStore) Apply(ctx context.Context, changes []fleet.Change) error {
+// Apply implements store.Store.
+func (s watchedStore) Apply(ctx context.Context, changes []fleet.Change) error {
 	began := time.Now()
-	err := t.Store.Apply(ctx, changes)
-	t.stored(len(changes), time.Since(began), err)
+	err := s.Store.Apply(ctx, changes)
+	s.metrics.Stored(len(changes), time.Since(began), err)
+	s.health.Note("inventory", err)
 	return err
 }
 

@@ -38,12 +38,7 @@ func (s *Server) watchFleet(ctx context.Context) error {
 	}
 	defer client.Close()
 	for _, filter := range fleet.Topics(s.config.Realm) {
-		err := client.Subscribe(filter, func(m broker.Message) {
-			if d, changed := s.inventory.handle(m); changed {
-				s.conductor.Report(d)
-			}
-		})
-		if err != nil {
+		if err := client.Subscribe(filter, s.hear); err != nil {
 			return err
 		}
 	}

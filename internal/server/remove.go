@@ -13,18 +13,22 @@ import (
 const removeTimeout = 10 * time.Second
 
 // remove forgets a device, everywhere: what the broker retains of it, what it reported, its
-// history and what roll-outs know of it. Home Assistant is told by its bridge. It is not
-// known: store.ErrNoDevice.
+// history and what roll-outs know of it. Home Assistant is told by its bridge. It returns
+// store.ErrNoDevice if the device is not known. What the device says meanwhile makes it a new one.
 func (s *Server) remove(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, removeTimeout)
 	defer cancel()
 	if err := s.clear(ctx, id); err != nil { // first, or it would all be heard again
 		return fmt.Errorf("remove device %s: %w", id, err)
 	}
-	undo := s.conductor.Remove(id)
-	err := s.inventory.remove(ctx, id)
+	undoFleet, undoRollouts := s.fleet.Remove(id), s.conductor.Remove(id)
+	err := s.recorder.Flush(ctx)
+	if err == nil {
+		err = s.store.Remove(ctx, id)
+	}
 	if err != nil {
-		undo()
+		undoFleet()
+		undoRollouts()
 	}
 	return err
 }
@@ -46,21 +50,4 @@ func (s *Server) clear(ctx context.Context, id string) error {
 	}
 	defer once.Close()
 	return once.Clear(ctx, filter)
-}
-
-// remove forgets a device. What it says meanwhile comes after that.
-func (n *inventory) remove(ctx context.Context, id string) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if err := n.recorder.Flush(ctx); err != nil {
-		return err
-	}
-	if err := n.store.Remove(ctx, id); err != nil {
-		return err
-	}
-	n.fleet.Remove(id)
-	n.labelling.Lock()
-	defer n.labelling.Unlock()
-	delete(n.labelled, id)
-	return nil
 }

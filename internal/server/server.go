@@ -12,6 +12,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +22,7 @@ import (
 	"esper/internal/broker"
 	"esper/internal/conductor"
 	"esper/internal/fleet"
+	"esper/internal/health"
 	"esper/internal/homeassistant"
 	"esper/internal/metrics"
 	"esper/internal/repository"
@@ -45,9 +48,7 @@ type Config struct {
 	// ExternalMQTT is the broker to use instead of the embedded one, or nil.
 	ExternalMQTT *url.URL
 	// Plan says how the releases of a device type are rolled out, nil: all at once.
-	// RolloutFile is where earlier versions kept how far they are: it is taken over once.
-	Plan        func(deviceType string) rollout.Plan
-	RolloutFile string
+	Plan func(deviceType string) rollout.Plan
 	// Trusted are the public keys whose releases may be uploaded; none: nobody's.
 	Trusted []ed25519.PublicKey
 	// Database is where the inventory is kept: a file, postgres://…, or in memory
@@ -62,8 +63,13 @@ type Config struct {
 type Server struct {
 	config     Config
 	log        *slog.Logger
+	health     *health.Health
 	repository *repository.Repository
-	inventory  *inventory
+	feed       *repository.Feed // what is published
+	fleet      *fleet.Fleet     // what devices did
+	store      store.Store
+	recorder   *store.Recorder
+	labelling  chan struct{} // holds an element while labels are changed
 	conductor  *conductor.Conductor
 	features   *fleet.States
 	guard      *access.Guard
@@ -79,18 +85,13 @@ type Server struct {
 // Open gets a server ready: when it returns, the addresses are known and
 // connections wait for Run. If Run is not going to be called, call Close.
 func Open(c Config) (*Server, error) {
-	s := &Server{config: c, log: c.Log}
-	var err error
-	if s.repository, err = repository.Open(c.RepositoryDir); err != nil {
-		return nil, err
+	if c.Plan == nil {
+		c.Plan = func(string) rollout.Plan { return rollout.AllAtOnce }
 	}
-	if s.inventory, err = openInventory(c.Database, c.Realm, c.Log); err != nil {
-		return nil, err
+	s := &Server{
+		config: c, log: c.Log, health: health.New(c.Log), labelling: make(chan struct{}, 1),
+		fleet: fleet.New(c.Realm, c.Log), features: fleet.NewStates(c.Realm),
 	}
-	stored := s.inventory.store
-	s.features = fleet.NewStates(c.Realm)
-	s.guard = access.NewGuard(access.NewKeeper(stored, c.Log), stored.Audit, c.Log)
-	s.guard.Plain = c.PlainAPI
 	if err := s.open(c); err != nil {
 		s.Close()
 		return nil, err
@@ -98,25 +99,35 @@ func Open(c Config) (*Server, error) {
 	return s, nil
 }
 
-// open gets the rest ready, behind the inventory.
+// open connects the parts. What devices do and what is published flows through them in one direction:
+// both reach the conductor first, and then those who show what it makes of them.
 func (s *Server) open(c Config) (err error) {
-	if c.Plan == nil {
-		c.Plan = func(string) rollout.Plan { return rollout.AllAtOnce }
-	}
-	if err := conductor.TakeOver(context.Background(), c.RolloutFile, s.inventory.store); err != nil {
+	if s.repository, err = repository.Open(c.RepositoryDir); err != nil {
 		return err
 	}
+	devices, err := s.openInventory()
+	if err != nil {
+		return err
+	}
+	s.guard = access.NewGuard(access.NewKeeper(s.store, c.Log), s.store.Audit, c.Log)
+	s.guard.Plain = c.PlainAPI
+	s.live = api.NewLive(c.Log)
 	s.conductor, err = conductor.Open(conductor.Config{
-		Releases: s.repository, Plan: c.Plan, Labels: s.inventory.labels, Storage: s.inventory.store,
-		Now: time.Now, Happened: s.announce, Log: c.Log,
+		Plan: c.Plan, Devices: devices, Storage: s.store, Keep: s.repository.Keep,
+		Now: time.Now, Happened: s.announce, Changed: s.live.Rollout, Log: c.Log,
 	})
 	if err != nil {
 		return err
 	}
+	s.feed = repository.NewFeed(s.repository, s.conductor.Published, s.live.Published)
 	s.metrics = s.newMetrics()
-	s.inventory.recorder = store.NewRecorder(timedStore{s.inventory.store, s.metrics.Stored}, c.Log)
-	s.live = api.NewLive(s.apiConfig())
-	s.inventory.recorder.Stored = s.live.Changed
+	s.recorder = store.NewRecorder(watchedStore{s.store, s.metrics, s.health}, c.Log)
+	s.recorder.Stored = s.live.Changed
+	s.fleet.Follow(s.conductor.Report)
+	s.fleet.Follow(s.recorder.Add)
+	if err := s.feed.Look(); err != nil {
+		s.health.Note("repository", err)
+	}
 	if s.http, err = net.Listen("tcp", c.HTTPListen); err != nil {
 		return fmt.Errorf("serve firmware: %w", err)
 	}
@@ -135,7 +146,10 @@ func (s *Server) open(c Config) (err error) {
 
 // Close frees what a server that does not run has taken.
 func (s *Server) Close() error {
-	err := s.inventory.store.Close()
+	var err error
+	if s.store != nil {
+		err = s.store.Close()
+	}
 	for _, l := range []net.Listener{s.http, s.https, s.mqtt} {
 		if l != nil {
 			err = errors.Join(err, l.Close())
@@ -171,10 +185,10 @@ func (s *Server) Repository() *repository.Repository { return s.repository }
 func (s *Server) Conductor() *conductor.Conductor { return s.conductor }
 
 // Fleet is what the devices have reported to the broker.
-func (s *Server) Fleet() *fleet.Fleet { return s.inventory.fleet }
+func (s *Server) Fleet() *fleet.Fleet { return s.fleet }
 
 // Store is where the inventory is kept. Run closes it.
-func (s *Server) Store() store.Store { return s.inventory.store }
+func (s *Server) Store() store.Store { return s.store }
 
 // Run serves until the context ends, which is no error, or until the server fails.
 // Requests that are being answered then have a few seconds to end.
@@ -201,17 +215,28 @@ func (s *Server) Run(ctx context.Context) error {
 
 	storing, stopStoring := context.WithCancel(context.Background())
 	stored := make(chan struct{})
-	go func() { s.inventory.run(storing, s.repository, s.connected); close(stored) }()
+	go func() { s.recorder.Run(storing); close(stored) }()
 
-	telling := make(chan struct{})
-	go func() { defer close(telling); s.live.Run(ctx) }()
 	watching := make(chan error, 1)
 	go func() { watching <- s.watchFleet(ctx) }()
-	conducting := make(chan struct{})
-	go func() { defer close(conducting); s.conduct(ctx) }()
-	go s.keepDatabase(ctx, cancel)
-	building := make(chan struct{})
-	go func() { defer close(building); s.build(ctx) }()
+	var working sync.WaitGroup
+	working.Go(func() { s.live.Run(ctx, s.apiConfig()) })
+	working.Go(func() { s.build(ctx) })
+	for _, job := range []struct {
+		what     string
+		interval time.Duration
+		do       func(context.Context) error
+	}{
+		{"repository", 2 * time.Second, func(context.Context) error { return s.feed.Look() }},
+		{"roll-outs", 2 * time.Second, s.tick},
+		{"database", 10 * time.Second, s.keepDatabase(cancel)},
+		{"releases", 2 * time.Second, s.storeReleases()},
+		{"history", time.Hour, s.prune()},
+		{"disk", 10 * time.Second, func(context.Context) error { return health.CheckDisks(s.folders()...) }},
+		{"devices", 10 * time.Second, s.watchSilence()},
+	} {
+		working.Go(func() { s.health.Every(ctx, job.interval, job.what, job.do) })
+	}
 	var err error
 	select {
 	case err = <-watching:
@@ -229,49 +254,35 @@ func (s *Server) Run(ctx context.Context) error {
 	if web.Shutdown(grace) != nil {
 		web.Close()
 	}
-	<-conducting
-	<-building
-	<-telling
+	working.Wait()
 	err = errors.Join(err, <-watching)
-	stopStoring() // after the last message
-	<-stored
-	return errors.Join(err, s.inventory.store.Close())
-}
-
-// keepDatabase ends the server when another one has taken its database: that can happen while
-// PostgreSQL is away.
-func (s *Server) keepDatabase(ctx context.Context, cancel context.CancelCauseFunc) {
-	every(ctx, lockEvery, func() {
-		if err := s.inventory.store.KeepLock(ctx); errors.Is(err, store.ErrInUse) {
-			cancel(fmt.Errorf("the database was taken over: %w", err))
-		}
-	})
-}
-
-// tick is how often roll-outs advance.
-const tick = 2 * time.Second
-
-// conduct lets roll-outs advance until the context ends.
-func (s *Server) conduct(ctx context.Context) {
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
-	failing := false
-	for ended := false; !ended; {
-		err := s.conductor.Tick()
-		switch {
-		case err != nil && !failing:
-			s.log.Error("roll-outs cannot advance; trying again", "error", err)
-		case err == nil && failing:
-			s.log.Info("roll-outs advance again")
-		}
-		failing = err != nil
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			ended = true
-		}
-	}
-	if err := s.conductor.Tick(); err != nil {
+	if err := s.tick(grace); err != nil {
 		s.log.Error("what happened last in the roll-outs is not saved", "error", err)
 	}
+	stopStoring() // after the last message
+	<-stored
+	return errors.Join(err, s.store.Close())
+}
+
+// tick lets roll-outs advance.
+func (s *Server) tick(ctx context.Context) error { return s.conductor.Tick(ctx, s.connected()) }
+
+// keepDatabase returns what ends the server when another one has taken its database: that can happen
+// while PostgreSQL is away.
+func (s *Server) keepDatabase(cancel context.CancelCauseFunc) func(context.Context) error {
+	return func(ctx context.Context) error {
+		err := s.store.KeepLock(ctx)
+		if errors.Is(err, store.ErrInUse) {
+			cancel(fmt.Errorf("the database was taken over: %w", err))
+		}
+		return err
+	}
+}
+
+// folders returns those that the server writes to.
+func (s *Server) folders() []string {
+	if store.IsFile(s.config.Database) {
+		return []string{s.repository.Dir(), filepath.Dir(s.config.Database)}
+	}
+	return []string{s.repository.Dir()}
 }

@@ -183,7 +183,7 @@ func TestReleasesAreRolledOut(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for deadline := time.Now().Add(10 * time.Second); s.Conductor().Approve("socket", "") != nil; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); s.Conductor().Approve(t.Context(), "socket", "") != nil; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the next stage does not wait for approval: %+v", s.Conductor().Rollouts())
 		}

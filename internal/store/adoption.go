@@ -35,9 +35,9 @@ func (d *database) Adoption(ctx context.Context, deviceType, version string, now
 func (d *database) adoption(ctx context.Context, deviceType, version string, now int64) ([]AdoptionPoint, error) {
 	points := []AdoptionPoint{}
 	var began, running sql.NullInt64
-	err := d.sql.QueryRowContext(ctx, `
+	err := d.readOne(ctx, []any{&began, &running}, `
 		SELECT (SELECT min(at) FROM rollout_events WHERE type = $1 AND release = $2),
-		    (SELECT count(*) FROM devices WHERE type = $1 AND version = $2)`, deviceType, version).Scan(&began, &running)
+		    (SELECT count(*) FROM devices WHERE type = $1 AND version = $2)`, deviceType, version)
 	if err != nil || !began.Valid || began.Int64 > now {
 		return points, err
 	}

@@ -20,7 +20,7 @@ const (
 
 var upsertDevices = insert{
 	columns: strings.Fields(`id type version sequence slot default_slot boot_version sdk reset safe info status silent
-		update_state update_version update_progress update_error first_seen seen malformed rssi`),
+		update_state update_version update_progress update_error first_seen seen malformed rssi loops_until`),
 	into: "devices",
 	conflict: `ON CONFLICT (id) DO UPDATE SET
 		type = excluded.type, version = excluded.version, sequence = excluded.sequence, slot = excluded.slot,
@@ -28,7 +28,8 @@ var upsertDevices = insert{
 		reset = excluded.reset, safe = excluded.safe, info = excluded.info, status = excluded.status, silent = excluded.silent,
 		update_state = excluded.update_state, update_version = excluded.update_version,
 		update_progress = excluded.update_progress, update_error = excluded.update_error,
-		seen = excluded.seen, malformed = excluded.malformed, rssi = excluded.rssi`,
+		seen = excluded.seen, malformed = excluded.malformed, rssi = excluded.rssi,
+		loops_until = excluded.loops_until`,
 }
 
 var insertEvents = insert{
@@ -120,7 +121,7 @@ func (d *database) Apply(ctx context.Context, changes []fleet.Change) error {
 		}
 		devices = append(devices, row...)
 	}
-	err := d.transaction(ctx, func(tx *sql.Tx) error {
+	err := d.transaction(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if err := d.devices.exec(ctx, tx, devices); err != nil {
 			return err
 		}
@@ -163,6 +164,7 @@ func deviceRow(d fleet.Device, now int64) ([]any, error) {
 	return []any{
 		d.ID, d.Type(), d.Version(), sequence, slot, defaultSlot, boot, sdk, reset, safe, info, d.Status, d.Silent,
 		state, version, progress, failure, now, micros(d.Seen), d.Malformed, rssi,
+		micros(d.LoopsUntil),
 	}, nil
 }
 

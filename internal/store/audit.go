@@ -11,7 +11,7 @@ import (
 
 // Audit implements Store.
 func (d *database) Audit(ctx context.Context, e access.Entry) error {
-	if err := d.transaction(ctx, func(tx *sql.Tx) error { return audit(ctx, tx, e) }); err != nil {
+	if err := d.transaction(ctx, func(ctx context.Context, tx *sql.Tx) error { return audit(ctx, tx, e) }); err != nil {
 		return fmt.Errorf("write the audit log: %w", err)
 	}
 	return nil

@@ -49,6 +49,11 @@ func (f *filter) limit(n int) string {
 	return " LIMIT " + f.arg(n)
 }
 
+// ahead is the condition Ahead. To refuse the release is no failure of a device that is ahead of it; neither
+// is to be told that there is nothing for it.
+const ahead = `d.version <> '' AND d.sequence > 0 AND EXISTS (SELECT 1 FROM releases r
+	WHERE r.type = d.type AND r.served AND r.version <> d.version AND d.sequence >= r.sequence)`
+
 // where returns the filter of a query, on devices d.
 func (q Query) where() (*filter, error) {
 	f := &filter{}
@@ -83,18 +88,17 @@ func (q Query) where() (*filter, error) {
 	case "":
 	case FailedUpdate:
 		// The state is another one from the next check on, but what came of it stays so.
-		f.and("d.update_state IN ('failed', 'rolled-back') OR d.id IN (SELECT e.device FROM rollout_events e" +
+		f.and("d.update_state = 'rolled-back' OR NOT (" + ahead + ") AND (d.update_state = 'failed' OR d.id IN (SELECT e.device FROM rollout_events e" +
 			" JOIN releases r ON r.type = e.type AND r.version = e.release JOIN devices f ON f.id = e.device AND f.type = e.type" +
-			" WHERE e.kind = 'device-failed' AND r.served AND r.version <> f.version)")
+			" WHERE e.kind = 'device-failed' AND r.served AND r.version <> f.version))")
+	case Ahead:
+		f.and(ahead)
 	case Updating:
 		f.and("d.status = 'ONLINE' AND d.update_state IN ('downloading', 'verifying', 'trial')")
 	case Vanished:
 		f.and("d.status = 'ONLINE' AND d.silent")
 	case CrashLooping:
-		since := f.arg(micros(q.now().Add(-fleet.CrashLoopTime)))
-		f.and("d.safe OR d.id IN (SELECT device FROM events WHERE kind = 'restart' AND at > " + since +
-			" AND after IN ('" + strings.Join(fleet.Abnormal, "', '") + "')" +
-			fmt.Sprintf(" GROUP BY device HAVING count(*) >= %d)", fleet.CrashLoop))
+		f.and("d.safe OR d.loops_until > " + f.arg(micros(q.now()))) // fleet.Device.CrashLooping
 	case UnknownVersion:
 		f.and("d.version <> '' AND NOT EXISTS (SELECT 1 FROM releases r WHERE r.type = d.type AND r.version = d.version)")
 	case OldBootloader:
@@ -132,57 +136,42 @@ func (d *database) find(ctx context.Context, q Query) ([]Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := d.sql.QueryContext(ctx, `
+	devices := []Device{}
+	place := map[string]int{}
+	err = d.read(ctx, func(rows *sql.Rows) error {
+		found, err := scanDevice(rows)
+		place[found.ID] = len(devices)
+		devices = append(devices, found)
+		return err
+	}, `
 		SELECT d.id, d.info, d.status, d.silent, d.update_state, d.update_version, d.update_progress, d.update_error,
-		    d.first_seen, d.seen, d.malformed, d.name, d.group_name, COALESCE(m.version, '')
+		    d.first_seen, d.seen, d.malformed, d.loops_until, d.name, d.group_name, COALESCE(m.version, '')
 		FROM devices d LEFT JOIN targets m ON m.device = d.id`+where.String()+page, where.args...)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	devices := []Device{}
-	place := map[string]int{}
-	for rows.Next() {
-		found, err := scanDevice(rows)
-		if err != nil {
-			return nil, err
-		}
-		place[found.ID] = len(devices)
-		devices = append(devices, found)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-
-	tags, err := d.sql.QueryContext(ctx, `
-		SELECT device, tag FROM tags WHERE device IN (SELECT d.id FROM devices d`+where.String()+page+`) ORDER BY tag`, where.args...)
-	if err != nil {
-		return nil, err
-	}
-	defer tags.Close()
-	for tags.Next() {
+	err = d.read(ctx, func(rows *sql.Rows) error {
 		var id, tag string
-		if err := tags.Scan(&id, &tag); err != nil {
-			return nil, err
-		}
+		err := rows.Scan(&id, &tag)
 		if i, ok := place[id]; ok {
 			devices[i].Tags = append(devices[i].Tags, tag)
 		}
-	}
-	return devices, tags.Err()
+		return err
+	}, `SELECT device, tag FROM tags WHERE device IN (SELECT d.id FROM devices d`+where.String()+page+`) ORDER BY tag`, where.args...)
+	return devices, err
 }
 
 func scanDevice(rows *sql.Rows) (Device, error) {
 	var d Device
 	var info, state, version, failure sql.NullString
 	var progress sql.NullInt64
-	var first, seen int64
+	var first, seen, loops int64
 	err := rows.Scan(&d.ID, &info, &d.Status, &d.Silent, &state, &version, &progress, &failure,
-		&first, &seen, &d.Malformed, &d.Name, &d.Group, &d.Target)
+		&first, &seen, &d.Malformed, &loops, &d.Name, &d.Group, &d.Target)
 	if err != nil {
 		return d, err
 	}
-	d.FirstSeen, d.Seen = fromMicros(first), fromMicros(seen)
+	d.FirstSeen, d.Seen, d.LoopsUntil = fromMicros(first), fromMicros(seen), fromMicros(loops)
 	if info.Valid {
 		d.Info = new(fleet.Info)
 		if err := json.Unmarshal([]byte(info.String), d.Info); err != nil {

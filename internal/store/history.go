@@ -47,7 +47,7 @@ func (d *database) history(ctx context.Context, q HistoryQuery) ([]fleet.Event, 
 // Prune implements Store.
 func (d *database) Prune(ctx context.Context, r Retention) (int, error) {
 	var removed int64
-	err := d.transaction(ctx, func(tx *sql.Tx) error {
+	err := d.transactionWithin(ctx, pruneTimeout, func(ctx context.Context, tx *sql.Tx) error {
 		for _, step := range []struct {
 			query string
 			args  []any

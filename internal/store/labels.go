@@ -26,7 +26,7 @@ type LabelChange struct {
 func (d *database) Label(ctx context.Context, id string, c LabelChange) error {
 	err := c.check()
 	if err == nil {
-		err = d.transaction(ctx, func(tx *sql.Tx) error { return c.apply(ctx, tx, id) })
+		err = d.transaction(ctx, func(ctx context.Context, tx *sql.Tx) error { return c.apply(ctx, tx, id) })
 	}
 	if err != nil {
 		return fmt.Errorf("label device %s: %w", id, err)

@@ -143,5 +143,7 @@ func (d *database) KeepLock(ctx context.Context) error {
 	if d.lock == nil {
 		return nil
 	}
-	return d.lock.try(ctx)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return acquire(ctx, d.lock) // a connection of our own that broke may hold it a moment longer
 }

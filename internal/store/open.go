@@ -88,6 +88,9 @@ func checkPlace(where string) error {
 	return nil
 }
 
+// IsFile reports whether the place of a database is a file.
+func IsFile(where string) bool { return where != InMemory && !isURL(where) }
+
 func isURL(where string) bool {
 	return strings.HasPrefix(where, "postgres://") || strings.HasPrefix(where, "postgresql://")
 }
@@ -178,32 +181,4 @@ func (d *database) Close() error {
 		defer d.lock.release()
 	}
 	return d.sql.Close()
-}
-
-// transaction runs steps that are stored together or not at all.
-func (d *database) transaction(ctx context.Context, steps func(*sql.Tx) error) error {
-	tx, err := d.sql.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	if err := steps(tx); err != nil {
-		tx.Rollback()
-		return err
-	}
-	return tx.Commit()
-}
-
-// read reads the rows of a query, one by one.
-func (d *database) read(ctx context.Context, row func(*sql.Rows) error, query string, args ...any) error {
-	rows, err := d.sql.QueryContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := row(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
 }

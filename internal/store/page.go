@@ -54,7 +54,7 @@ func (d *database) Count(ctx context.Context, q Query) (int, error) {
 	where, err := q.where()
 	n := 0
 	if err == nil {
-		err = d.sql.QueryRowContext(ctx, `SELECT count(*) FROM devices d`+where.String(), where.args...).Scan(&n)
+		err = d.readOne(ctx, []any{&n}, `SELECT count(*) FROM devices d`+where.String(), where.args...)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("count devices: %w", err)

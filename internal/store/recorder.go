@@ -167,23 +167,14 @@ func (r *Recorder) storeAll(ctx context.Context) bool {
 }
 
 func (r *Recorder) storeBatch(ctx context.Context, batch []fleet.Change) bool {
-	for failures := 0; ; failures++ {
-		err := r.store.Apply(ctx, batch)
-		if err == nil {
-			if failures > 0 {
-				r.log.Info("the database can be written again")
-			}
-			return true
-		}
-		if ctx.Err() == nil && failures == 0 {
-			r.log.Error("the database cannot be written; trying again", "error", err)
-		}
+	for r.store.Apply(ctx, batch) != nil { // it says so itself
 		select {
 		case <-time.After(recordRetry):
 		case <-ctx.Done():
 			return false
 		}
 	}
+	return true
 }
 
 // putBack returns what was not stored.

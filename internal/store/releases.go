@@ -9,7 +9,7 @@ import (
 
 // SetReleases implements Store.
 func (d *database) SetReleases(ctx context.Context, releases []Release) error {
-	err := d.transaction(ctx, func(tx *sql.Tx) error {
+	err := d.transaction(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `UPDATE releases SET served = FALSE WHERE served`); err != nil {
 			return err
 		}

@@ -8,7 +8,7 @@ import (
 
 // Remove implements Store.
 func (d *database) Remove(ctx context.Context, id string) error {
-	err := d.transaction(ctx, func(tx *sql.Tx) error {
+	err := d.transaction(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		removed := int64(0)
 		for _, from := range []string{"devices WHERE id", "events WHERE device", "targets WHERE device", "rollout_devices WHERE device"} { // tags go with the device
 			result, err := tx.ExecContext(ctx, `DELETE FROM `+from+` = $1`, id)

@@ -63,7 +63,7 @@ func (d *database) saveRollouts(ctx context.Context, changed rollout.Snapshot) e
 	for _, e := range changed.Events {
 		events = append(events, e.Type, micros(e.At), string(e.Kind), e.Release, e.Stage, e.Device, string(e.Failure), e.By)
 	}
-	return d.transaction(ctx, func(tx *sql.Tx) error {
+	return d.transaction(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		for _, step := range []struct {
 			into   prepared
 			values []any

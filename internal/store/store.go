@@ -85,14 +85,6 @@ type Device struct {
 	FirstSeen time.Time `json:"first_seen,omitzero"`
 	// Target is the version that its roll-out means it to run, empty if that is not known.
 	Target string `json:"target,omitempty"`
-	Labels
-}
-
-// Labels are what people call a device.
-type Labels struct {
-	Name  string   `json:"name,omitempty"`
-	Group string   `json:"group,omitempty"`
-	Tags  []string `json:"tags,omitempty"` // sorted
 }
 
 // Release is a release that is or was published.
@@ -127,8 +119,7 @@ type Condition string
 const (
 	// Vanished devices are online by their status, but say nothing any more.
 	Vanished Condition = "vanished"
-	// CrashLooping devices have restarted abnormally [fleet.CrashLoop] times within
-	// [fleet.CrashLoopTime], or are in safe mode because they have done so.
+	// CrashLooping devices are in a crash loop ([fleet.Device.CrashLooping]).
 	CrashLooping Condition = "crash-looping"
 	// UnknownVersion devices run what was never released here.
 	UnknownVersion Condition = "unknown-version"
@@ -139,6 +130,9 @@ const (
 	// FailedUpdate devices have reported that their last update failed or was rolled back; or they
 	// failed with the newest release of their type, and do not run it.
 	FailedUpdate Condition = "failed"
+	// Ahead devices run something that is newer than the release of their type that was published
+	// last, or as new ([rollout.Device.AheadOf]).
+	Ahead Condition = "ahead"
 	// Updating devices are at an update now, or on trial.
 	Updating Condition = "updating"
 )

@@ -41,7 +41,7 @@ func (d *database) tokens(ctx context.Context) ([]access.Token, error) {
 
 // AddToken implements Store.
 func (d *database) AddToken(ctx context.Context, t access.Token, by string) error {
-	err := d.transaction(ctx, func(tx *sql.Tx) error {
+	err := d.transaction(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, `
 			INSERT INTO tokens (name, role, hash, created, expires, used) VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT DO NOTHING`,
@@ -66,7 +66,7 @@ func (d *database) AddToken(ctx context.Context, t access.Token, by string) erro
 
 // RemoveToken implements Store.
 func (d *database) RemoveToken(ctx context.Context, name, by string) error {
-	err := d.transaction(ctx, func(tx *sql.Tx) error {
+	err := d.transaction(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, `DELETE FROM tokens WHERE name = $1`, name)
 		if err != nil {
 			return err
@@ -90,7 +90,10 @@ func tokenChange(action, name, detail, by string) access.Entry {
 
 // UseToken implements Store.
 func (d *database) UseToken(ctx context.Context, name string, at time.Time) error {
-	_, err := d.sql.ExecContext(ctx, `UPDATE tokens SET used = $2 WHERE name = $1 AND used < $2`, name, micros(at))
+	err := d.transaction(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE tokens SET used = $2 WHERE name = $1 AND used < $2`, name, micros(at))
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("note the use of token %s: %w", name, err)
 	}

@@ -239,19 +239,19 @@ func labels(t *testing.T, b *bench) {
 	b.says(now, "00beef/status", "ONLINE")
 	name, group, none := "Kettle ☕", "kitchen", ""
 	change := func(c store.LabelChange) { b.Helper(); b.must(b.store.Label(b.Context(), "00c0de", c)) }
-	expect := func(want store.Labels) {
+	expect := func(want fleet.Labels) {
 		b.Helper()
 		if got := b.find(store.Query{ID: "00c0de"})[0].Labels; !reflect.DeepEqual(got, want) {
 			b.Errorf("labels %+v, want %+v", got, want)
 		}
 	}
 	change(store.LabelChange{Name: &name, Group: &group, Tag: []string{"slow", "canary"}})
-	expect(store.Labels{Name: name, Group: group, Tags: []string{"canary", "slow"}})
+	expect(fleet.Labels{Name: name, Group: group, Tags: []string{"canary", "slow"}})
 	change(store.LabelChange{Tag: []string{"canary"}, Untag: []string{"slow", "other"}})
-	expect(store.Labels{Name: name, Group: group, Tags: []string{"canary"}})
+	expect(fleet.Labels{Name: name, Group: group, Tags: []string{"canary"}})
 	b.says(now, "00c0de/status", "OFFLINE") // what a device says leaves them alone
 	change(store.LabelChange{Name: &none})
-	expect(store.Labels{Group: group, Tags: []string{"canary"}})
+	expect(fleet.Labels{Group: group, Tags: []string{"canary"}})
 	for _, q := range []store.Query{{Group: group}, {Tag: "canary"}, {Group: group, Tag: "canary", ID: "00c0de"}} {
 		if got := b.ids(q); got != "00c0de" {
 			t.Errorf("%+v finds %q", q, got)
@@ -273,7 +273,7 @@ func labels(t *testing.T, b *bench) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
-	expect(store.Labels{Group: group, Tags: []string{"canary"}})
+	expect(fleet.Labels{Group: group, Tags: []string{"canary"}})
 }
 
 func forgets(t *testing.T, b *bench) {
@@ -316,6 +316,9 @@ func findsConditions(t *testing.T, b *bench) {
 		b.says(at, "000007/info", info("000007", "socket", "v2", 2, 3, 5-i, reset))
 		b.says(at, "000008/info", info("000008", "socket", "v2", 2, 3, 5-i, "restart"))
 	}
+	for _, id := range []string{"000002", "000003"} { // one of them runs something newer, and refuses the release rightly
+		b.says(now, id+"/update/status", `{"state":"failed","version":"v2","progress":0,"error":"not-newer"}`)
+	}
 	b.must(b.store.Apply(b.Context(), b.fleet.Silence(now, now.Add(4*time.Minute))))
 
 	soon := now.Add(5 * time.Minute)
@@ -328,6 +331,8 @@ func findsConditions(t *testing.T, b *bench) {
 		{store.Query{Condition: store.CrashLooping, Now: soon}, "000007 000009"},
 		{store.Query{Condition: store.CrashLooping, Now: now.Add(2 * fleet.CrashLoopTime)}, "000009"},
 		{store.Query{Condition: store.UnknownVersion}, "000003"},
+		{store.Query{Condition: store.Ahead}, "000003"},
+		{store.Query{Condition: store.FailedUpdate}, "000002"},
 		{store.Query{Condition: store.OldBootloader}, "000004"},
 		{store.Query{Condition: store.OldBootloader, OldBoot: 2}, ""},
 	} {
