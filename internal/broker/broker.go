@@ -80,7 +80,9 @@ func Serve(listener net.Listener, o Options) (*Broker, error) {
 	limits.MaximumClientWritesPending = maxQueue
 	limits.MaximumInflight = maxQueue
 	limits.MaximumMessageExpiryInterval = 0 // 0: retained messages are kept for ever
-	limits.MaximumSessionExpiryInterval = 3600
+	limits.MaximumSessionExpiryInterval = 0 // see forgetSession
+	limits.ReceiveMaximum = maxUnreleased
+	limits.Compatibilities.NoInheritedPropertiesOnAck = true
 	limits.TopicAliasMaximum = 0 // the library checks rights before it looks an alias up
 
 	server := mqtt.New(&mqtt.Options{
@@ -91,7 +93,7 @@ func Serve(listener net.Listener, o Options) (*Broker, error) {
 		SysTopicResendInterval: 60,
 	})
 	gate := newGate(o, server)
-	for _, hook := range []mqtt.Hook{gate, &retained{server: server}} {
+	for _, hook := range []mqtt.Hook{gate, &retained{server: server, gate: gate}} {
 		if err := server.AddHook(hook, nil); err != nil {
 			return nil, fmt.Errorf("start MQTT broker: %w", err)
 		}
@@ -172,20 +174,21 @@ type Stats struct {
 }
 
 // The reasons for which logins and connections are refused.
-var refusals = []string{"password", "client-id", "will", "limit", "unavailable"}
+var refusals = []string{"password", "client-id", "will", "limit", "unavailable", "packet"}
 
 // Stats returns the counts.
 func (b *Broker) Stats() Stats {
 	info, g := b.server.Info.Clone(), b.gate
 	s := Stats{
-		Connections: g.connections.Load(), Subscriptions: info.Subscriptions,
-		MessagesIn: info.MessagesReceived, MessagesOut: info.MessagesSent, BytesIn: info.BytesReceived, BytesOut: info.BytesSent,
+		Connections: g.connections.Load(),
+		MessagesIn:  info.MessagesReceived, MessagesOut: info.MessagesSent, BytesIn: info.BytesReceived, BytesOut: info.BytesSent,
 		Dropped: info.MessagesDropped + info.InflightDropped, Slowed: g.slowed.Load(), NotRetained: g.tooMuchRetained.Load(),
 		DeniedPublish: g.denied.publish.Load(), DeniedSubscribe: g.denied.subscribe.Load(), Refused: map[string]int64{},
 	}
-	g.keep.mu.Lock()
-	s.Retained, s.RetainedBytes = int64(g.keep.all.topics), int64(g.keep.all.bytes)
-	g.keep.mu.Unlock()
+	g.accounts.mu.Lock()
+	s.Retained, s.RetainedBytes = int64(g.accounts.all.topics), int64(g.accounts.all.bytes)
+	s.Subscriptions = int64(g.accounts.subscriptions.topics)
+	g.accounts.mu.Unlock()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, reason := range refusals {

@@ -27,7 +27,7 @@ type gate struct {
 	rights    rights
 	server    *mqtt.Server
 	addresses addresses
-	keep      keep
+	accounts  *accounts
 	done      chan struct{} // closed in the end
 
 	mu      sync.Mutex
@@ -43,10 +43,10 @@ type gate struct {
 func newGate(o Options, server *mqtt.Server) *gate {
 	g := &gate{
 		options: o, rights: rights{realm: o.Realm, discovery: o.Discovery}, server: server, done: make(chan struct{}),
-		bearers: map[*connection]*mqtt.Client{}, present: map[string]*connection{}, refused: map[string]int64{},
+		accounts: newAccounts(o.Realm),
+		bearers:  map[*connection]*mqtt.Client{}, present: map[string]*connection{}, refused: map[string]int64{},
 	}
 	g.addresses.known = map[netip.Prefix]*address{}
-	g.keep.sizes, g.keep.owners = map[string]int{}, map[string]amount{}
 	return g
 }
 
@@ -55,7 +55,7 @@ func (*gate) ID() string { return "gate" }
 func (*gate) Provides(event byte) bool {
 	switch event {
 	case mqtt.OnConnectAuthenticate, mqtt.OnACLCheck, mqtt.OnPacketRead, mqtt.OnPublish, mqtt.OnWill,
-		mqtt.OnSubscribed, mqtt.OnRetainMessage, mqtt.OnRetainedExpired:
+		mqtt.OnSubscribed, mqtt.OnUnsubscribed, mqtt.OnRetainMessage, mqtt.OnRetainedExpired:
 		return true
 	}
 	return false
@@ -76,7 +76,13 @@ func (g *gate) OnConnectAuthenticate(client *mqtt.Client, p packets.Packet) bool
 		g.refuse("limit", "the client's last connection does not end", "remote", c.RemoteAddr().String(), "client", clip(client.ID))
 		return false
 	}
-	c.party = party
+	account := nameOf(party, c)
+	if !g.accounts.enter(account, party.name != "") {
+		g.refuse("limit", "too many connections with one token", "remote", c.RemoteAddr().String(), "token", clip(party.name))
+		return false
+	}
+	forgetSession(client)
+	c.party, c.client, c.account = party, client, account
 	g.addresses.loggedIn(c.from)
 	g.connections.Add(1)
 	if party.name != "" {
@@ -152,7 +158,7 @@ func (g *gate) admit(client *mqtt.Client, p packets.Packet) (who *party, reason,
 		return nil, "client-id", "the client id is too long"
 	case id == mqtt.InlineClientId, !who.isDevice() && !who.isAnyone() && isChipID(id):
 		return nil, "client-id", "the client id is another's" // whose connection would end
-	case p.Connect.WillFlag && !(fits(p.Connect.WillTopic) && g.rights.publish(who, id, p.Connect.WillTopic)):
+	case p.Connect.WillFlag && !(g.fits(p.Connect.WillTopic) && g.rights.publish(who, id, p.Connect.WillTopic)):
 		return nil, "will", "the last will is on a topic that the client may not publish"
 	}
 	return who, "", ""
@@ -182,6 +188,8 @@ func (g *gate) left(c *connection) {
 	if c.party == nil {
 		g.addresses.loggedIn(c.from)
 	} else {
+		g.end(c)
+		g.accounts.leave(c.account, c.subscriptions)
 		g.connections.Add(-1)
 	}
 	g.addresses.leave(c.from)
@@ -263,38 +271,53 @@ func (g *gate) OnPublish(client *mqtt.Client, m packets.Packet) (packets.Packet,
 		g.denied.publish.Add(1)
 		return m, packets.CodeSuccessIgnore
 	}
-	m.FixedHeader.Retain = g.mayRetain(m.FixedHeader.Retain, m.TopicName, m.Payload)
+	m.FixedHeader.Retain = g.mayRetain(client, m.FixedHeader.Retain, m)
 	return m, nil
 }
 
 // OnWill does the same for a last will, whose topic was checked at the login.
-func (g *gate) OnWill(_ *mqtt.Client, w mqtt.Will) (mqtt.Will, error) {
-	w.Retain = g.mayRetain(w.Retain, w.TopicName, w.Payload)
+func (g *gate) OnWill(client *mqtt.Client, w mqtt.Will) (mqtt.Will, error) {
+	w.Retain = g.mayRetain(client, w.Retain, packets.Packet{
+		TopicName: w.TopicName, Payload: w.Payload, Properties: packets.Properties{User: w.User},
+	})
 	return w, nil
 }
 
-// mayRetain says whether a message is retained that should be. An empty one removes another.
-func (g *gate) mayRetain(retain bool, topic string, payload []byte) bool {
-	if !retain || len(payload) == 0 || g.keep.fits(g.rights.owner(topic), topic, len(topic)+len(payload)) {
+// mayRetain reports whether a message is retained that should be. An empty one removes another.
+func (g *gate) mayRetain(client *mqtt.Client, retain bool, m packets.Packet) bool {
+	if !retain || len(m.Payload) == 0 || g.accounts.mayRetain(m.TopicName, g.entryOf(client, m)) {
 		return retain
 	}
 	g.tooMuchRetained.Add(1)
 	return false
 }
 
+// entryOf is how a retained message of a client counts, with what MQTT 5 adds to it.
+func (g *gate) entryOf(client *mqtt.Client, m packets.Packet) entry {
+	size := len(m.Payload)
+	for _, u := range m.Properties.User {
+		size += len(u.Key) + len(u.Val)
+	}
+	e := entry{amount: amountOf(m.TopicName, max(size, m.FixedHeader.Remaining-len(m.TopicName))), device: g.rights.owner(m.TopicName)}
+	if c, ok := client.Net.Conn.(*connection); ok {
+		e.account = c.account
+	}
+	return e
+}
+
 // OnRetainMessage is told when a retained message has changed.
-func (g *gate) OnRetainMessage(_ *mqtt.Client, m packets.Packet, _ int64) { g.recount(m.TopicName) }
+func (g *gate) OnRetainMessage(client *mqtt.Client, m packets.Packet, _ int64) {
+	g.accounts.setRetained(m.TopicName, func() entry {
+		if now, ok := g.server.Topics.Retained.Get(m.TopicName); ok {
+			return g.entryOf(client, now)
+		}
+		return entry{}
+	})
+}
 
 // OnRetainedExpired is told when one has expired.
-func (g *gate) OnRetainedExpired(topic string) { g.recount(topic) }
-
-func (g *gate) recount(topic string) {
-	g.keep.set(g.rights.owner(topic), topic, func() int {
-		if m, ok := g.server.Topics.Retained.Get(topic); ok {
-			return len(topic) + len(m.Payload)
-		}
-		return 0
-	})
+func (g *gate) OnRetainedExpired(topic string) {
+	g.accounts.setRetained(topic, func() entry { return entry{} })
 }
 
 // OnPacketRead holds clients to their rate, and ends the connection of those who send what no
@@ -304,50 +327,81 @@ func (g *gate) OnPacketRead(client *mqtt.Client, p packets.Packet) (packets.Pack
 	if who == nil {
 		return p, nil
 	}
-	size, subscriptions, limit := MaxPacket, maxSubscriptions, toolRate
-	if who.isDevice() {
-		size, subscriptions, limit = maxDevicePacket, maxDeviceSubscriptions, deviceRate
-	}
 	c := client.Net.Conn.(*connection)
-	wait := c.packet.take(limit, 1+float64(p.FixedHeader.Remaining)/1024, time.Now())
-	if wait > 0 {
-		g.slowed.Add(1)
-		g.pause(wait)
-	}
-	why := ""
-	switch {
-	case p.FixedHeader.Remaining > size:
-		why = "a packet is too large for a device"
-	case p.FixedHeader.Type == packets.Publish && !fits(p.TopicName):
-		why = "a topic is too long"
-	case p.FixedHeader.Type == packets.Subscribe && client.State.Subscriptions.Len()+len(p.Filters) > subscriptions:
-		why = "too many subscriptions"
-	case p.FixedHeader.Type == packets.Subscribe:
-		for _, f := range p.Filters {
-			if !fits(f.Filter) {
-				why = "a topic filter is too long"
-			}
-		}
-	}
-	if why != "" {
+	g.slowDown(c, 1+float64(p.FixedHeader.Remaining)/1024)
+	if why := g.tooMuch(c, p); why != "" {
 		g.refuse("limit", why, "remote", c.RemoteAddr().String(), "client", clip(client.ID))
 		return p, packets.ErrRejectPacket
 	}
 	return p, nil
 }
 
+// slowDown waits until a connection may send that much.
+func (g *gate) slowDown(c *connection, cost float64) {
+	var wait time.Duration
+	if c.party.isDevice() {
+		wait = c.packets.take(deviceRate, cost, time.Now())
+	} else {
+		wait = g.accounts.take(c.account, func(a *account) *bucket { return &a.packets }, toolRate, cost)
+	}
+	if wait > 0 {
+		g.slowed.Add(1)
+		g.pause(wait)
+	}
+}
+
+// tooMuch says which limit a packet exceeds. It counts subscriptions.
+func (g *gate) tooMuch(c *connection, p packets.Packet) string {
+	isDevice := c.party.isDevice()
+	switch {
+	case isDevice && p.FixedHeader.Remaining > maxDevicePacket:
+		return "a packet is too large for a device"
+	case p.FixedHeader.Type == packets.Publish && !g.fits(p.TopicName):
+		return "a topic is too long"
+	case p.FixedHeader.Type != packets.Subscribe:
+		return ""
+	}
+	var filters []string
+	for _, f := range p.Filters {
+		if !g.fits(f.Filter) {
+			return "a topic filter is too long"
+		}
+		filters = append(filters, f.Filter)
+	}
+	if !g.accounts.subscribe(c.account, c.subscriptions, filters) || isDevice && len(c.subscriptions) > maxDeviceSubscriptions {
+		return "too many subscriptions"
+	}
+	return ""
+}
+
 // OnSubscribed counts the subscriptions that were refused.
-func (g *gate) OnSubscribed(_ *mqtt.Client, _ packets.Packet, codes []byte) {
+func (g *gate) OnSubscribed(client *mqtt.Client, p packets.Packet, codes []byte) {
 	for _, code := range codes {
 		if code >= packets.ErrUnspecifiedError.Code {
 			g.denied.subscribe.Add(1)
 		}
 	}
+	g.OnUnsubscribed(client, p)
 }
 
-// fits says whether a topic or filter is not too long.
-func fits(topic string) bool {
-	return len(topic) <= maxTopic && strings.Count(topic, "/") < maxLevels
+// OnUnsubscribed counts out what a client is not subscribed to any more, or was refused.
+func (g *gate) OnUnsubscribed(client *mqtt.Client, p packets.Packet) {
+	c, ok := client.Net.Conn.(*connection)
+	if !ok {
+		return
+	}
+	g.accounts.mu.Lock()
+	defer g.accounts.mu.Unlock()
+	for _, f := range p.Filters {
+		if _, has := client.State.Subscriptions.Get(f.Filter); !has {
+			g.accounts.unsubscribe(c.account, c.subscriptions, f.Filter)
+		}
+	}
+}
+
+// fits reports whether a topic or filter is not too long.
+func (g *gate) fits(topic string) bool {
+	return len(topic) <= maxTopic && strings.Count(topic, "/")-strings.Count(g.options.Realm, "/") < maxLevels
 }
 
 // pause waits, or until the broker ends.

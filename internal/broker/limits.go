@@ -24,6 +24,8 @@ const (
 	// maxStrangersFromAddress how many of one address.
 	maxStrangers            = 2_000
 	maxStrangersFromAddress = 100
+	// maxTokenConnections is how many have logged in with one token.
+	maxTokenConnections = 200
 	// loginTime is how long a client may take to log in, and maxLogin how many bytes.
 	loginTime = 10 * time.Second
 	maxLogin  = 4 << 10
@@ -31,20 +33,30 @@ const (
 	// answered so much later that there are failuresPerSecond, or after loginTime.
 	failureBurst      = 10
 	failuresPerSecond = 1
-	// maxClientID and maxTopic are in bytes, maxLevels is of a topic. The firmware's topics
-	// have 160 bytes at most.
+	// writeTime is how long a client may take to take in what is sent to it.
+	writeTime = 30 * time.Second
+	// maxClientID and maxTopic are in bytes, maxLevels is of a topic, beyond those of the realm but
+	// the first: with filters of n levels, a message may have to be looked for in 2^n places. The
+	// firmware's topics have 160 bytes at most.
 	maxClientID = 128
 	maxTopic    = 256
-	maxLevels   = 16
-	// A device subscribes once for each feature; Home Assistant five times for each device.
-	maxDeviceSubscriptions = 64
-	maxSubscriptions       = 100_000
+	maxLevels   = 8
+	// Subscriptions: of a device, which subscribes once for each feature; of an account, Home
+	// Assistant's has five for each device; and of all.
+	maxDeviceSubscriptions  = 64
+	maxAccountSubscriptions = 100_000
+	maxSubscriptions        = 500_000
+	// maxBroad is how many of an account's subscriptions match topics of many devices.
+	maxBroad = 100
 	// Retained messages: of one device, where one for each feature is kept and three more,
 	// and of all.
 	maxDeviceRetained      = 64
 	maxDeviceRetainedBytes = 32 << 10
 	maxRetained            = 500_000
-	maxRetainedBytes       = 512 << 20
+	// maxAccountMemory is how much memory, by our estimate, the retained messages of an account take,
+	// and its subscriptions; maxMemory is the same for all.
+	maxAccountMemory = 64 << 20
+	maxMemory        = 1 << 30
 	// maxQueue is how many messages wait for one slow client; more are dropped.
 	maxQueue = 1024
 )
@@ -59,6 +71,9 @@ type rate struct {
 var (
 	deviceRate = rate{20, 200}
 	toolRate   = rate{5_000, 20_000}
+	// scanRate is how long it may take, in seconds, to find the retained messages that an account
+	// subscribes to.
+	scanRate = rate{0.1, 1}
 )
 
 // bucket counts against a rate.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
 )
 
@@ -30,15 +31,23 @@ func newListener(l net.Listener, gate *gate, log *slog.Logger) *listener {
 }
 
 // connection is one that came in. The library holds it as the client's, so by it the client's
-// party is found, however long the library remembers the client.
+// party is found.
 type connection struct {
 	net.Conn
-	from   netip.Prefix
-	read   int    // bytes before the login
-	party  *party // nil before the login
-	id     string // the client's, which it takes the place of; empty before the login
-	packet bucket // of the goroutine that reads
-	ended  chan struct{}
+	from  netip.Prefix
+	read  int    // bytes before the login
+	id    string // the client's, which it takes the place of; empty before the login
+	ended chan struct{}
+
+	// Since the login, and party is nil before:
+	party   *party
+	client  *mqtt.Client
+	account string
+
+	// Of the goroutine that reads:
+	packets       bucket            // of a device
+	subscriptions map[string]amount // by filter
+	sendRetained  []bool            // for each filter of the packet that is being answered
 }
 
 // Read reads, but before the login no more than that takes.
@@ -51,6 +60,21 @@ func (c *connection) Read(p []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(p[:min(len(p), maxLogin-c.read)])
 	c.read += n
+	return n, err
+}
+
+// SetDeadline is asked for with each packet that comes, and sets the deadline of reading. Writing has
+// its own: a client that sends but does not read would put it off for ever.
+func (c *connection) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
+
+// Write writes, and ends the connection if that takes too long: what waits for a client that does
+// not read is kept in memory, and the library goes on with a packet that was written in part.
+func (c *connection) Write(p []byte) (int, error) {
+	c.SetWriteDeadline(time.Now().Add(writeTime))
+	n, err := c.Conn.Write(p)
+	if err != nil {
+		c.Close()
+	}
 	return n, err
 }
 
@@ -71,7 +95,7 @@ func (l *listener) Serve(establish listeners.EstablishFn) {
 			time.Sleep(100 * time.Millisecond)
 			continue
 		}
-		c := &connection{Conn: accepted, from: addressOf(accepted.RemoteAddr()), ended: make(chan struct{})}
+		c := &connection{Conn: accepted, from: addressOf(accepted.RemoteAddr()), ended: make(chan struct{}), subscriptions: map[string]amount{}}
 		if limit := l.gate.addresses.enter(c.from); limit != "" {
 			l.gate.refuse("limit", limit, "remote", accepted.RemoteAddr().String())
 			accepted.Close()
@@ -106,10 +130,10 @@ func (l *listener) serve(connection *connection, establish listeners.EstablishFn
 	if !l.add(connection) {
 		return
 	}
-	connection.SetDeadline(time.Now().Add(loginTime)) // the library sets it anew with the login
+	connection.SetDeadline(time.Now().Add(loginTime)) // the library sets it again with the login
 	defer func() {
 		if p := recover(); p != nil {
-			l.log.Error("MQTT connection ended by a panic", "remote", connection.RemoteAddr(), "panic", p)
+			l.gate.refuse("packet", "it sent what the broker cannot take", "remote", connection.RemoteAddr().String(), "panic", p)
 		}
 	}()
 	if err := establish(l.ID(), connection); err != nil && !errors.Is(err, io.EOF) {

@@ -48,9 +48,11 @@ func (r rights) publish(p *party, clientID, topic string) bool {
 
 // read says whether a topic may be read, or a filter be subscribed to. A device's filter
 // begins with its own topic, so no wildcard in it reaches beyond.
+//
+// Nobody may share a subscription: ESPer does not, and the library looks at each group for each message.
 func (r rights) read(p *party, filter string) bool {
 	if !p.isDevice() {
-		return true
+		return !mqtt.IsSharedFilter(filter)
 	}
 	switch filter {
 	case r.realm + "/update", r.realm + "/heartbeat", r.realm + "/reboot":
