@@ -34,6 +34,8 @@ func (f *databaseFlags) open(ctx context.Context) (store.Store, error) {
 		return nil, hint(err, "'esper serve' makes one; if that has its data elsewhere, as a service does, --database names the file")
 	case errors.Is(err, store.ErrSchema):
 		return nil, hint(err, "'esper serve' of a newer version brings an older database up to date")
+	case store.IsDamaged(err):
+		return nil, hint(err, damagedHint)
 	case err != nil:
 		return nil, err
 	}

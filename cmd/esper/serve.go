@@ -90,9 +90,13 @@ func (c *serveCommand) Run(s *streams) error {
 	}
 	reached, err := openedBy(running, config)
 	if err != nil {
-		return errors.Join(err, running.Close())
+		return serveHint(errors.Join(err, running.Close()))
 	}
 	reached.warn(log)
+	if err := store.Unwritable(running.Store()); err != nil {
+		log.Error("the database can be read but not written: devices get firmware and are heard, but no roll-out goes on, and nothing "+
+			"that happens is kept; make room on its disk, which is noticed by itself", "error", err)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if c.Follow != "" || c.Push {
@@ -115,10 +119,14 @@ func serveHint(err error) error {
 	case errors.Is(err, store.ErrSchema):
 		return hint(err, "a newer 'esper serve' has used it: run that one, or a copy of the database from before")
 	case store.IsDamaged(err):
-		return hint(err, "put back a copy, or move it away: a new one learns of the devices again as they report, and has no tokens, labels and history")
+		return hint(err, damagedHint)
 	}
 	return err
 }
+
+// damagedHint says what to do about a damaged database.
+const damagedHint = "put back a copy, or move it away, with the files beside it that begin with its name: " +
+	"a new one learns of the devices again as they report, and has no tokens, labels and history"
 
 // build makes the server a build server.
 func (c *serveCommand) build(ctx context.Context, s *streams, running *server.Server, log *slog.Logger) error {
@@ -298,5 +306,10 @@ func makeDataDir(dir string) error {
 	if _, err := os.Stat(ignore); err == nil {
 		return nil
 	}
-	return os.WriteFile(ignore, []byte("*\n"), 0o644)
+	err := os.WriteFile(ignore, []byte("*\n"), 0o644)
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) { // the server can do without
+		_ = os.Remove(ignore)
+		return nil
+	}
+	return err
 }

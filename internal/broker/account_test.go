@@ -203,4 +203,3 @@ func TestConnectionsWithOneToken(t *testing.T) {
 		t.Errorf("one more is answered %d; %d connections", code, b.Stats().Connections)
 	}
 }
-

@@ -32,7 +32,7 @@ func lockDatabase(ctx context.Context, where string) (lock, error) {
 	case where == InMemory:
 		return nil, nil
 	case isURL(where):
-		handle, _, err := connect(where)
+		handle, _, _, err := connect(where)
 		if err != nil {
 			return nil, err
 		}

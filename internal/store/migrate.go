@@ -22,19 +22,27 @@ const Schema = 8
 // Migrate opens a database, making it if need be, and brings its schema up to a
 // version: the number of a migration. A newer schema is [ErrSchema].
 func Migrate(ctx context.Context, where string, version int64) (*sql.DB, error) {
-	if err := create(where); err != nil {
-		return nil, fmt.Errorf("make database: %w", err)
+	handle, _, err := open(ctx, where, version)
+	return handle, err
+}
+
+func open(ctx context.Context, where string, version int64) (*sql.DB, *file, error) {
+	if err := create(ctx, where, version); err != nil {
+		return nil, nil, fmt.Errorf("make database %s: %w", Redact(where), err)
 	}
-	handle, dialect, err := connect(where)
+	handle, of, dialect, err := connect(where)
 	if err == nil {
 		if err = migrate(ctx, handle, dialect, version); err != nil {
+			if of != nil {
+				err = diagnose(ctx, handle, err)
+			}
 			handle.Close()
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open database %s: %w", Redact(where), err)
+		return nil, nil, fmt.Errorf("open database %s: %w", Redact(where), err)
 	}
-	return handle, nil
+	return handle, of, nil
 }
 
 func migrate(ctx context.Context, handle *sql.DB, dialect goose.Dialect, version int64) error {

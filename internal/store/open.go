@@ -8,12 +8,10 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
 // InMemory is a database that is gone when it is closed.
@@ -23,7 +21,8 @@ const InMemory = ""
 // SQLite and PostgreSQL.
 type database struct {
 	sql  *sql.DB
-	lock lock // nil: it was opened as it is
+	file *file // nil if it is in none
+	lock lock  // nil: it was opened as it is
 
 	devices, events, rollouts, rolloutDevices, targets, rolloutEvents prepared
 }
@@ -39,10 +38,10 @@ func Open(ctx context.Context, where string) (Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", Redact(where), err)
 	}
-	handle, err := Migrate(ctx, where, Schema)
+	handle, of, err := open(ctx, where, Schema)
 	if err == nil {
 		var opened *database
-		if opened, err = prepare(ctx, where, handle); err == nil {
+		if opened, err = prepare(ctx, where, handle, of); err == nil {
 			opened.lock = held
 			return opened, nil
 		}
@@ -64,15 +63,18 @@ func OpenExisting(ctx context.Context, where string) (Store, error) {
 			return nil, fmt.Errorf("open %s: %w", where, ErrNoDatabase)
 		}
 	}
-	handle, dialect, err := connect(where)
+	handle, of, dialect, err := connect(where)
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", Redact(where), err)
 	}
 	if err := checkSchema(ctx, handle, dialect); err != nil {
+		if of != nil {
+			err = diagnose(ctx, handle, err)
+		}
 		handle.Close()
 		return nil, fmt.Errorf("open database %s: %w", Redact(where), err)
 	}
-	opened, err := prepare(ctx, where, handle)
+	opened, err := prepare(ctx, where, handle, of)
 	if err != nil {
 		return nil, err
 	}
@@ -109,52 +111,29 @@ func Redact(where string) string {
 	}
 }
 
-// connect returns a handle that has not connected yet.
-func connect(where string) (*sql.DB, goose.Dialect, error) {
-	if isURL(where) {
+// connect returns a handle that has not connected yet, and how it does if it is to a file.
+func connect(where string) (*sql.DB, *file, goose.Dialect, error) {
+	switch {
+	case isURL(where):
 		handle, err := sql.Open("pgx", where)
 		if err != nil {
-			return nil, "", errors.New("the URL is not right") // the driver's error may hold the password
+			return nil, nil, "", errors.New("the URL is not right") // the driver's error may hold the password
 		}
 		handle.SetMaxOpenConns(8)
-		return handle, goose.DialectPostgres, nil
-	}
-	// FULL: what is committed outlives a power cut, too. A writer waits for another.
-	const settings = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
-		"&_pragma=foreign_keys(1)&_txlock=immediate"
-	if where == InMemory {
-		handle, err := sql.Open("sqlite", "file::memory:"+settings)
+		return handle, nil, goose.DialectPostgres, nil
+	case where == InMemory:
+		handle, err := sql.Open("sqlite", "file::memory:?"+settings)
 		if err == nil {
 			handle.SetMaxOpenConns(1) // each connection would be a database of its own
 		}
-		return handle, goose.DialectSQLite3, err
+		return handle, nil, goose.DialectSQLite3, err
 	}
-	path, err := filepath.Abs(where)
-	if err != nil {
-		return nil, "", err
-	}
-	handle, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: path}).String()+settings)
-	if err == nil {
-		handle.SetMaxOpenConns(4)
-	}
-	return handle, goose.DialectSQLite3, err
+	handle, of, err := openFile(where)
+	return handle, of, goose.DialectSQLite3, err
 }
 
-// create makes the file of a database, which only its owner may read: it names
-// networks and addresses.
-func create(where string) error {
-	if where == InMemory || isURL(where) {
-		return nil
-	}
-	f, err := os.OpenFile(where, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	return f.Close()
-}
-
-func prepare(ctx context.Context, where string, handle *sql.DB) (*database, error) {
-	d := &database{sql: handle}
+func prepare(ctx context.Context, where string, handle *sql.DB, of *file) (*database, error) {
+	d := &database{sql: handle, file: of}
 	rows := rowsAtOnceSQLite
 	if isURL(where) {
 		rows = rowsAtOncePostgres
@@ -168,6 +147,9 @@ func prepare(ctx context.Context, where string, handle *sql.DB) (*database, erro
 	} {
 		var err error
 		if *p.to, err = p.from.prepare(ctx, handle, rows); err != nil {
+			if of != nil {
+				err = diagnose(ctx, handle, err)
+			}
 			handle.Close()
 			return nil, fmt.Errorf("open database %s: %w", Redact(where), err)
 		}
