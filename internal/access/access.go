@@ -18,6 +18,9 @@ const (
 	// Publisher also uploads releases.
 	Publisher Role = "publisher"
 
+	// OperatorOrPublisher is needed for what both may: telling the devices to look for a release. No token
+	// has it.
+	OperatorOrPublisher Role = "operator or publisher"
 	// Local is who is on the server's own machine as long as there are no tokens, and
 	// may do all. No token has it.
 	Local Role = "local"
@@ -28,13 +31,15 @@ const (
 // Roles are those that a token can have.
 var Roles = []Role{Viewer, Operator, Publisher}
 
-// May says whether a role allows what another is needed for.
+// May reports whether a role allows what another is needed for.
 func (r Role) May(need Role) bool {
 	switch r {
 	case Local:
 		return true
-	case Viewer, Operator, Publisher:
-		return need == Viewer || need == r
+	case Viewer:
+		return need == Viewer
+	case Operator, Publisher:
+		return need == Viewer || need == r || need == OperatorOrPublisher
 	}
 	return false
 }

@@ -34,36 +34,43 @@ const (
 	rereadAfter = time.Second
 	// rereadUnknown is the same when a token is not known, which may have been made just now.
 	rereadUnknown = 100 * time.Millisecond
-	// readTimeout is how long the database may take.
+	// readTimeout is how long the database may take, and somebody waits for it.
 	readTimeout = 5 * time.Second
+	// readPatience is how long somebody waits for a database that did not answer before.
+	readPatience = 100 * time.Millisecond
 	// usedEvery is how precisely it is noted when a token was used.
 	usedEvery = time.Minute
 )
 
 // Keeper knows the tokens there are. It can be used by several goroutines.
+//
+// The lock guards what is below it, and is not held while the database is asked: one that hangs keeps
+// out who asks, but nobody waits for those before.
 type Keeper struct {
 	storage Storage
 	log     *slog.Logger
 	now     func() time.Time
+	timeout time.Duration // readTimeout, unless a test has no time
 
-	mu     sync.Mutex
-	read   time.Time // when
-	err    error     // of that
-	any    bool
-	tokens map[Hash]Token
-	used   map[string]time.Time // by name: what was noted last
+	mu      sync.Mutex
+	reading chan struct{} // closed when the database has answered; nil: it is not being asked
+	read    time.Time     // when
+	err     error         // of that
+	any     bool
+	tokens  map[Hash]Token
+	used    map[string]time.Time // by name: what was noted last
 }
 
 // NewKeeper returns a keeper of what is stored.
 func NewKeeper(from Storage, log *slog.Logger) *Keeper {
-	return &Keeper{storage: from, log: log, now: time.Now, used: map[string]time.Time{}}
+	return &Keeper{storage: from, log: log, now: time.Now, timeout: readTimeout, used: map[string]time.Time{}}
 }
 
 // Any says whether there is a token, be it expired or not: whether one must be shown.
 func (k *Keeper) Any() (bool, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.refresh(rereadAfter)
+	k.refreshLocked(rereadAfter)
 	return k.any, k.err
 }
 
@@ -78,10 +85,10 @@ func (k *Keeper) Identify(token string) (Identity, error) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.refresh(rereadAfter)
+	k.refreshLocked(rereadAfter)
 	t, known := k.tokens[hash]
 	if !known {
-		k.refresh(rereadUnknown)
+		k.refreshLocked(rereadUnknown)
 		t, known = k.tokens[hash]
 	}
 	if k.err != nil {
@@ -110,22 +117,45 @@ func (k *Keeper) Check(name, token string) (Identity, error) {
 	return who, nil
 }
 
-// refresh reads the tokens if what is known is too old, and remembers failures as long, too.
-// While a database does not answer, nobody is let in.
-func (k *Keeper) refresh(after time.Duration) {
-	now := k.now()
-	if !k.read.IsZero() && now.Sub(k.read).Abs() < after {
+// refreshLocked reads the tokens if what is known is too old, and remembers failures as long, too.
+// While a database does not answer, nobody is let in. It gives up the lock while it waits.
+func (k *Keeper) refreshLocked(after time.Duration) {
+	if !k.read.IsZero() && k.now().Sub(k.read).Abs() < after {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
+	if k.reading == nil {
+		k.reading = make(chan struct{})
+		go k.readTokens()
+	}
+	reading, patience := k.reading, k.timeout
+	if k.err != nil {
+		patience = min(patience, readPatience)
+	}
+	k.mu.Unlock()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-reading:
+		k.mu.Lock()
+	case <-timer.C: // not even the driver's own timeout has ended it
+		k.mu.Lock()
+		if k.reading == reading {
+			k.failedLocked(context.DeadlineExceeded)
+		}
+	}
+}
+
+// readTokens asks the database once.
+func (k *Keeper) readTokens() {
+	ctx, cancel := context.WithTimeout(context.Background(), k.timeout)
 	defer cancel()
 	tokens, err := k.storage.Tokens(ctx)
-	k.read = k.now()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	close(k.reading)
+	k.reading, k.read = nil, k.now()
 	if err != nil {
-		if k.err == nil {
-			k.log.Error("nobody is let in as long as the tokens cannot be read", "error", err)
-		}
-		k.err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		k.failedLocked(err)
 		return
 	}
 	if k.err != nil {
@@ -138,6 +168,14 @@ func (k *Keeper) refresh(after time.Duration) {
 			k.used[t.Name] = t.Used
 		}
 	}
+}
+
+// failedLocked notes that the tokens could not be read.
+func (k *Keeper) failedLocked(err error) {
+	if k.err == nil {
+		k.log.Error("nobody is let in as long as the tokens cannot be read", "error", err)
+	}
+	k.err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
 // note notes that a token was used, now and then, and does not wait for it.

@@ -149,3 +149,44 @@ func TestUseIsNotedAtMostOnceAMinute(t *testing.T) {
 	default:
 	}
 }
+
+// hanging is a database that does not answer, not even when its time is over, until it is let go.
+type hanging struct {
+	stored
+	asked chan struct{}
+	goOn  chan struct{}
+}
+
+func (s *hanging) Tokens(ctx context.Context) ([]Token, error) {
+	s.asked <- struct{}{}
+	<-s.goOn
+	return s.stored.Tokens(ctx)
+}
+
+// A database that hangs lets nobody in. But it is asked once, and whoever comes after the first is
+// told so without waiting for it, and without holding up what needs no answer.
+func TestADatabaseThatHangsHoldsNobodyUp(t *testing.T) {
+	text, ada := made(t, "ada", Viewer, time.Time{})
+	from := &hanging{stored: stored{tokens: []Token{ada}, used: make(chan string, 10)}, asked: make(chan struct{}, 10), goOn: make(chan struct{})}
+	k := NewKeeper(from, slog.New(slog.DiscardHandler))
+	k.timeout = time.Millisecond
+	for range 3 {
+		if _, err := k.Identify(text); !errors.Is(err, ErrUnavailable) {
+			t.Fatalf("identified: %v", err)
+		}
+		if _, err := k.Any(); !errors.Is(err, ErrUnavailable) {
+			t.Fatalf("any: %v", err)
+		}
+	}
+	if len(from.asked) != 1 {
+		t.Errorf("asked %d times", len(from.asked))
+	}
+	close(from.goOn)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		if who, err := k.Identify(text); err == nil && who.Name == "ada" {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatalf("afterwards: %v", err)
+		}
+	}
+}

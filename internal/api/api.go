@@ -71,7 +71,7 @@ func Handler(c Config) http.Handler {
 	mux.HandleFunc(Path, func(w http.ResponseWriter, r *http.Request) {
 		access.Problem(w, http.StatusNotFound, "there is no "+r.Method+" "+r.URL.Path+"; "+Path+"openapi.json lists what there is")
 	})
-	return c.Guard.Protect(textOnly(unkept(mux)))
+	return lingering(c.Guard.Protect(textOnly(unkept(mux))))
 }
 
 // unkept has nobody keep the answers: they are of this moment, and for who asked.
@@ -85,7 +85,7 @@ func unkept(next http.Handler) http.Handler {
 // register adds the operations to a multiplexer and to their description, which it returns.
 func (a *api) register(mux *http.ServeMux) *huma.OpenAPI {
 	described := humago.New(mux, description())
-	described.UseMiddleware(checkRole(described))
+	described.UseMiddleware(checkRole(described), checkQuery(described))
 	a.registerInventory(described)
 	a.registerRollouts(described)
 	a.registerRolloutHistory(described)
@@ -173,7 +173,8 @@ func answer[T any](a *api, v T, err error) (*body[T], error) {
 func operation(id, method, path, summary, tag string, errors ...int) huma.Operation {
 	return huma.Operation{
 		OperationID: id, Method: method, Path: Path + path, Summary: summary, Tags: []string{tag},
-		Errors:   append(errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests),
+		Errors: append(errors, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity,
+			http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable),
 		Security: security(id),
 	}
 }

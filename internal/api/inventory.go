@@ -26,7 +26,7 @@ type DeviceQuery struct {
 	Tag       string          `query:"tag" doc:"only devices with this tag"`
 	Condition store.Condition `query:"condition" enum:"failed,vanished,crash-looping,unknown-version,old-bootloader,lagging,ahead,updating" doc:"only devices like that"`
 	Presence  string          `query:"presence" enum:"ONLINE,OFFLINE,SILENT" doc:"only devices that are there, that are not, or that say to be and are silent"`
-	OldBoot   uint32          `query:"old_boot" doc:"with old-bootloader: the oldest that is good; else the newest that any device has"`
+	OldBoot   uint32          `query:"old_boot" minimum:"0" maximum:"4294967295" doc:"with old-bootloader: the oldest that is good; else the newest that any device has"`
 	Search    string          `query:"search" maxLength:"100" doc:"a part of id, name, group, type, version or a tag, in any case"`
 	Sort      store.Order     `query:"sort" enum:"type,-type,id,-id,name,-name,group,-group,version,-version,presence,-presence,seen,-seen,signal,-signal" default:"type" doc:"with a - in front, the other way round"`
 	Limit     int             `query:"limit" minimum:"0" maximum:"100000" doc:"at most so many; 0: all"`

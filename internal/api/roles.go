@@ -48,8 +48,9 @@ var roles = map[string]access.Role{
 	"set-feature":        access.Operator,
 	"change-labels":      access.Operator,
 	"remove-device":      access.Operator,
-	"check-all":          access.Operator,
 	"get-audit":          access.Operator,
+
+	"check-all": access.OperatorOrPublisher, // who publishes also announces
 
 	"request-build": access.Publisher,
 	"publish":       access.Publisher,
@@ -63,7 +64,11 @@ var securitySchemes = map[string]*huma.SecurityScheme{
 
 // security is what an operation asks for: a token with its role.
 func security(id string) []map[string][]string {
-	return []map[string][]string{{"token": {string(roleOf(id))}}}
+	need := roleOf(id)
+	if need == access.OperatorOrPublisher {
+		return []map[string][]string{{"token": {string(access.Operator)}}, {"token": {string(access.Publisher)}}}
+	}
+	return []map[string][]string{{"token": {string(need)}}}
 }
 
 // roleOf is the role that an operation needs. Who adds an operation decides it.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"unicode/utf8"
 
@@ -12,12 +13,13 @@ import (
 // UTF-8, and SQLite takes NUL for the end.
 func textOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		good := isText(r.URL.Path)
-		for name, values := range r.URL.Query() {
+		query, err := url.ParseQuery(r.URL.RawQuery)
+		good := err == nil && isText(r.URL.Path)
+		for name, values := range query {
 			good = good && isText(name) && isText(strings.Join(values, ""))
 		}
 		if !good {
-			access.Problem(w, http.StatusBadRequest, "the address holds NUL or what is not UTF-8")
+			access.Problem(w, http.StatusBadRequest, "the address holds NUL, what is not UTF-8, or a query that is none")
 			return
 		}
 		next.ServeHTTP(w, r)
