@@ -4,8 +4,13 @@ package main
 
 import (
 	"os"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
 )
 
 func main() {
+	// In a container or a systemd unit, memory is collected before its limit is reached: 90 % of it, or
+	// what GOMEMLIMIT says. An error is that there is no such thing as a limit here.
+	_, _ = memlimit.Set()
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"reflect"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -93,6 +95,9 @@ func (c *serveCommand) Run(s *streams) error {
 		return serveHint(errors.Join(err, running.Close()))
 	}
 	reached.warn(log)
+	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
+		log.Info("memory is limited", "bytes", limit)
+	}
 	if err := store.Unwritable(running.Store()); err != nil {
 		log.Error("the database can be read but not written: devices get firmware and are heard, but no roll-out goes on, and nothing "+
 			"that happens is kept; make room on its disk, which is noticed by itself", "error", err)

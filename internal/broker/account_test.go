@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"esper/internal/access"
+	"esper/internal/connections"
 )
 
 func TestATokensConnectionsAreLimited(t *testing.T) {
@@ -30,7 +31,7 @@ func TestATokensConnectionsAreLimited(t *testing.T) {
 func TestWhoseAccountAConnectionIs(t *testing.T) {
 	from := func(ip string) *connection {
 		a := &net.TCPAddr{IP: net.ParseIP(ip), Port: 7}
-		return &connection{Conn: remote{addr: a}, from: addressOf(a)}
+		return &connection{Conn: remote{addr: a}, from: connections.Address(a)}
 	}
 	for _, test := range []struct {
 		who  party

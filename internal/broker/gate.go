@@ -4,7 +4,6 @@ import (
 	"crypto/subtle"
 	"errors"
 	"maps"
-	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +13,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 
 	"esper/internal/access"
+	"esper/internal/connections"
 )
 
 // recheck is how often it is seen whether the tokens of those who are connected still hold.
@@ -26,7 +26,7 @@ type gate struct {
 	options   Options
 	rights    rights
 	server    *mqtt.Server
-	addresses addresses
+	addresses *addresses
 	accounts  *accounts
 	done      chan struct{} // closed in the end
 
@@ -43,10 +43,9 @@ type gate struct {
 func newGate(o Options, server *mqtt.Server) *gate {
 	g := &gate{
 		options: o, rights: rights{realm: o.Realm, discovery: o.Discovery}, server: server, done: make(chan struct{}),
-		accounts: newAccounts(o.Realm),
-		bearers:  map[*connection]*mqtt.Client{}, present: map[string]*connection{}, refused: map[string]int64{},
+		addresses: newAddresses(connections.Available() / 2), accounts: newAccounts(o.Realm),
+		bearers: map[*connection]*mqtt.Client{}, present: map[string]*connection{}, refused: map[string]int64{},
 	}
-	g.addresses.known = map[netip.Prefix]*address{}
 	return g
 }
 

@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -91,6 +90,8 @@ func (b *bucket) take(r rate, n float64, now time.Time) time.Duration {
 
 // addresses counts the connections from each address, and how often it failed to log in.
 type addresses struct {
+	most int // connections in all; it does not change
+
 	mu        sync.Mutex
 	all       int
 	strangers int
@@ -102,22 +103,9 @@ type address struct {
 	failures       bucket
 }
 
-// addressOf is what counts as one address: of IPv6, a host has all of a /64.
-func addressOf(a net.Addr) netip.Prefix {
-	at, err := netip.ParseAddrPort(a.String())
-	if err != nil {
-		return netip.Prefix{}
-	}
-	ip := at.Addr().Unmap().WithZone("")
-	bits := ip.BitLen()
-	if ip.Is6() {
-		bits = 64
-	}
-	if ip.IsLoopback() {
-		bits = ip.BitLen()
-	}
-	p, _ := ip.Prefix(bits)
-	return p
+// newAddresses returns counts of no connections. So many as the process may have open files for at most.
+func newAddresses(files int) *addresses {
+	return &addresses{most: min(MaxConnections, files), known: map[netip.Prefix]*address{}}
 }
 
 // enter counts a connection in, or says which limit is in the way.
@@ -127,11 +115,11 @@ func (n *addresses) enter(from netip.Prefix) (limit string) {
 	a := n.of(from)
 	own := from.Addr().IsLoopback()
 	switch {
-	case n.all >= MaxConnections:
+	case n.all >= n.most:
 		limit = "too many connections"
-	case !own && a.all >= maxFromAddress:
+	case !own && a.all >= min(maxFromAddress, n.most/2):
 		limit = "too many connections from one address"
-	case n.strangers >= maxStrangers:
+	case n.strangers >= min(maxStrangers, n.most/2):
 		limit = "too many connections that have not logged in"
 	case !own && a.strangers >= maxStrangersFromAddress:
 		limit = "too many connections from one address that have not logged in"

@@ -2,14 +2,15 @@ package broker
 
 import (
 	"net"
-	"net/netip"
 	"testing"
 	"time"
+
+	"esper/internal/connections"
 )
 
 func TestOneAddressCannotTakeAllConnections(t *testing.T) {
-	n := addresses{known: map[netip.Prefix]*address{}}
-	greedy := addressOf(&net.TCPAddr{IP: net.ParseIP("192.0.2.1"), Port: 1})
+	n := newAddresses(MaxConnections)
+	greedy := connections.Address(&net.TCPAddr{IP: net.ParseIP("192.0.2.1"), Port: 1})
 	for range maxStrangersFromAddress {
 		if limit := n.enter(greedy); limit != "" {
 			t.Fatal(limit)
@@ -30,7 +31,7 @@ func TestOneAddressCannotTakeAllConnections(t *testing.T) {
 	if n.enter(greedy) == "" {
 		t.Errorf("more than %d from one address", maxFromAddress)
 	}
-	if limit := n.enter(addressOf(&net.TCPAddr{IP: net.ParseIP("192.0.2.2")})); limit != "" {
+	if limit := n.enter(connections.Address(&net.TCPAddr{IP: net.ParseIP("192.0.2.2")})); limit != "" {
 		t.Errorf("another address: %s", limit)
 	}
 	n.leave(greedy)
@@ -40,8 +41,8 @@ func TestOneAddressCannotTakeAllConnections(t *testing.T) {
 }
 
 func TestStrangersCannotTakeAllConnections(t *testing.T) {
-	n := addresses{known: map[netip.Prefix]*address{}}
-	own := addressOf(&net.TCPAddr{IP: net.ParseIP("127.0.0.1")})
+	n := newAddresses(MaxConnections)
+	own := connections.Address(&net.TCPAddr{IP: net.ParseIP("127.0.0.1")})
 	for range maxStrangers {
 		if limit := n.enter(own); limit != "" {
 			t.Fatal(limit)
@@ -66,9 +67,9 @@ func TestStrangersCannotTakeAllConnections(t *testing.T) {
 }
 
 func TestAddressesThatAreLongGoneAreForgotten(t *testing.T) {
-	n := addresses{known: map[netip.Prefix]*address{}}
+	n := newAddresses(MaxConnections)
 	for i := range 5000 {
-		from := addressOf(&net.TCPAddr{IP: net.IPv4(10, 0, byte(i>>8), byte(i))})
+		from := connections.Address(&net.TCPAddr{IP: net.IPv4(10, 0, byte(i>>8), byte(i))})
 		n.enter(from)
 		n.loggedIn(from)
 		n.leave(from)
@@ -79,14 +80,14 @@ func TestAddressesThatAreLongGoneAreForgotten(t *testing.T) {
 }
 
 func TestAHostOfIPv6IsOneAddress(t *testing.T) {
-	a := addressOf(&net.TCPAddr{IP: net.ParseIP("2001:db8::1")})
-	if b := addressOf(&net.TCPAddr{IP: net.ParseIP("2001:db8::2:1")}); a != b {
+	a := connections.Address(&net.TCPAddr{IP: net.ParseIP("2001:db8::1")})
+	if b := connections.Address(&net.TCPAddr{IP: net.ParseIP("2001:db8::2:1")}); a != b {
 		t.Errorf("%v and %v", a, b)
 	}
-	if b := addressOf(&net.TCPAddr{IP: net.ParseIP("2001:db8:0:1::1")}); a == b {
+	if b := connections.Address(&net.TCPAddr{IP: net.ParseIP("2001:db8:0:1::1")}); a == b {
 		t.Errorf("%v is one", a)
 	}
-	if own := addressOf(&net.TCPAddr{IP: net.ParseIP("::1")}); !own.Addr().IsLoopback() {
+	if own := connections.Address(&net.TCPAddr{IP: net.ParseIP("::1")}); !own.Addr().IsLoopback() {
 		t.Errorf("%v", own)
 	}
 }

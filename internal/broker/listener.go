@@ -12,6 +12,8 @@ import (
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
+
+	"esper/internal/connections"
 )
 
 // listener hands connections to the broker library. The library's own one has a
@@ -95,7 +97,7 @@ func (l *listener) Serve(establish listeners.EstablishFn) {
 			time.Sleep(100 * time.Millisecond)
 			continue
 		}
-		c := &connection{Conn: accepted, from: addressOf(accepted.RemoteAddr()), ended: make(chan struct{}), subscriptions: map[string]amount{}}
+		c := &connection{Conn: accepted, from: connections.Address(accepted.RemoteAddr()), ended: make(chan struct{}), subscriptions: map[string]amount{}}
 		if limit := l.gate.addresses.enter(c.from); limit != "" {
 			l.gate.refuse("limit", limit, "remote", accepted.RemoteAddr().String())
 			accepted.Close()

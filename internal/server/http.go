@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"esper/internal/api"
+	"esper/internal/connections"
 	"esper/internal/dashboard"
 	"esper/internal/metrics"
 	"esper/internal/repository"
@@ -15,6 +16,12 @@ import (
 
 // FirmwarePath is the path that the repository is served under.
 const FirmwarePath = "/firmware/"
+
+// How many connections it holds, and how many of one address: all devices behind a router may ask at once.
+const (
+	maxConnections = 10_000
+	maxFromAddress = 2_000
+)
 
 // webServer is the HTTP server, with limits for clients that are slow or worse. An
 // image takes a device on a bad link a minute or two.
@@ -25,8 +32,10 @@ func (s *Server) webServer() *http.Server {
 		// first, sets it up only if it is named.
 		secure.NextProtos = append(secure.NextProtos, "h2", "http/1.1")
 	}
+	most := min(maxConnections, connections.Available()/4) // each may have a file, too
 	return &http.Server{
 		Handler:           s.routes(),
+		ConnState:         connections.NewLimit(most, min(maxFromAddress, most/2)).State,
 		TLSConfig:         secure,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
