@@ -18,6 +18,7 @@ import (
 
 	"esper/internal/build"
 	"esper/internal/client"
+	"esper/internal/logging"
 	"esper/internal/pipeline"
 	"esper/internal/preflight"
 	"esper/internal/repository"
@@ -63,7 +64,7 @@ within the server, and 'esper serve --push' offers a repository to push to.`
 
 // Run follows until it is interrupted.
 func (c *watchCommand) Run(s *streams) error {
-	log := slog.New(slog.NewTextHandler(s.err, nil))
+	log := logging.New(s.err, slog.LevelInfo)
 	opened, err := site.Open(c.Site)
 	if err != nil && !errors.Is(err, site.ErrNoSite) {
 		return err

@@ -19,6 +19,7 @@ import (
 	"syscall"
 
 	"esper/internal/broker"
+	"esper/internal/logging"
 	"esper/internal/release"
 	"esper/internal/secret"
 	"esper/internal/server"
@@ -42,7 +43,7 @@ type serveCommand struct {
 	followFlags `group:"Build server:"`
 	accessFlags `group:"Access:"`
 	Trust       []string `placeholder:"PUB" sep:"none" help:"Public key whose releases may be uploaded, besides the site's update.keys; may be repeated."`
-	Verbose     bool     `short:"v" help:"Log every connection and check too."`
+	Verbose     bool     `short:"v" help:"Log each connection, request and change of a device, too."`
 }
 
 // Help is the command's description.
@@ -50,7 +51,8 @@ func (c *serveCommand) Help() string {
 	return `Serves the site's releases over HTTP under /firmware/, and runs an MQTT broker, in one process
 that needs nothing else. It keeps what devices report in a database, and answers
 'esper devices', 'history', 'rollout' and the like under /api/. It runs until it is interrupted and
-logs to standard error.
+logs to standard error: starts, roll-outs, failures, and once a minute how much devices did;
+with --verbose, each thing that they do.
 
 The API answers the server's own machine only, until 'esper token add' makes a token; then it answers
 who shows one, from elsewhere over TLS: --https with --tls-cert and --tls-key, which are read again
@@ -78,7 +80,7 @@ func (c *serveCommand) Run(s *streams) error {
 	if c.Verbose {
 		level = slog.LevelDebug
 	}
-	log := slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level}))
+	log := logging.New(s.err, level)
 	config, err := c.config(log)
 	if err != nil {
 		return err

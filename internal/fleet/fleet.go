@@ -6,6 +6,7 @@ package fleet
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -16,6 +17,7 @@ import (
 	"unicode"
 
 	"esper/internal/image"
+	"esper/internal/logging"
 )
 
 // Limits on what is kept.
@@ -27,8 +29,9 @@ const (
 // Fleet is what is known of the devices of one realm. Its methods can be called at
 // the same time.
 type Fleet struct {
-	realm string
-	log   *slog.Logger
+	realm  string
+	log    *slog.Logger
+	digest *logging.Digest
 
 	followers []func(Change)
 
@@ -44,7 +47,7 @@ type Fleet struct {
 
 // New returns a fleet that knows no device yet.
 func New(realm string, log *slog.Logger) *Fleet {
-	return &Fleet{realm: realm, log: log, devices: map[string]*Device{}, changed: make(chan struct{})}
+	return &Fleet{realm: realm, log: log, digest: logging.NewDigest(log, "what devices did"), devices: map[string]*Device{}, changed: make(chan struct{})}
 }
 
 // Follow has a function called with each change, in their order. It must not block, nor call the
@@ -326,18 +329,27 @@ func (f *Fleet) warn(id, topic string, payload []byte, reason string) {
 		"device", id, "topic", topic, "bytes", len(payload), "reason", reason)
 }
 
-// logEvents logs what matters to who reads along.
+// logEvents logs each event, at debug level but for failures: thousands of devices have them at once. A
+// digest tells how many there were.
 func (f *Fleet) logEvents(d Device, events []Event) {
 	for _, e := range events {
 		switch e.Kind {
 		case PresenceEvent:
-			f.log.Info("device "+strings.ToLower(e.After), "device", d.ID, "type", d.Type())
+			f.log.Debug("device "+strings.ToLower(e.After), "device", d.ID, "type", d.Type())
+			f.digest.Count(strings.ToLower(e.After))
 		case VersionEvent:
-			f.log.Info("device runs", "device", d.ID, "type", d.Type(), "version", e.After, "before", e.Before)
+			f.log.Debug("device runs", "device", d.ID, "type", d.Type(), "version", e.After, "before", e.Before)
+			f.digest.Count("version_changed")
 		case UpdateEvent:
-			f.log.Info("device update", "device", d.ID, "type", d.Type(), "state", e.After, "version", e.Version, "error", e.Error)
+			level := slog.LevelDebug
+			if e.After == "failed" || e.After == "rolled-back" {
+				level = slog.LevelWarn
+			}
+			f.log.Log(context.Background(), level, "device update", "device", d.ID, "type", d.Type(), "state", e.After, "version", e.Version, "error", e.Error)
+			f.digest.Count("update_" + strings.ReplaceAll(e.After, "-", "_"))
 		case RestartEvent:
-			f.log.Info("device restarted", "device", d.ID, "type", d.Type(), "reset", e.After)
+			f.log.Debug("device restarted", "device", d.ID, "type", d.Type(), "reset", e.After)
+			f.digest.Count("restarted")
 		}
 	}
 }

@@ -255,7 +255,7 @@ func TestChangesAreTold(t *testing.T) {
 
 func TestWhatMattersIsLogged(t *testing.T) {
 	var log bytes.Buffer
-	f := New("home", slog.New(slog.NewTextHandler(&log, nil)))
+	f := New("home", slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	f.Handle("home/00c0de/status", []byte("ONLINE"), now)
 	f.Handle("home/00c0de/info", []byte(specInfo), now)
 	f.Handle("home/00c0de/info", []byte(specInfo), now) // nothing new
@@ -273,9 +273,14 @@ func TestWhatMattersIsLogged(t *testing.T) {
 		t.Fatalf("%d lines logged, want %d:\n%s", len(lines), len(want), log.String())
 	}
 	for i := range want {
-		if !strings.HasSuffix(lines[i], "msg="+want[i]) {
+		if !strings.HasSuffix(lines[i], "level=DEBUG msg="+want[i]) {
 			t.Errorf("line %d: %s\nwant %s", i, lines[i], want[i])
 		}
+	}
+	log.Reset()
+	f.Handle("home/00c0de/update/status", []byte(`{"state":"failed","version":"9c0d1e2f","progress":0,"error":"bad-signature"}`), now)
+	if !strings.Contains(log.String(), `level=WARN msg="device update" device=00c0de type=socket state=failed version=9c0d1e2f error=bad-signature`) {
+		t.Errorf("a failure: %s", log.String())
 	}
 }
 

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -94,13 +93,13 @@ func (s *Server) apiConfig() api.Config {
 	}
 }
 
-// logRequest logs what devices fetch: downloads for everybody, checks, which there
-// are many of, for who wants to know.
+// logRequest logs what devices fetch, which is a lot when all of them update at once; a digest counts it.
 func (s *Server) logRequest(q repository.Request) {
-	level := slog.LevelInfo
-	if q.File == "version" && q.Status < 400 {
-		level = slog.LevelDebug
-	}
-	s.log.Log(context.Background(), level, "firmware request", "device", q.Device, "running", q.Running,
+	s.log.Debug("firmware request", "device", q.Device, "running", q.Running,
 		"type", q.Type, "file", q.File, "wanted", q.Wanted, "range", q.Range, "status", q.Status, "remote", q.Remote)
+	what := map[bool]string{true: "checks", false: "images"}[q.File == "version"]
+	if q.Status >= 400 {
+		what = "refused"
+	}
+	s.requests.Count(what)
 }

@@ -24,6 +24,7 @@ import (
 	"esper/internal/fleet"
 	"esper/internal/health"
 	"esper/internal/homeassistant"
+	"esper/internal/logging"
 	"esper/internal/metrics"
 	"esper/internal/repository"
 	"esper/internal/rollout"
@@ -75,6 +76,7 @@ type Server struct {
 	guard      *access.Guard
 	live       *api.Live
 	metrics    *metrics.Metrics
+	requests   *logging.Digest
 	http       net.Listener
 	https      net.Listener                  // nil without TLS
 	mqtt       net.Listener                  // nil with an external broker
@@ -90,7 +92,8 @@ func Open(c Config) (*Server, error) {
 	}
 	s := &Server{
 		config: c, log: c.Log, health: health.New(c.Log), labelling: make(chan struct{}, 1),
-		fleet: fleet.New(c.Realm, c.Log), features: fleet.NewStates(c.Realm),
+		requests: logging.NewDigest(c.Log, "firmware requests"),
+		fleet:    fleet.New(c.Realm, c.Log), features: fleet.NewStates(c.Realm),
 	}
 	if err := s.open(c); err != nil {
 		s.Close()
