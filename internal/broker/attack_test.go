@@ -314,3 +314,28 @@ func dialInto(address string, into *net.Conn) paho.OpenConnectionFunc {
 		return c, err
 	}
 }
+
+// A token that may publish little or nothing leaves nothing behind, by its last will neither.
+func TestOnlyOperatorsRetain(t *testing.T) {
+	b := startWithAccounts(t)
+	address := b.Addr().String()
+	for name, topic := range map[string]string{"viewer": "watch/settled", "publisher": "home/update"} {
+		var connection net.Conn
+		o := options(address, name, password, "watch").SetWill(topic, "x", 0, true)
+		o.SetCustomOpenConnectionFn(dialInto(address, &connection))
+		c, err := connect(t, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Publish(topic, 1, true, "x").Wait()
+		connection.Close()
+		eventually(t, "the broker has seen the end", func() bool { return b.Stats().Connections == 0 })
+	}
+	if s := b.Stats(); s.Retained != 0 || s.NotRetained != 4 {
+		t.Errorf("%d are retained, %d not, want 0 and 4", s.Retained, s.NotRetained)
+	}
+	client(t, address, "operator", password, "ha").Publish("home/00c0de/relay/set", 1, true, "1").Wait()
+	if s := b.Stats(); s.Retained != 1 {
+		t.Errorf("of an operator %d are retained", s.Retained)
+	}
+}

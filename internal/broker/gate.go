@@ -220,10 +220,11 @@ func (g *gate) watchTokens() {
 		g.mu.Unlock()
 		for c, client := range bearers {
 			bearer, err := g.options.Token(c.party.name, c.party.secret)
+			if errors.Is(err, access.ErrUnavailable) {
+				break // nothing has been decided, about the others neither
+			}
 			if err == nil {
 				c.party.role.Store(bearer.Role)
-			}
-			if err == nil || errors.Is(err, access.ErrUnavailable) { // then nothing has been decided
 				continue
 			}
 			g.options.Log.Info("MQTT connection ended: its token is no longer valid", "remote", c.RemoteAddr(), "token", c.party.name)
@@ -282,9 +283,12 @@ func (g *gate) OnWill(client *mqtt.Client, w mqtt.Will) (mqtt.Will, error) {
 	return w, nil
 }
 
-// mayRetain reports whether a message is retained that should be. An empty one removes another.
+// mayRetain reports whether a message is retained that should be: of tokens, those of operators only, who
+// else could have all devices check at each connection. An empty one removes another.
 func (g *gate) mayRetain(client *mqtt.Client, retain bool, m packets.Packet) bool {
-	if !retain || len(m.Payload) == 0 || g.accounts.mayRetain(m.TopicName, g.entryOf(client, m)) {
+	p := partyOf(client)
+	may := p == nil || p.isAnyone() || p.isDevice() || p.role.Load() == access.Operator
+	if !retain || may && (len(m.Payload) == 0 || g.accounts.mayRetain(m.TopicName, g.entryOf(client, m))) {
 		return retain
 	}
 	g.tooMuchRetained.Add(1)

@@ -3,6 +3,7 @@ package repository
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"esper/internal/image"
 )
@@ -168,6 +171,8 @@ func (w *statusRecorder) Write(p []byte) (int, error) {
 // etags remembers the hashes of files. A file of a release never changes, and
 // another file under its name has another time or size.
 type etags struct {
+	hashing singleflight.Group // by fileKey: a file that many ask for is read once
+
 	mu    sync.Mutex
 	known map[fileKey]string
 }
@@ -180,25 +185,32 @@ type fileKey struct {
 // maxETags bounds what etags remembers: the files of some hundred device types.
 const maxETags = 4096
 
-// of returns the entity tag of an open file, and leaves the file at its start.
+// of returns the entity tag of an open file. No lock is held while the file is read: on a disk that hangs,
+// who asks for other files does not wait for it.
 func (e *etags) of(f *os.File, info os.FileInfo) (string, error) {
 	key := fileKey{f.Name(), info.Size(), info.ModTime().UnixNano()}
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	if tag, ok := e.known[key]; ok {
+	tag, ok := e.known[key]
+	e.mu.Unlock()
+	if ok {
 		return tag, nil
 	}
-	hash := sha256.New()
-	if _, err := io.Copy(hash, f); err != nil {
+	found, err, _ := e.hashing.Do(fmt.Sprint(key), func() (any, error) {
+		hash := sha256.New()
+		if _, err := io.Copy(hash, io.NewSectionReader(f, 0, key.size)); err != nil {
+			return "", err
+		}
+		tag := `"` + hex.EncodeToString(hash.Sum(nil)) + `"`
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if len(e.known) >= maxETags || e.known == nil {
+			e.known = map[fileKey]string{}
+		}
+		e.known[key] = tag
+		return tag, nil
+	})
+	if err != nil {
 		return "", err
 	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return "", err
-	}
-	if len(e.known) >= maxETags || e.known == nil {
-		e.known = map[fileKey]string{}
-	}
-	tag := `"` + hex.EncodeToString(hash.Sum(nil)) + `"`
-	e.known[key] = tag
-	return tag, nil
+	return found.(string), nil
 }
