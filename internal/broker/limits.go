@@ -54,7 +54,7 @@ const (
 	maxRetained            = 500_000
 	// maxAccountMemory is how much memory, by our estimate, the retained messages of an account take,
 	// and its subscriptions; maxMemory is the same for all.
-	maxAccountMemory = 64 << 20
+	maxAccountMemory = 128 << 20
 	maxMemory        = 1 << 30
 	// maxQueue is how many messages wait for one slow client; more are dropped.
 	maxQueue = 1024
