@@ -64,7 +64,7 @@ func TestAnAccountsSubscriptionsAreLimited(t *testing.T) {
 		filter func(i int) string
 		most   int
 	}{
-		"filters":       {func(i int) string { return fmt.Sprint(i) }, maxAccountMemory / 1204},
+		"filters":       {func(i int) string { return fmt.Sprint(i) }, maxAccountSubscriptions},
 		"deep filters":  {func(i int) string { return fmt.Sprint(i) + deep }, maxAccountMemory / (600 * (maxLevels + 1))},
 		"broad filters": {func(i int) string { return fmt.Sprint("home/+/", i) }, maxBroad},
 	} {

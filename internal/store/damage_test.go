@@ -71,6 +71,7 @@ func use(ctx context.Context, where string) (int, error) {
 
 // Whatever has happened to the file, that is what is said.
 func TestEachDamageIsKnown(t *testing.T) {
+	t.Parallel()
 	whole := inhabited(t)
 	pages := len(whole) / page
 	random := rand.NewChaCha8([32]byte{1})
