@@ -151,6 +151,9 @@ type UpdateStatus struct {
 	Version  string `json:"version"`
 	Progress int    `json:"progress"` // percent
 	Error    string `json:"error"`    // one of SPEC's names, or empty
+	// HTTPStatus is what the update server answered, 100 to 599, if Error is
+	// "http-status"; 0 if the device did not say.
+	HTTPStatus int `json:"http_status,omitempty"`
 }
 
 // AtRest tells whether the device is done with its last check: nothing is being
@@ -205,6 +208,9 @@ func (i *Info) check(id string) string {
 
 // check says why a message is not an update status, if so.
 func (u *UpdateStatus) check() string {
+	if u.HTTPStatus < 100 || u.HTTPStatus > 599 {
+		u.HTTPStatus = 0
+	}
 	switch {
 	case u.State == "" || !isText(u.State):
 		return "state is not a state"

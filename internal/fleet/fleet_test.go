@@ -200,6 +200,16 @@ func TestWhatIsNewerThanThisProgramIsRead(t *testing.T) {
 	}
 }
 
+func TestTheStatusThatAnUpdateServerAnsweredIsKept(t *testing.T) {
+	for sent, want := range map[string]int{"404": 404, "100": 100, "599": 599, "99": 0, "600": 0, "-1": 0, "0": 0, "null": 0} {
+		f := newFleet()
+		f.Handle("home/00c0de/update/status", []byte(`{"state":"failed","version":"v1","progress":0,"error":"http-status","http_status":`+sent+`}`), now)
+		if got := only(t, f).Update.HTTPStatus; got != want {
+			t.Errorf("%s: kept as %d, want %d", sent, got, want)
+		}
+	}
+}
+
 func TestANetworkNameIsShownHarmlessly(t *testing.T) {
 	for ssid, want := range map[string]string{
 		`Café ☕`:                  "Café ☕",

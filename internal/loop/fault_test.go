@@ -17,6 +17,7 @@ func TestADeviceCatchesUpAfterEachFault(t *testing.T) {
 	for name, fault := range map[string]struct {
 		begin, end func(w *world, d *emulator.Device)
 		reason     string // that the device reports meanwhile, if it can and does
+		status     int    // that the web server answers, with http-status
 		tried      bool   // the release is fetched, but its trial cannot be confirmed meanwhile
 	}{
 		"the access point is off": {
@@ -64,14 +65,14 @@ func TestADeviceCatchesUpAfterEachFault(t *testing.T) {
 				w.handler = http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(500) })
 			},
 			end:    func(w *world, _ *emulator.Device) { w.handler = w.firmware() },
-			reason: "http-status",
+			reason: "http-status", status: 500,
 		},
 		"the web server redirects": {
 			begin: func(w *world, _ *emulator.Device) {
 				w.handler = http.RedirectHandler("http://elsewhere/", http.StatusFound)
 			},
 			end:    func(w *world, _ *emulator.Device) { w.handler = w.firmware() },
-			reason: "http-status",
+			reason: "http-status", status: 302,
 		},
 		"the web server talks something else": {
 			begin:  func(w *world, _ *emulator.Device) { nonsense(w, "220 mail.example ESMTP\r\n") },
@@ -107,8 +108,8 @@ func TestADeviceCatchesUpAfterEachFault(t *testing.T) {
 				t.Fatalf("runs %s", version)
 			}
 			if fault.reason != "" {
-				if u := w.lastUpdate(d); u.State != "failed" || u.Error != fault.reason {
-					t.Errorf("reports %+v, not %s", u, fault.reason)
+				if u := w.lastUpdate(d); u.State != "failed" || u.Error != fault.reason || u.HTTPStatus != fault.status {
+					t.Errorf("reports %+v, not %s (%d)", u, fault.reason, fault.status)
 				}
 				topic := realm + "/" + d.ID() + "/socket"
 				w.broker.Publish(topic+"/set", "1", false)

@@ -85,7 +85,7 @@ func TestARefreshThatFailsSaysWhyAndStaysConfirmed(t *testing.T) {
 	w, d := toTrial(t)
 	w.handler = files{"socket.version": w.firmwares.release(t, "socket", "v2", 2).VersionFile.Marshal()}
 	w.expect("an error", confirmAfter+10*time.Second, func() bool { return w.lastUpdate(d).Error != "" })
-	if u := w.lastUpdate(d); u.State != "confirmed" || u.Version != "v2" || u.Error != "http-status" {
+	if u := w.lastUpdate(d); u.State != "confirmed" || u.Version != "v2" || u.Error != "http-status" || u.HTTPStatus != 404 {
 		t.Errorf("reports %+v", u)
 	}
 	if !w.runs(d, "v2") || w.defaults(d) != 1 {

@@ -20,7 +20,7 @@ const (
 
 var upsertDevices = insert{
 	columns: strings.Fields(`id type version sequence slot default_slot boot_version sdk reset safe info status silent
-		update_state update_version update_progress update_error first_seen seen malformed rssi loops_until`),
+		update_state update_version update_progress update_error update_http_status first_seen seen malformed rssi loops_until`),
 	into: "devices",
 	conflict: `ON CONFLICT (id) DO UPDATE SET
 		type = excluded.type, version = excluded.version, sequence = excluded.sequence, slot = excluded.slot,
@@ -28,6 +28,7 @@ var upsertDevices = insert{
 		reset = excluded.reset, safe = excluded.safe, info = excluded.info, status = excluded.status, silent = excluded.silent,
 		update_state = excluded.update_state, update_version = excluded.update_version,
 		update_progress = excluded.update_progress, update_error = excluded.update_error,
+		update_http_status = excluded.update_http_status,
 		seen = excluded.seen, malformed = excluded.malformed, rssi = excluded.rssi,
 		loops_until = excluded.loops_until`,
 }
@@ -146,7 +147,7 @@ func (d *database) Apply(ctx context.Context, changes []fleet.Change) error {
 // deviceRow returns the values for upsertDevices.
 func deviceRow(d fleet.Device, now int64) ([]any, error) {
 	var sequence, boot uint32
-	var slot, defaultSlot, info, rssi, state, version, progress, failure any
+	var slot, defaultSlot, info, rssi, state, version, progress, failure, httpStatus any
 	var sdk, reset string
 	var safe bool
 	if i := d.Info; i != nil {
@@ -160,10 +161,13 @@ func deviceRow(d fleet.Device, now int64) ([]any, error) {
 	}
 	if u := d.Update; u != nil {
 		state, version, progress, failure = u.State, u.Version, u.Progress, u.Error
+		if u.HTTPStatus != 0 {
+			httpStatus = u.HTTPStatus
+		}
 	}
 	return []any{
 		d.ID, d.Type(), d.Version(), sequence, slot, defaultSlot, boot, sdk, reset, safe, info, d.Status, d.Silent,
-		state, version, progress, failure, now, micros(d.Seen), d.Malformed, rssi,
+		state, version, progress, failure, httpStatus, now, micros(d.Seen), d.Malformed, rssi,
 		micros(d.LoopsUntil),
 	}, nil
 }

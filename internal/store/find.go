@@ -144,7 +144,7 @@ func (d *database) find(ctx context.Context, q Query) ([]Device, error) {
 		devices = append(devices, found)
 		return err
 	}, `
-		SELECT d.id, d.info, d.status, d.silent, d.update_state, d.update_version, d.update_progress, d.update_error,
+		SELECT d.id, d.info, d.status, d.silent, d.update_state, d.update_version, d.update_progress, d.update_error, d.update_http_status,
 		    d.first_seen, d.seen, d.malformed, d.loops_until, d.name, d.group_name, COALESCE(m.version, '')
 		FROM devices d LEFT JOIN targets m ON m.device = d.id`+where.String()+page, where.args...)
 	if err != nil {
@@ -164,9 +164,9 @@ func (d *database) find(ctx context.Context, q Query) ([]Device, error) {
 func scanDevice(rows *sql.Rows) (Device, error) {
 	var d Device
 	var info, state, version, failure sql.NullString
-	var progress sql.NullInt64
+	var progress, httpStatus sql.NullInt64
 	var first, seen, loops int64
-	err := rows.Scan(&d.ID, &info, &d.Status, &d.Silent, &state, &version, &progress, &failure,
+	err := rows.Scan(&d.ID, &info, &d.Status, &d.Silent, &state, &version, &progress, &failure, &httpStatus,
 		&first, &seen, &d.Malformed, &loops, &d.Name, &d.Group, &d.Target)
 	if err != nil {
 		return d, err
@@ -181,6 +181,7 @@ func scanDevice(rows *sql.Rows) (Device, error) {
 	if state.Valid {
 		d.Update = &fleet.UpdateStatus{
 			State: state.String, Version: version.String, Progress: int(progress.Int64), Error: failure.String,
+			HTTPStatus: int(httpStatus.Int64),
 		}
 	}
 	return d, nil

@@ -131,6 +131,7 @@ func storesReports(t *testing.T, b *bench) {
 	b.says(now, "00c0de/info", info("00c0de", "socket", "8a1b2c3d", 4294967295, 1, 12, "power-on"))
 	b.says(now.Add(time.Hour), "00c0de/update/status", `{"state":"downloading","version":"9c0d1e2f","progress":40,"error":""}`)
 	b.says(now.Add(2*time.Hour), "00c0de/info", "{")
+	b.says(now, "00fade/update/status", `{"state":"failed","version":"v1","progress":0,"error":"http-status","http_status":404}`)
 	b.says(now, "00beef/status", "OFFLINE")
 	want := b.fleet.Devices()
 	for _, again := range []bool{false, true} {

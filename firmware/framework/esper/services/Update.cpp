@@ -337,6 +337,7 @@ const char* Update::aboutVersion() const {
 void Update::report(State newState, UpdateError newError) {
     state = newState;
     error = newError;
+    httpStatus = error == UpdateError::HTTP_STATUS ? http.answer().status() : 0;
     ESPER_LOG("update", "%s %s %s", nameOf(state), aboutVersion(), ::nameOf(error));
     publish();
 }
@@ -352,6 +353,9 @@ void Update::publish() {
     json.string("version", aboutVersion());
     json.number("progress", uint32_t{progress});
     json.string("error", ::nameOf(error));
+    if (httpStatus != 0) {
+        json.number("http_status", uint32_t{httpStatus});
+    }
     json.endObject();
     device->publish("update/status", json.text(), json.length());
     reportedAt = Clock::milliseconds();

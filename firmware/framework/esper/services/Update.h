@@ -73,6 +73,7 @@ class Update : public Service, private Http::Consumer, private Installer::Listen
 
     State state = State::IDLE;
     UpdateError error = UpdateError::NONE;
+    uint16_t httpStatus = 0;  // that the server answered, if that is the error
     bool busy = false;
     bool triggered = false;  // while it was busy
     bool asked = false;      // for this device alone: try what was rolled back again
