@@ -31,8 +31,8 @@ void read(Reading& reading, const char* data, size_t size, size_t piece) {
             reading.body += body;
             used += body;
         }
-        if (response.state() == HttpResponse::State::DONE ||
-            response.state() == HttpResponse::State::MALFORMED) {
+        if (response.state() != HttpResponse::State::HEAD &&
+            response.state() != HttpResponse::State::BODY) {
             return;
         }
         PROMISE(used == length);
@@ -41,24 +41,27 @@ void read(Reading& reading, const char* data, size_t size, size_t piece) {
     }
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-    const char* const text = reinterpret_cast<const char*>(data);
+void respond(const char* text, size_t size, bool part) {
     Reading whole;
+    whole.response.reset(part);
     read(whole, text, size, size);
     Reading bytes;
+    bytes.response.reset(part);
     read(bytes, text, size, 1);
 
     const HttpResponse& response = whole.response;
     PROMISE(response.state() == bytes.response.state());
     PROMISE(whole.head == bytes.head && whole.body == bytes.body);
-    PROMISE(whole.head <= HttpResponse::MAX_HEAD + 1);
+    if (response.state() == HttpResponse::State::REFUSED) {
+        PROMISE(response.status() == bytes.response.status());
+        PROMISE(response.status() != 200 && response.status() <= 999);
+        PROMISE(response.status() / 100 != 1 && !(part && response.status() == 206));
+    }
     if (response.state() == HttpResponse::State::BODY ||
         response.state() == HttpResponse::State::DONE) {
         PROMISE(response.status() == bytes.response.status());
         PROMISE(response.length() == bytes.response.length());
-        PROMISE(response.status() >= 100 && response.status() <= 599);
+        PROMISE(response.status() == 200 || (part && response.status() == 206));
         PROMISE(whole.body + response.remaining() == response.length());
         PROMISE(response.from() == bytes.response.from());
         PROMISE(response.total() == bytes.response.total());
@@ -79,5 +82,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         PROMISE(etag[i] > ' ' && etag[i] <= '~');
         PROMISE(etag[i] != '"' || i == 0 || i + 1 == length);
     }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    respond(reinterpret_cast<const char*>(data), size, false);
+    respond(reinterpret_cast<const char*>(data), size, true);
     return 0;
 }

@@ -20,8 +20,9 @@ struct Outcome {
 
 // Reads the text in the given pieces, each in memory of its own, so that reading past one is
 // found.
-Outcome read(const std::string& text, const std::vector<size_t>& cuts) {
+Outcome read(const std::string& text, const std::vector<size_t>& cuts, bool part = false) {
     HttpResponse response;
+    response.reset(part);
     std::string body;
     size_t begin = 0;
     for (size_t i = 0; i <= cuts.size(); i++) {
@@ -88,18 +89,73 @@ TEST(a_short_body_is_not_done) {
     CHECK(read(response("Content-Length: 6")).state == State::BODY);
 }
 
-TEST(other_statuses_are_told_with_or_without_a_length) {
-    CHECK_EQUAL(read("HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno").status, 404u);
-    const Outcome outcome = read("HTTP/1.1 503 Busy\r\nConnection: close\r\n\r\n");
-    CHECK_EQUAL(outcome.status, 503u);
-    CHECK(outcome.state == State::DONE);
+namespace {
+
+// The forms that a body can have (RFC 9112, 6.3), and some that it cannot.
+const char* const FORMS[] = {
+    "\r\nContent-Length: 5\r\n\r\nhello",
+    "\r\nContent-Length: 0\r\n\r\n",
+    "\r\n\r\n",
+    "\r\nConnection: close\r\n\r\nhello",
+    "\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    "\r\nTransfer-Encoding: gzip, chunked\r\nContent-Length: 5\r\n\r\n",
+    "\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+    "\r\nContent-Length: none\r\n\r\nhello",
+    "\r\nContent-Range: bytes 0-4/5\r\nContent-Length: 5\r\n\r\nhello",
+    "\r\n no header\r\n\r\n",
+};
+
+}  // namespace
+
+TEST(a_status_that_is_not_wanted_is_told_whatever_the_body_looks_like) {
+    for (const char* form : FORMS) {
+        for (const unsigned status : {204u, 206u, 301u, 304u, 404u, 416u, 500u, 502u, 503u, 599u}) {
+            for (const bool part : {false, true}) {
+                const Outcome outcome =
+                    read("HTTP/1.1 " + std::to_string(status) + " X" + form, {}, part);
+                if (part && status == 206) {
+                    continue;
+                }
+                CHECK_EQUAL(outcome.status, status);
+                CHECK(outcome.state == State::REFUSED);
+                CHECK_EQUAL(outcome.body, "");
+            }
+        }
+    }
+}
+
+TEST(interim_responses_are_skipped_whatever_they_say) {
+    for (const char* interim :
+         {"100 Continue\r\n\r\n", "102 \r\nContent-Length: 7\r\n\r\n", "103\r\n\r\n",
+          "103 Early Hints\r\nLink: </a>\r\nTransfer-Encoding: chunked\r\nETag: \"x\"\r\n\r\n"}) {
+        for (const int count : {1, 2, 300}) {
+            std::string text;
+            for (int i = 0; i < count; i++) {
+                text += std::string("HTTP/1.1 ") + interim;
+            }
+            CHECK(read(text).state == State::HEAD);
+            CHECK_EQUAL(read(text + response("Content-Length: 5")).body, "hello");
+            CHECK_EQUAL(read(text + "HTTP/1.1 502 X\r\n").status, 502u);
+        }
+    }
+    CHECK(malformed("HTTP/1.1 100 Continue\r\n\r\nhello\r\n"));
+    CHECK(malformed("HTTP/1.1 100 Continue\r\nX: " + std::string(2048, 'x') + "\r\n\r\n"));
+}
+
+// They count as 5xx (RFC 9110, 15).
+TEST(numbers_that_are_no_status_are_told) {
+    for (const char* code : {"000", "099", "600", "999"}) {
+        const Outcome outcome = read(std::string("HTTP/1.1 ") + code + " X\r\n\r\n");
+        CHECK(outcome.state == State::REFUSED);
+        CHECK_EQUAL(outcome.status, static_cast<unsigned>(std::stoul(code)));
+    }
 }
 
 TEST(a_status_line_must_be_one) {
     for (const char* line :
-         {"", "HTTP/1.1", "HTTP/1.1 ", "HTTP/1.1 20", "HTTP/1.1 2x0 OK", "HTTP/1.1 600 X",
-          "HTTP/1.1 099 X", "HTTP/1.1 2000 OK", "HTTP/2.0 200 OK", "HTTP/1.x 200 OK",
-          "http/1.1 200 OK", " HTTP/1.1 200 OK", "SSH-2.0-OpenSSH_9.6"}) {
+         {"", "HTTP/1.1", "HTTP/1.1 ", "HTTP/1.1 20", "HTTP/1.1 2x0 OK", "HTTP/1.1 x00 OK",
+          "HTTP/1.1 2000 OK", "HTTP/2.0 200 OK", "HTTP/1.x 200 OK", "http/1.1 200 OK",
+          " HTTP/1.1 200 OK", "SSH-2.0-OpenSSH_9.6"}) {
         CHECK(malformed(std::string(line) + "\r\nContent-Length: 5\r\n\r\nhello"));
     }
 }
@@ -179,6 +235,7 @@ namespace {
 
 HttpResponse headOf(const std::string& headers, const char* status = "206 Partial Content") {
     HttpResponse response;
+    response.reset(true);
     const std::string text = std::string("HTTP/1.1 ") + status + "\r\n" + headers + "\r\n\r\n";
     response.head(text.data(), text.size());
     return response;
@@ -244,7 +301,7 @@ TEST(a_part_must_say_what_it_is) {
 
 TEST(a_range_that_cannot_be_satisfied_is_told) {
     const HttpResponse refused = headOf("Content-Range: bytes */300", "416 Range Not Satisfiable");
-    CHECK(refused.state() == State::DONE);
+    CHECK(refused.state() == State::REFUSED);
     CHECK_EQUAL(refused.status(), 416u);
 }
 

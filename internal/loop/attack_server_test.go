@@ -91,7 +91,7 @@ func TestEndlessData(t *testing.T) {
 		"headers without an end":           {"malformed-response", dripping{resource: ".version", start: "HTTP/1.1 200 OK\r\n", piece: "X-More: of it\r\n"}},
 		"a header without an end":          {"malformed-response", dripping{resource: ".version", start: "HTTP/1.1 200 OK\r\nX-More: ", piece: kilobyte}},
 		"a status line without an end":     {"malformed-response", dripping{resource: ".version", start: "HTTP/1.1 200 ", piece: kilobyte}},
-		"interim responses without an end": {"http-status", dripping{resource: ".version", start: "HTTP/1.1 100 Continue\r\n\r\n", piece: "HTTP/1.1 100 Continue\r\n\r\n"}},
+		"interim responses without an end": {"unreachable", dripping{resource: ".version", start: "HTTP/1.1 100 Continue\r\n\r\n", piece: "HTTP/1.1 100 Continue\r\n\r\n"}},
 		"an image without a length":        {"malformed-response", dripping{resource: ".rom1", start: "HTTP/1.1 200 OK\r\n\r\n", piece: kilobyte}},
 		"an image larger than the slot":    {"too-large", dripping{resource: ".rom1", start: body(0x79001), piece: kilobyte}},
 		"an image of 900 megabytes":        {"too-large", dripping{resource: ".rom1", start: body(900 << 20), piece: kilobyte}},

@@ -27,10 +27,9 @@ void Http::get(Consumer* newConsumer, const char* name, const char* deviceId, ui
     text.add("\r\nConnection: close\r\n\r\n");
     requestLength = text.length();
 
-    response.reset();
+    response.reset(from > 0);
     active = true;
     held = false;
-    partial = from > 0;
     silence = 0;
     left = seconds;
     timer.repeat(1000);
@@ -73,11 +72,10 @@ void Http::onData(const uint8_t* data, size_t length) {
                 return;
             case HttpResponse::State::MALFORMED:
                 return end(UpdateError::MALFORMED_RESPONSE);
+            case HttpResponse::State::REFUSED:
+                return end(UpdateError::HTTP_STATUS);
             case HttpResponse::State::BODY:
             case HttpResponse::State::DONE:
-                if (response.status() != 200 && !(response.status() == 206 && partial)) {
-                    return end(UpdateError::HTTP_STATUS);
-                }
                 consumer->onBegin(response.from(), response.total());
         }
     }

@@ -50,7 +50,6 @@ class Http : private Connection::Listener {
     Consumer* consumer = nullptr;  // while there is a request
     bool active = false;
     bool held = false;
-    bool partial = false;  // a part was asked for
     uint32_t silence = 0;  // seconds since the last data
     uint32_t left = 0;     // seconds
     size_t requestLength = 0;

@@ -46,8 +46,9 @@ bool take(const char*& text, size_t& length, const char* expected) {
 
 }  // namespace
 
-void HttpResponse::reset() {
+void HttpResponse::reset(bool partWanted) {
     *this = HttpResponse();
+    part = partWanted;
 }
 
 size_t HttpResponse::head(const char* data, size_t length) {
@@ -91,20 +92,24 @@ void HttpResponse::endOfLine() {
         firstLine = false;
     } else if (lineUsed == 0) {
         endOfHead();
-    } else {
+    } else if (code >= 200) {
         header();
     }
     lineUsed = 0;
 }
 
-// "HTTP/1.1 200 OK"; the reason may be missing.
+// "HTTP/1.1 200 OK"; the reason may be missing. A number that is no status is told as it is.
 void HttpResponse::statusLine() {
     if (lineUsed < 12 || memcmp(line, "HTTP/1.", 7) != 0 || !isDigit(line[7]) || line[8] != ' ' ||
-        line[9] < '1' || line[9] > '5' || !isDigit(line[10]) || !isDigit(line[11]) ||
+        !isDigit(line[9]) || !isDigit(line[10]) || !isDigit(line[11]) ||
         (lineUsed > 12 && line[12] != ' ')) {
         return fail();
     }
     code = static_cast<uint16_t>((line[9] - '0') * 100 + (line[10] - '0') * 10 + (line[11] - '0'));
+    const bool interim = code >= 100 && code < 200;
+    if (!interim && code != 200 && !(part && code == 206)) {
+        progress = State::REFUSED;
+    }
 }
 
 void HttpResponse::header() {
@@ -191,14 +196,10 @@ void HttpResponse::entityTag(const char* value, size_t valueLength) {
 // Without a length the body would end with the connection, and one that is cut short could
 // not be told from a whole one.
 void HttpResponse::endOfHead() {
-    if (!hasLength) {
-        // The status says more than the missing length.
-        if (code == 200 || code == 206) {
-            return fail();
-        }
-        size = left = 0;
+    if (code < 200) {
+        return reset(part);  // an interim response (RFC 9110, 15.2): the real one follows
     }
-    if (code == 206 && (!hasRange || size != last - first + 1)) {
+    if (!hasLength || (code == 206 && (!hasRange || size != last - first + 1))) {
         return fail();
     }
     progress = left == 0 ? State::DONE : State::BODY;

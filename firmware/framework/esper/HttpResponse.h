@@ -3,20 +3,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Reads one HTTP/1.1 response (RFC 9112) as it arrives, in pieces of any size. Only what the
-// update needs is accepted: a body of a length told in advance, without transfer coding.
+// Reads one HTTP/1.1 response (RFC 9112) as it arrives, in pieces of any size. The status
+// decides first: interim responses are skipped, and of one that is not wanted nothing but the
+// status is read, whatever its body looks like. A wanted one must have a body of a length told
+// in advance, without transfer coding.
 class HttpResponse {
   public:
-    static constexpr size_t MAX_HEAD = 2048;  // bytes, status line and headers
+    static constexpr size_t MAX_HEAD = 2048;  // bytes, status line and headers of one response
 
     enum class State : uint8_t {
         HEAD,       // reading status line and headers
         BODY,       // status and lengths are known; the body follows
         DONE,       // the whole body has been handed out
-        MALFORMED,  // not HTTP, or without a length, or with a coding
+        REFUSED,    // the status is not the wanted one; the rest is not read
+        MALFORMED,  // not HTTP, or what was wanted without a length, or with a coding
     };
 
-    void reset();
+    // Begins a response that is to be 200 or, if a part was asked for, 206.
+    void reset(bool part = false);
 
     // Takes bytes until the head is complete or the data is used up; returns how many. Body
     // bytes are not taken: the caller takes them from the data and tells with body().
@@ -26,7 +30,7 @@ class HttpResponse {
     size_t body(size_t length);
 
     State state() const { return progress; }
-    uint16_t status() const { return code; }  // valid from BODY on
+    uint16_t status() const { return code; }  // valid from BODY on, and when REFUSED
     uint32_t length() const { return size; }  // bytes of the body; valid from BODY on
 
     // Of what the server has, this body begins here and that is the whole; with status 206
@@ -56,6 +60,7 @@ class HttpResponse {
     void fail() { progress = State::MALFORMED; }
 
     State progress = State::HEAD;
+    bool part = false;
     bool firstLine = true;
     bool hasLength = false;
     bool hasRange = false;

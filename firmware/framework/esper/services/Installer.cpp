@@ -121,12 +121,13 @@ void Installer::interrupted(UpdateError result) {
     Download& d = *download;
     const uint16_t status = http->answer().status();
     const bool refused = result == UpdateError::HTTP_STATUS;
-    const bool resumable = result == UpdateError::UNREACHABLE ||
-                           (refused && d.received > 0 && (status == 416 || status >= 500));
-    if (!resumable || d.resumes == MAX_RESUMES) {
+    // What is no status counts as 5xx (RFC 9110, 15).
+    const bool trouble = refused && (status >= 500 || status < 100);
+    const bool changed = refused && status == 416 && d.received > 0;
+    if ((result != UpdateError::UNREACHABLE && !trouble && !changed) || d.resumes == MAX_RESUMES) {
         return end(result);
     }
-    if (refused && status == 416) {
+    if (changed) {
         startOver();
     }
     d.resumes++;
