@@ -16,7 +16,7 @@ const (
 
 // Limits on features.
 const (
-	maxFeatures    = 16 // of a device
+	maxFeatures    = 32 // of a device
 	maxFeatureName = 32 // bytes
 	maxValue       = 24 // bytes
 )

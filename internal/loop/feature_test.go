@@ -2,6 +2,7 @@ package loop
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,9 +100,9 @@ func TestADeviceRestartsWhenTheHeartbeatIsMissing(t *testing.T) {
 	var reasons []esp8266.ResetReason
 	d.OnReset = func(r esp8266.ResetReason) { reasons = append(reasons, r) }
 	w.settle()
-	for range 20 {
+	for i := range 20 {
 		w.RunFor(10 * time.Second)
-		w.broker.Publish(realm+"/heartbeat", "", false)
+		w.broker.Publish(realm+"/heartbeat", strings.Repeat("x", i*200), i%2 == 0) // anything, kept or not
 	}
 	if len(reasons) != 0 {
 		t.Fatalf("resets %v in spite of the heartbeat", reasons)

@@ -83,6 +83,9 @@ func makeFirmwares(dir string) (*firmwares, error) {
 	if err := shortenTrial(filepath.Join(dir, site.ConfigFile)); err != nil {
 		return nil, err
 	}
+	if err := addCrowded(dir); err != nil {
+		return nil, err
+	}
 	f := &firmwares{built: map[string][image.Slots][]byte{}}
 	if f.site, err = site.Open(dir); err != nil {
 		return nil, err
@@ -236,8 +239,13 @@ func (w *world) add(id uint32, deviceType, version string, sequence uint32) *emu
 // addWith is add with another bootloader.
 func (w *world) addWith(bootloader []byte, id uint32, deviceType, version string, sequence uint32) *emulator.Device {
 	w.t.Helper()
-	images := w.firmwares.images(w.t, deviceType, version, sequence)
-	content, err := image.NewFlash(bootloader, images[0], nil)
+	return w.addImage(bootloader, id, w.firmwares.images(w.t, deviceType, version, sequence)[0])
+}
+
+// addImage is addWith for an image of slot 0.
+func (w *world) addImage(bootloader []byte, id uint32, rom []byte) *emulator.Device {
+	w.t.Helper()
+	content, err := image.NewFlash(bootloader, rom, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -20,6 +20,11 @@ Service::Service(Device* device) : device(device) {
     device->services = this;
 }
 
+void Service::publish(const char* name, const char* payload, size_t length) {
+    due = !device->publish(name, payload, length);
+    device->waiting |= due;
+}
+
 Subscription::Subscription(Device* device, Scope scope, const char* name, const char* suffix,
                            Handler handler, void* object)
     : scope(scope), name(name), suffix(suffix), handler(handler), object(object) {
@@ -54,7 +59,8 @@ void Device::start() {
 
 void Device::restart() {
     ESPER_LOG("device", "restart");
-    publish("status", OFFLINE, strlen(OFFLINE));
+    status = OFFLINE;
+    proceed();
     restartTimer.once(RESTART_DELAY);
 }
 
@@ -66,8 +72,12 @@ void Device::describe(Json& features) const {
 
 bool Device::publish(const char* name, const char* payload, size_t length) {
     char buffer[MAX_TOPIC];
-    return topic(Subscription::Scope::ONE, name, "", buffer) &&
-           mqtt.publish(buffer, payload, length, true);
+    if (!topic(Subscription::Scope::ONE, name, "", buffer)) {
+        ESPER_LOG("device", "too long, lost %s", name);
+        return true;
+    }
+    // Or what waits would never get the room for it.
+    return (!waiting || reporting) && mqtt.publish(buffer, payload, length, true);
 }
 
 bool Device::topic(Subscription::Scope scope, const char* name, const char* suffix,
@@ -96,16 +106,58 @@ void Device::onNetworkDown() {
 }
 
 void Device::onBrokerUp() {
-    char buffer[MAX_TOPIC];
-    for (Subscription* each = subscriptions; each != nullptr; each = each->next) {
-        if (topic(each->scope, each->name, each->suffix, buffer)) {
-            mqtt.subscribe(buffer);
-        }
-    }
-    publish("status", ONLINE, strlen(ONLINE));
+    unsubscribed = subscriptions;
+    status = ONLINE;
+    waiting = false;
     for (Service* service = services; service != nullptr; service = service->next) {
+        service->due = true;
         service->onBrokerUp();
     }
+    proceed();
+}
+
+void Device::onRoom() {
+    if (waiting) {
+        proceed();
+    }
+}
+
+// Says what is to be said, as far as there is room. The status comes last, so that whoever acts
+// on it finds all else up to date: Home Assistant runs automations by it.
+void Device::proceed() {
+    char buffer[MAX_TOPIC];
+    waiting = true;
+    for (; unsubscribed != nullptr; unsubscribed = unsubscribed->next) {
+        const Subscription& s = *unsubscribed;
+        if (topic(s.scope, s.name, s.suffix, buffer) && !mqtt.subscribe(buffer)) {
+            return;
+        }
+    }
+    reporting = true;
+    if (report() && (status == nullptr || publish("status", status, strlen(status)))) {
+        status = nullptr;
+        waiting = false;
+    }
+    reporting = false;
+}
+
+// Has each service report that has not yet; false: there is no room. That one begins the next
+// time, so that each has its turn.
+bool Device::report() {
+    Service* const first = turn != nullptr ? turn : services;
+    Service* service = first;
+    do {
+        if (service->due) {
+            service->due = false;
+            service->report();
+            if (service->due) {
+                turn = service;
+                return false;
+            }
+        }
+        service = service->next != nullptr ? service->next : services;
+    } while (service != first);
+    return true;
 }
 
 void Device::onBrokerDown() {
@@ -130,6 +182,9 @@ void Device::confirmed() {
 }
 
 void Device::onMessage(const MqttMessage& message) {
+    if (message.retained) {
+        return;  // of a time before this connection: no command (SPEC 7)
+    }
     char buffer[MAX_TOPIC];
     for (Subscription* each = subscriptions; each != nullptr; each = each->next) {
         if (topic(each->scope, each->name, each->suffix, buffer) &&

@@ -26,13 +26,13 @@ class Device : private Wifi::Listener, private Mqtt::Listener {
     // Adds its features, each a name and what it is.
     void describe(Json& features) const;
 
-    // Publishes under <realm>/<id>/, retained. False: the message is lost.
+    // Publishes under <realm>/<id>/, retained. False: there is no room, or no connection.
     bool publish(const char* name, const char* payload, size_t length);
 
     const char* id() const { return chipId; }  // 6 lower-case hex digits
     const Wifi& getWifi() const { return wifi; }
     bool onTrial() const { return trial.running(); }
-    void reportInfo() { info.publish(); }  // what it says has changed
+    void reportInfo() { info.report(); }  // what it says has changed
 
   private:
     friend class Service;
@@ -46,6 +46,9 @@ class Device : private Wifi::Listener, private Mqtt::Listener {
     void onBrokerUp() override;
     void onBrokerDown() override;
     void onMessage(const MqttMessage& message) override;
+    void onRoom() override;
+    void proceed();
+    bool report();
     bool proven();
     void confirmed();
 
@@ -56,6 +59,12 @@ class Device : private Wifi::Listener, private Mqtt::Listener {
     char statusTopic[MAX_TOPIC];
     Service* services = nullptr;
     Subscription* subscriptions = nullptr;
+    // What is still to be said on this connection.
+    Subscription* unsubscribed = nullptr;
+    Service* turn = nullptr;       // that is asked first
+    const char* status = nullptr;  // if it is to be published
+    bool waiting = false;          // for room
+    bool reporting = false;        // of what waits
     Wifi wifi;
     Mqtt mqtt;
     Timer restartTimer;

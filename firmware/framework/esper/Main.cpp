@@ -31,20 +31,24 @@ void user_pre_init() {
                                   FLASH_SIZE_8M_MAP_512_512);
 }
 
+// What getDevice returned: it is the device type's code, and runs once.
+static Device* device;
+
 void user_init() {
     uart_div_modify(0, UART_DIVISOR);
     SafeMode::begin();
     if (SafeMode::active()) {
         // The firmware's own objects stay unmade, but for the device, without features.
-        new (getDevice()) Device();
+        device = new (getDevice()) Device();
     } else {
         for (auto make = __init_array_start; make != __init_array_end; make++) {
             (*make)();
         }
+        device = getDevice();
     }
-    installServices(*getDevice());
+    installServices(*device);
     // Connections may be opened only when the SDK is ready.
-    system_init_done_cb([]() { getDevice()->start(); });
+    system_init_done_cb([]() { device->start(); });
 }
 
 // What the compiler refers to and the framework never gets to.

@@ -110,6 +110,8 @@ void Mqtt::onPacket(const MqttPacket& packet) {
         }
     } else if (packet.type() == MqttType::PINGRESP) {
         waitingForPong = false;
+    } else if (packet.type() == MqttType::SUBACK && packet.length == 3 && packet.body[2] > 2) {
+        ESPER_LOG("mqtt", "a subscription is refused");
     }
 }
 
@@ -117,18 +119,22 @@ bool Mqtt::subscribe(const char* topic) {
     if (++packetId == 0) {
         packetId = 1;  // 0 is not allowed (MQTT 3.1.1, 2.3.1)
     }
-    return connected() && written(writer().subscribe(packetId, topic));
+    return connected() && accepted(writer().subscribe(packetId, topic), topic);
 }
 
 bool Mqtt::publish(const char* topic, const char* payload, size_t length, bool retain) {
-    if (!connected()) {
-        return false;
+    return connected() && accepted(writer().publish(topic, payload, length, retain), topic);
+}
+
+bool Mqtt::accepted(size_t length, const char* topic) {
+    const bool empty = queued == 0;
+    if (written(length)) {
+        return true;
     }
-    const bool fits = written(writer().publish(topic, payload, length, retain));
-    if (!fits) {
-        ESPER_LOG("mqtt", "queue full, lost %s", topic);
+    if (empty) {
+        ESPER_LOG("mqtt", "too long, lost %s", topic);
     }
-    return fits;
+    return empty;
 }
 
 bool Mqtt::written(size_t length) {
@@ -148,4 +154,7 @@ void Mqtt::onSent() {
     ets_memmove(queue, queue + sending, queued);
     sending = 0;
     send();
+    if (connected()) {
+        listener->onRoom();
+    }
 }

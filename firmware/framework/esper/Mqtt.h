@@ -16,6 +16,7 @@ class Mqtt : private Connection::Listener {
         virtual void onBrokerUp() = 0;
         virtual void onBrokerDown() = 0;
         virtual void onMessage(const MqttMessage& message) = 0;
+        virtual void onRoom() = 0;  // something of the queue has gone out
     };
 
     explicit Mqtt(Listener* listener);
@@ -28,15 +29,16 @@ class Mqtt : private Connection::Listener {
 
     bool connected() const { return state == State::CONNECTED; }
 
-    // False: not connected, or the queue is full; the message is dropped.
+    // False: not connected, or the queue has no room for it now; onRoom says when to try again.
+    // What would not even fit into an empty queue is logged and dropped.
     bool subscribe(const char* topic);
     bool publish(const char* topic, const char* payload, size_t length, bool retain);
 
+    // Bytes that wait to be sent, at most. The largest packet fits, an info.
+    static constexpr size_t QUEUE = 3072;
+
   private:
     enum class State : uint8_t { STOPPED, WAITING, CONNECTING, CONNECTED };
-
-    // Room for all that a device says when it connects.
-    static constexpr size_t QUEUE = 3072;
 
     void onOpen() override;
     void onData(const uint8_t* data, size_t length) override;
@@ -48,6 +50,7 @@ class Mqtt : private Connection::Listener {
     void fail(const char* reason);
     MqttWriter writer() { return MqttWriter(queue + queued, QUEUE - queued); }
     bool written(size_t length);
+    bool accepted(size_t length, const char* topic);
     void send();
 
     Listener* const listener;

@@ -14,6 +14,7 @@ bool MqttMessage::parse(const MqttPacket& packet) {
     topic = reinterpret_cast<const char*>(packet.body + 2);
     payload = topic + topicLength;
     payloadLength = packet.length - 2 - topicLength;
+    retained = (packet.first & 1) != 0;
     return true;
 }
 
@@ -34,8 +35,8 @@ size_t MqttParser::feed(const uint8_t* data, size_t length) {
             if (part > size - used) {
                 part = size - used;
             }
-            if (size <= MAX_BODY) {
-                memcpy(body + used, data + taken, part);
+            if (used < MAX_BODY) {
+                memcpy(body + used, data + taken, part < MAX_BODY - used ? part : MAX_BODY - used);
             }
             taken += part;
             used += static_cast<uint32_t>(part);
@@ -59,13 +60,8 @@ void MqttParser::lengthByte(uint8_t byte) {
 }
 
 void MqttParser::endOfBody() {
-    if (used < size) {
-        return;
-    }
-    if (size <= MAX_BODY) {
+    if (used == size) {
         stage = Stage::COMPLETE;
-    } else {
-        reset();
     }
 }
 

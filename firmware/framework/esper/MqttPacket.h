@@ -29,13 +29,14 @@ struct MqttMessage {
     size_t topicLength;
     const char* payload;
     size_t payloadLength;
+    bool retained;  // kept by the broker from before the subscription (MQTT 3.1.1, 3.3.1.3)
 
     // False: not a well-formed PUBLISH of QoS 0.
     bool parse(const MqttPacket& packet);
 };
 
-// Cuts a stream of bytes into packets, however the stream is cut itself. Packets with a body
-// of more than MAX_BODY bytes are read over.
+// Cuts a stream of bytes into packets, however the stream is cut itself. Of a body only the
+// first MAX_BODY bytes are kept: longer ones have a payload that nobody here reads to its end.
 class MqttParser {
   public:
     static constexpr size_t MAX_BODY = 512;
@@ -47,7 +48,7 @@ class MqttParser {
 
     // A packet is there, until the next call of feed.
     bool complete() const { return stage == Stage::COMPLETE; }
-    MqttPacket packet() const { return {first, body, static_cast<size_t>(size)}; }
+    MqttPacket packet() const { return {first, body, size < MAX_BODY ? size : MAX_BODY}; }
 
     // The stream is no MQTT; nothing more is taken.
     bool malformed() const { return stage == Stage::MALFORMED; }

@@ -21,14 +21,22 @@ class Service {
     // Adds what it is to the features in the device's info.
     virtual void describe(Json&) const {}
 
+    // Publishes all that the broker is to retain of it, as it is now.
+    virtual void report() {}
+
   protected:
     explicit Service(Device* device);
+
+    // Publishes under <realm>/<id>/, retained. If there is no room for it now, report is called
+    // when there is: what is retained is a state, so the newest is enough.
+    void publish(const char* name, const char* payload, size_t length);
 
     Device* const device;
 
   private:
     friend class Device;
     Service* next = nullptr;
+    bool due = false;  // to be reported
 };
 
 // A topic that a device listens to.

@@ -15,17 +15,17 @@ class Feature : public Service {
 
     virtual void publishState() = 0;
 
-    void publish(bool on) { device->publish(name, on ? "1" : "0", 1); }
+    void publish(bool on) { Service::publish(name, on ? "1" : "0", 1); }
 
     void publish(int32_t value) {
         char buffer[12];
         Text text(buffer, sizeof(buffer));
         text.number(value);
-        device->publish(name, text.text(), text.length());
+        Service::publish(name, text.text(), text.length());
     }
 
   private:
-    void onBrokerUp() override { publishState(); }
+    void report() override { publishState(); }
     void describe(Json& features) const override { features.string(name, kind); }
 
     const char* const kind;

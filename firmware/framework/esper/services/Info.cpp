@@ -12,7 +12,11 @@
 #include "../SafeMode.h"
 
 static constexpr uint32_t INTERVAL = 60000;  // ms
-static constexpr size_t MAX_INFO = 1536;     // bytes
+
+// Bytes; enough for all that SPEC 7.1 allows. That it fits into an empty queue, with its topic,
+// is all that it takes to be sent.
+static constexpr size_t MAX_INFO = 2560;
+static_assert(MAX_INFO + 64 <= Mqtt::QUEUE, "an info must fit into the queue");
 
 static const char* resetReason() {
     switch (system_get_rst_info()->reason) {
@@ -33,10 +37,9 @@ static const char* resetReason() {
     }
 }
 
-Info::Info(Device* device) : Service(device), timer(bind<Info, &Info::publish>, this) {}
+Info::Info(Device* device) : Service(device), timer(bind<Info, &Info::report>, this) {}
 
 void Info::onBrokerUp() {
-    publish();
     timer.repeat(INTERVAL);
 }
 
@@ -44,11 +47,11 @@ void Info::onBrokerDown() {
     timer.stop();
 }
 
-void Info::publish() {
+void Info::report() {
     // Not on the stack, which the SDK below has used already.
     char* buffer = static_cast<char*>(pvPortMalloc(MAX_INFO, "", 0, false));
     if (buffer == nullptr) {
-        return;
+        return;  // until the next time
     }
     // With more features than there is room for, all else is still said.
     if (!publish(buffer, true)) {
@@ -57,11 +60,11 @@ void Info::publish() {
     vPortFree(buffer, "", 0);
 }
 
-bool Info::publish(char* buffer, bool features) const {
+bool Info::publish(char* buffer, bool features) {
     Json json(buffer, MAX_INFO);
     write(json, features);
     if (json.fits()) {
-        device->publish("info", json.text(), json.length());
+        Service::publish("info", json.text(), json.length());
     }
     return json.fits();
 }
@@ -121,7 +124,9 @@ void Info::write(Json& json, bool features) const {
     json.endObject();
 
     // In safe mode there are none, and what the firmware has is not known.
-    if (features && !SafeMode::active()) {
+    if (!features) {
+        json.null("features");
+    } else if (!SafeMode::active()) {
         json.object("features");
         device->describe(json);
         json.endObject();

@@ -10,13 +10,13 @@ class Info : public Service {
   public:
     explicit Info(Device* device);
 
-    void publish();
+    void report() override;
 
   private:
     void onBrokerUp() override;
     void onBrokerDown() override;
-    void onConfirmed() override { publish(); }
-    bool publish(char* buffer, bool features) const;  // false: there is no room
+    void onConfirmed() override { report(); }
+    bool publish(char* buffer, bool features);  // false: there is no room
     void write(Json& json, bool features) const;
 
     Timer timer;

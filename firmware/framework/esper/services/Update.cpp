@@ -42,7 +42,6 @@ void Update::onNetworkUp() {
 }
 
 void Update::onBrokerUp() {
-    publish();
     // A trigger may have been missed meanwhile.
     if (wasConnected) {
         checkSoon(os_random() % START_JITTER);
@@ -54,7 +53,7 @@ void Update::onConfirmed() {
     triggered = false;
     settled = false;
     progress = configuration.refresh ? 0 : 100;
-    report(State::CONFIRMED, UpdateError::NONE);
+    become(State::CONFIRMED, UpdateError::NONE);
     checkSoon(os_random() % START_JITTER);
 }
 
@@ -133,7 +132,7 @@ void Update::ask() {
     if (!device->onTrial() && (state != State::CONFIRMED || settled)) {
         aboutRelease = false;
         progress = 0;
-        report(State::CHECKING, UpdateError::NONE);
+        become(State::CHECKING, UpdateError::NONE);
     }
 
     char name[40];
@@ -246,19 +245,19 @@ void Update::install(Installer::Purpose what) {
 void Update::onDownload() {
     progress = 0;
     const bool refresh = purpose == Installer::Purpose::REFRESH;
-    report(refresh ? State::CONFIRMED : State::DOWNLOADING, UpdateError::NONE);
+    become(refresh ? State::CONFIRMED : State::DOWNLOADING, UpdateError::NONE);
 }
 
 void Update::onProgress(uint8_t percent) {
     if (percent >= progress + 5 && Clock::milliseconds() - reportedAt >= REPORT_INTERVAL) {
         progress = percent;
-        publish();
+        report();
     }
 }
 
 void Update::onVerify() {
     if (purpose == Installer::Purpose::UPDATE) {
-        report(State::VERIFYING, UpdateError::NONE);
+        become(State::VERIFYING, UpdateError::NONE);
     }
 }
 
@@ -306,7 +305,7 @@ void Update::finish(State result, UpdateError reason) {
     busy = false;
     settled = true;
     asked = asked && triggered;
-    report(result, reason);
+    become(result, reason);
     if (triggered) {
         triggered = false;
         trigger();
@@ -334,15 +333,15 @@ const char* Update::aboutVersion() const {
     return aboutRelease ? wanted.version : configuration.version;
 }
 
-void Update::report(State newState, UpdateError newError) {
+void Update::become(State newState, UpdateError newError) {
     state = newState;
     error = newError;
     httpStatus = error == UpdateError::HTTP_STATUS ? http.answer().status() : 0;
     ESPER_LOG("update", "%s %s %s", nameOf(state), aboutVersion(), ::nameOf(error));
-    publish();
+    report();
 }
 
-void Update::publish() {
+void Update::report() {
     if (state == State::VERIFYING || state == State::TRIAL) {
         progress = 100;
     }
@@ -357,6 +356,6 @@ void Update::publish() {
         json.number("http_status", uint32_t{httpStatus});
     }
     json.endObject();
-    device->publish("update/status", json.text(), json.length());
+    publish("update/status", json.text(), json.length());
     reportedAt = Clock::milliseconds();
 }

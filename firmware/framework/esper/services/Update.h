@@ -66,10 +66,10 @@ class Update : public Service, private Http::Consumer, private Installer::Listen
 
     // ---- what is reported ----
 
-    void report(State state, UpdateError error);
+    void become(State state, UpdateError error);
+    void report() override;
     static const char* nameOf(State state);
     const char* aboutVersion() const;
-    void publish();
 
     State state = State::IDLE;
     UpdateError error = UpdateError::NONE;
