@@ -86,15 +86,27 @@ func TestARestartIsSeenInTheUptime(t *testing.T) {
 		{"long ago", 100, 200, time.Hour, false, "restart", "restart >restart"},
 		{"it slept", 5, 4, time.Hour, true, "deep-sleep", ""},
 	} {
-		f := newFleet()
-		told(f, now, "info", infoOf(test.before, "power-on"))
-		told(f, now, "status", Online)
-		told(f, now.Add(time.Second), "info", infoOf(test.before+1, "power-on"))
-		if test.connects {
-			told(f, now.Add(test.later), "status", Online)
-		}
-		if got := told(f, now.Add(test.later), "info", infoOf(test.after, test.reset)); got != test.want {
-			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		for _, first := range []string{"info", "status"} { // older firmware says ONLINE first
+			f := newFleet()
+			told(f, now, "info", infoOf(test.before, "power-on"))
+			told(f, now, "status", Online)
+			told(f, now.Add(time.Second), "info", infoOf(test.before+1, "power-on"))
+			later := now.Add(test.later)
+			if test.connects {
+				told(f, later, "status", Offline)
+			}
+			if test.connects && first == "status" {
+				told(f, later, "status", Online)
+			}
+			if got := told(f, later, "info", infoOf(test.after, test.reset)); got != test.want {
+				t.Errorf("%s, %s first: %q, want %q", test.name, first, got, test.want)
+			}
+			if test.connects && first == "info" {
+				told(f, later, "status", Online)
+				if got := told(f, later.Add(80*time.Second), "info", infoOf(test.after+60, test.reset)); got != "" {
+					t.Errorf("%s: a late message afterwards: %q", test.name, got)
+				}
+			}
 		}
 	}
 }
