@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,9 @@ type Device struct {
 	Silent bool `json:"silent,omitempty"`
 	// Malformed counts the messages that could not be read.
 	Malformed int `json:"malformed,omitempty"`
+	// Problems are the parts of its last messages that cannot be used, each after the
+	// message's name, such as "info: ".
+	Problems []string `json:"problems,omitempty" nullable:"false"`
 	// LoopsUntil is until when the device counts as in a crash loop; zero if it does not.
 	LoopsUntil time.Time `json:"loops_until,omitzero"`
 	Labels
@@ -27,6 +31,7 @@ type Device struct {
 	reconnected bool        // it has lost its connection since then
 	crashes     []time.Time // the last, of the version that runs; never changed, only replaced
 	burst       burst       // of its events
+	noted       bool        // that it has problems has been logged
 }
 
 // Labels are what people call a device.
@@ -87,6 +92,21 @@ func (d Device) Version() string {
 		return ""
 	}
 	return d.Info.Version.ESPer
+}
+
+// note replaces the problems of one message of the device.
+func (d *Device) note(message string, problems []string) {
+	if len(d.Problems) == 0 && len(problems) == 0 {
+		return
+	}
+	all := slices.DeleteFunc(slices.Clone(d.Problems), func(p string) bool { return strings.HasPrefix(p, message+": ") })
+	for _, p := range problems {
+		all = append(all, message+": "+p)
+	}
+	d.Problems = slices.Clip(all)
+	if len(all) == 0 {
+		d.Problems = nil
+	}
 }
 
 // Forgotten reports whether nothing is known of the device but what people call it.
@@ -166,65 +186,4 @@ func (u UpdateStatus) AtRest() bool {
 		return u.Progress == 100 || u.Error != ""
 	}
 	return false
-}
-
-// maxText is the longest text in a message, in bytes.
-const maxText = 64
-
-// check makes an info fit to be shown, or says why it is not one. The network's
-// name is anyone's to choose, so what cannot be shown in it is replaced; the rest
-// has fixed forms.
-func (i *Info) check(id string) string {
-	i.WiFi.SSID = printable(i.WiFi.SSID)
-	switch {
-	case i.ChipID != id:
-		return "its chip_id is that of another device"
-	case !isType(i.Device):
-		return "device is not a device type"
-	case !isVersion(i.Version.ESPer):
-		return "version.esper is not a version"
-	case i.Boot.ROM > 1 || i.Boot.Default > 1:
-		return "boot names a slot that there is not"
-	case len(i.Boot.Slots) > 2:
-		return "boot has more than two slots"
-	}
-	for _, s := range i.Boot.Slots {
-		if s != nil && !isVersion(s.Version) {
-			return "a slot's version is not a version"
-		}
-	}
-	if reason := checkFeatures(i.Features); reason != "" {
-		return reason
-	}
-	for _, text := range []string{
-		i.FlashID, i.Version.SDK, i.Boot.Reset, i.Network.MAC, i.Network.IP, i.Network.Mask, i.Network.Gateway, i.WiFi.BSSID,
-	} {
-		if !isText(text) {
-			return "a text is too long or not ASCII"
-		}
-	}
-	return ""
-}
-
-// check says why a message is not an update status, if so.
-func (u *UpdateStatus) check() string {
-	if u.HTTPStatus < 100 || u.HTTPStatus > 599 {
-		u.HTTPStatus = 0
-	}
-	switch {
-	case u.State == "" || !isText(u.State):
-		return "state is not a state"
-	case u.Version != "" && !isVersion(u.Version):
-		return "version is not a version"
-	case u.Progress < 0 || u.Progress > 100:
-		return "progress is not a percentage"
-	case !isText(u.Error):
-		return "error is not the name of an error"
-	}
-	return ""
-}
-
-// isText says whether a text is short and of printable ASCII characters only.
-func isText(s string) bool {
-	return len(s) <= maxText && strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) < 0
 }

@@ -130,16 +130,3 @@ func IsFeature(s string) bool {
 	}
 	return true
 }
-
-// checkFeatures says why the features in an info cannot be right, if so.
-func checkFeatures(of map[string]string) string {
-	if len(of) > maxFeatures {
-		return "more features than a device may have"
-	}
-	for name, kind := range of {
-		if !IsFeature(name) || !IsFeature(kind) { // a newer device may have kinds of which nothing is known
-			return "features has what is none"
-		}
-	}
-	return ""
-}

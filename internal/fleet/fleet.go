@@ -5,9 +5,8 @@
 package fleet
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -105,7 +104,8 @@ func (f *Fleet) Handle(topic string, payload []byte, at time.Time) (Change, bool
 		old = &Device{ID: id}
 	}
 	d := *old // what a reader may hold is never changed
-	if reason := d.take(what, payload); reason != "" {
+	if err := d.take(what, payload); err != nil {
+		reason := err.Error()
 		f.malformed++
 		if !known { // nobody, as far as we know: remember nothing
 			if !f.strange {
@@ -118,7 +118,13 @@ func (f *Fleet) Handle(topic string, payload []byte, at time.Time) (Change, bool
 		if d.Malformed++; d.Malformed == 1 {
 			f.warn(id, topic, payload, reason)
 		}
+		d.note(what, []string{reason + "; all of it is ignored"})
 		return f.become(*old, d, at), true
+	}
+	if len(d.Problems) > 0 && !d.noted && d.Malformed == 0 {
+		d.noted = true
+		f.log.Warn("a part of what a device says cannot be used; \"esper device\" and its page say which",
+			"device", id, "topic", topic, "problem", d.Problems[0])
 	}
 	// The broker speaks for a device that is gone.
 	if !at.IsZero() && !(what == statusTopic && d.Status != Online) {
@@ -275,51 +281,31 @@ func (f *Fleet) parseTopic(topic string) (id, what string, ok bool) {
 	return id, what, ok
 }
 
-// take changes the device by a message, or returns the reason why the message is
-// malformed.
-func (d *Device) take(what string, payload []byte) string {
-	if len(payload) > maxPayload {
-		return fmt.Sprintf("longer than %d bytes", maxPayload)
-	}
+// take changes the device by a message, or returns the reason why the message cannot be used.
+func (d *Device) take(what string, payload []byte) error {
 	empty := len(payload) == 0
-	switch what {
-	case statusTopic:
+	var problems []string
+	var err error
+	switch {
+	case len(payload) > maxPayload:
+		err = fmt.Errorf("longer than %d bytes", maxPayload)
+	case what == statusTopic:
 		if s := string(payload); !empty && s != Online && s != Offline {
-			return "neither ONLINE nor OFFLINE"
+			err = errors.New("neither ONLINE nor OFFLINE")
+		} else {
+			d.Status = s
 		}
-		d.Status = string(payload)
-	case infoTopic:
-		if d.Info = nil; empty {
-			return ""
+	case what == infoTopic:
+		if d.Info = nil; !empty {
+			d.Info, problems, err = ParseInfo(d.ID, payload)
 		}
-		d.Info = new(Info)
-		if reason := decode(payload, d.Info); reason != "" {
-			return reason
+	case what == updateTopic:
+		if d.Update = nil; !empty {
+			d.Update, problems, err = ParseUpdate(payload)
 		}
-		return d.Info.check(d.ID)
-	case updateTopic:
-		if d.Update = nil; empty {
-			return ""
-		}
-		d.Update = new(UpdateStatus)
-		if reason := decode(payload, d.Update); reason != "" {
-			return reason
-		}
-		return d.Update.check()
 	}
-	return ""
-}
-
-// decode reads one JSON object. Fields that it does not know are ignored, for
-// devices that are newer than this program.
-func decode(payload []byte, into any) string {
-	if !bytes.HasPrefix(bytes.TrimLeft(payload, " \t\r\n"), []byte("{")) {
-		return "not a JSON object"
-	}
-	if err := json.Unmarshal(payload, into); err != nil {
-		return "not JSON of the right form"
-	}
-	return ""
+	d.note(what, problems)
+	return err
 }
 
 // warn logs a malformed message, of which the first is enough: what comes may come
