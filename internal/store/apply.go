@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +21,7 @@ const (
 
 var upsertDevices = insert{
 	columns: strings.Fields(`id type version sequence slot default_slot boot_version sdk reset safe info status silent
-		update_state update_version update_progress update_error update_http_status first_seen seen malformed rssi loops_until`),
+		update_state update_version update_progress update_error update_http_status first_seen seen malformed problems rssi loops_until`),
 	into: "devices",
 	conflict: `ON CONFLICT (id) DO UPDATE SET
 		type = excluded.type, version = excluded.version, sequence = excluded.sequence, slot = excluded.slot,
@@ -29,7 +30,7 @@ var upsertDevices = insert{
 		update_state = excluded.update_state, update_version = excluded.update_version,
 		update_progress = excluded.update_progress, update_error = excluded.update_error,
 		update_http_status = excluded.update_http_status,
-		seen = excluded.seen, malformed = excluded.malformed, rssi = excluded.rssi,
+		seen = excluded.seen, malformed = excluded.malformed, problems = excluded.problems, rssi = excluded.rssi,
 		loops_until = excluded.loops_until`,
 }
 
@@ -165,9 +166,13 @@ func deviceRow(d fleet.Device, now int64) ([]any, error) {
 			httpStatus = u.HTTPStatus
 		}
 	}
+	problems, err := json.Marshal(slices.Concat([]string{}, d.Problems))
+	if err != nil {
+		return nil, err
+	}
 	return []any{
 		d.ID, d.Type(), d.Version(), sequence, slot, defaultSlot, boot, sdk, reset, safe, info, d.Status, d.Silent,
-		state, version, progress, failure, httpStatus, now, micros(d.Seen), d.Malformed, rssi,
+		state, version, progress, failure, httpStatus, now, micros(d.Seen), d.Malformed, string(problems), rssi,
 		micros(d.LoopsUntil),
 	}, nil
 }

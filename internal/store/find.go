@@ -145,7 +145,7 @@ func (d *database) find(ctx context.Context, q Query) ([]Device, error) {
 		return err
 	}, `
 		SELECT d.id, d.info, d.status, d.silent, d.update_state, d.update_version, d.update_progress, d.update_error, d.update_http_status,
-		    d.first_seen, d.seen, d.malformed, d.loops_until, d.name, d.group_name, COALESCE(m.version, '')
+		    d.first_seen, d.seen, d.malformed, d.problems, d.loops_until, d.name, d.group_name, COALESCE(m.version, '')
 		FROM devices d LEFT JOIN targets m ON m.device = d.id`+where.String()+page, where.args...)
 	if err != nil {
 		return nil, err
@@ -166,12 +166,19 @@ func scanDevice(rows *sql.Rows) (Device, error) {
 	var info, state, version, failure sql.NullString
 	var progress, httpStatus sql.NullInt64
 	var first, seen, loops int64
+	var problems string
 	err := rows.Scan(&d.ID, &info, &d.Status, &d.Silent, &state, &version, &progress, &failure, &httpStatus,
-		&first, &seen, &d.Malformed, &loops, &d.Name, &d.Group, &d.Target)
+		&first, &seen, &d.Malformed, &problems, &loops, &d.Name, &d.Group, &d.Target)
 	if err != nil {
 		return d, err
 	}
 	d.FirstSeen, d.Seen, d.LoopsUntil = fromMicros(first), fromMicros(seen), fromMicros(loops)
+	if err := json.Unmarshal([]byte(problems), &d.Problems); err != nil {
+		return d, fmt.Errorf("the problems of device %s: %w", d.ID, err)
+	}
+	if len(d.Problems) == 0 {
+		d.Problems = nil
+	}
 	if info.Valid {
 		d.Info = new(fleet.Info)
 		if err := json.Unmarshal([]byte(info.String), d.Info); err != nil {

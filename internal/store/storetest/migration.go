@@ -50,7 +50,8 @@ func migrates(t *testing.T, newDatabase func(testing.TB) string) {
 			b.open()
 			found := b.find(store.Query{Type: "socket", Group: "kitchen", Tag: "canary"})
 			if len(found) != 1 || found[0].Name != "Kettle" || found[0].Version() != "8a1b2c3d" || found[0].Info.Uptime != 12 ||
-				found[0].Update.Progress != 40 || found[0].Malformed != 2 || found[0].FirstSeen.Year() != 2026 {
+				found[0].Update.Progress != 40 || found[0].Malformed != 2 ||
+				len(found[0].Problems) != map[bool]int{true: 1}[schema >= 10] || found[0].FirstSeen.Year() != 2026 {
 				t.Errorf("device %s", show(found))
 			}
 			if n := len(b.history(store.HistoryQuery{})); n != map[bool]int{true: 1}[schema >= 2] {
