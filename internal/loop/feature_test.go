@@ -1,6 +1,9 @@
 package loop
 
 import (
+	"bytes"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -8,7 +11,9 @@ import (
 
 	"esper/emulator"
 	"esper/emulator/esp8266"
+	"esper/internal/build"
 	"esper/internal/fleet"
+	"esper/internal/site"
 )
 
 // state is what a device has published of a feature.
@@ -118,5 +123,53 @@ func TestADeviceRestartsWhenTheHeartbeatIsMissing(t *testing.T) {
 	w.expect("a restart", 40*time.Second, func() bool { return len(reasons) == 1 })
 	if reasons[0] != esp8266.ResetRestart {
 		t.Errorf("reset for reason %d", reasons[0])
+	}
+}
+
+// A name that cannot work does not compile, and the compiler says why.
+func TestAFeatureThatCannotWorkDoesNotCompile(t *testing.T) {
+	f := theFirmwares(t)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	path := filepath.Join(f.site.Dir, site.DevicesDir, "socket", "socket.cpp")
+	source, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.WriteFile(path, source, 0o644)
+	names := map[string][]string{
+		"a feature's name must have 1 to 32 characters":                 {"", strings.Repeat("x", 33)},
+		"a feature's name may have the characters A-Z a-z 0-9 _ - only": {"living room", "a/b", "größe", "+", "a.b", `\x01`},
+		"a feature cannot be called status, info, update or reboot":     {"status", "info", "update", "reboot"},
+		"": {"a", strings.Repeat("x", 32), "A-z_09", "info2", "Status", "set"},
+	}
+	text := string(source)
+	for _, some := range names {
+		for _, name := range some {
+			n := strconv.Itoa(len(text))
+			text += "constexpr const char N" + n + `[] = "` + name + `"; OnOffFeature<N` + n + ", 12> f" + n + "(&device);\n"
+		}
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	_, err = build.Build(t.Context(), f.site, build.Options{Types: []string{"socket"}, Log: &log, Version: &site.Version{Name: "v1", Sequence: 1}})
+	if err == nil {
+		t.Fatal("it compiles")
+	}
+	said := log.String()
+	failed := 0
+	for reason, some := range names {
+		if reason == "" {
+			continue
+		}
+		if n := strings.Count(said, "static assertion failed: "+reason); n != len(some) {
+			t.Errorf("%q is said %d times, for %q", reason, n, some)
+		}
+		failed += len(some)
+	}
+	if n := strings.Count(said, "static assertion failed"); n != failed {
+		t.Errorf("%d names are refused, not %d:\n%s", n, failed, said)
 	}
 }

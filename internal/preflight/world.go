@@ -3,7 +3,6 @@ package preflight
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -202,16 +201,30 @@ func (w *world) message(m network.Message) {
 			f.realm, f.online = realm, w.Now()
 		}
 	case "info":
-		f.info = &fleet.Info{}
-		if err := json.Unmarshal([]byte(m.Payload), f.info); err != nil {
-			w.fail("its info is not JSON: %v", err)
+		info, problems, err := fleet.ParseInfo(w.device.ID(), []byte(m.Payload))
+		w.judge("info", problems, err)
+		if f.info = info; info == nil {
+			f.info = &fleet.Info{}
 		}
 	case "update/status":
-		var u fleet.UpdateStatus
-		if err := json.Unmarshal([]byte(m.Payload), &u); err != nil {
-			w.fail("its update/status is not JSON: %v", err)
+		u, problems, err := fleet.ParseUpdate([]byte(m.Payload))
+		if w.judge("update/status", problems, err); u != nil {
+			f.updates = append(f.updates, *u)
 		}
-		f.updates = append(f.updates, u)
+	}
+}
+
+// judge refuses a release of whose message a server could not use all. What is published
+// already may have such messages: that is no reason to keep a better release from it.
+func (w *world) judge(message string, problems []string, err error) {
+	if w.running.release != w.release {
+		return
+	}
+	if err != nil {
+		w.fail("a server cannot use its %s: %v", message, err)
+	}
+	for _, p := range problems {
+		w.fail("a server cannot use all of its %s: %s", message, p)
 	}
 }
 
