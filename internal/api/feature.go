@@ -1,10 +1,12 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -19,7 +21,7 @@ func (a *api) registerFeatures(on huma.API) {
 			return answer(a, features, err)
 		})
 	huma.Register(on, operation("set-feature", http.MethodPost, "devices/{id}/features/{name}", "Tell a device to switch a feature; it answers with the feature's state", tag,
-		http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusServiceUnavailable),
+		http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusServiceUnavailable),
 		func(ctx context.Context, q *struct {
 			DeviceID
 			Name string `path:"name"`
@@ -39,12 +41,28 @@ func (a *api) features(ctx context.Context, id string) ([]fleet.Feature, error) 
 	return a.Features.Of(d.Device.Device), nil
 }
 
+// hears returns an error unless the device would hear a command: it is not kept for one that is
+// away.
+func hears(d fleet.Device) error {
+	if p := d.Presence(); p != fleet.Online {
+		return huma.Error409Conflict(fmt.Sprintf("device %s is %s, so it would not hear of it; try again when it is online", d.ID, cmp.Or(strings.ToLower(p), "not known to be online")))
+	}
+	return nil
+}
+
 // set switches a feature that is a switch.
 func (a *api) set(ctx context.Context, id, name, value string) error {
-	features, err := a.features(ctx, id)
+	d, err := a.device(ctx, id)
 	if err != nil {
 		return a.problem(err)
 	}
+	if err := hears(d.Device.Device); err != nil {
+		return err
+	}
+	if d.Info != nil && d.Info.Boot.Safe {
+		return huma.Error409Conflict(fmt.Sprintf("device %s runs in safe mode, without its features, since it crashed five times in a row; a release that mends it ends that, or a restart", id))
+	}
+	features := a.Features.Of(d.Device.Device)
 	i := slices.IndexFunc(features, func(f fleet.Feature) bool { return f.Name == name })
 	switch {
 	case i < 0:
@@ -57,7 +75,11 @@ func (a *api) set(ctx context.Context, id, name, value string) error {
 
 // restart has a device restart. Its id is the password, so that no stray message does it.
 func (a *api) restart(ctx context.Context, id string) error {
-	if _, err := a.device(ctx, id); err != nil {
+	d, err := a.device(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := hears(d.Device.Device); err != nil {
 		return err
 	}
 	return a.command(id, "reboot", id)

@@ -81,7 +81,7 @@ func (a *api) registerDevices(on huma.API) {
 		{"hold", "Let it stay as it is", func(ctx context.Context, id string) error { return a.Conductor.Hold(ctx, id, true) }, nil},
 		{"release", "Hold it no longer", func(ctx context.Context, id string) error { return a.Conductor.Hold(ctx, id, false) }, nil},
 		{"retry", "Offer it the release again that it failed with, and tell it so", a.retry, []int{http.StatusConflict, http.StatusServiceUnavailable}},
-		{"restart", "Tell it to restart", a.restart, []int{http.StatusServiceUnavailable}},
+		{"restart", "Tell it to restart", a.restart, []int{http.StatusConflict, http.StatusServiceUnavailable}},
 		{"check", "Tell it to look for a release now", a.check, []int{http.StatusServiceUnavailable}},
 	} {
 		huma.Register(on, operation(action.name+"-device", http.MethodPost, "devices/{id}/"+action.name, action.summary, tag,

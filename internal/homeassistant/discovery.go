@@ -50,6 +50,7 @@ type component struct {
 	StateClass     string         `json:"state_class,omitempty"`
 	Unit           string         `json:"unit_of_measurement,omitempty"`
 	Availability   []availability `json:"availability,omitempty"`
+	Mode           string         `json:"availability_mode,omitempty"`
 	StateTopic     string         `json:"state_topic,omitempty"`
 	ValueTemplate  string         `json:"value_template,omitempty"`
 	PayloadOn      string         `json:"payload_on,omitempty"`
@@ -61,6 +62,7 @@ type component struct {
 
 type availability struct {
 	Topic        string `json:"topic"`
+	Template     string `json:"value_template,omitempty"`
 	Available    string `json:"payload_available"`
 	NotAvailable string `json:"payload_not_available"`
 }
@@ -77,7 +79,12 @@ type described struct {
 func config(realm string, d described, has, had features) ([]byte, error) {
 	object := objectID(realm, d.id)
 	topic := realm + "/" + d.id
-	status := []availability{{topic + "/status", fleet.Online, fleet.Offline}}
+	status := []availability{{Topic: topic + "/status", Available: fleet.Online, NotAvailable: fleet.Offline}}
+	// In safe mode a device is there, but its features are not. It tells that before it is online.
+	working := append(slices.Clone(status), availability{
+		Topic: topic + "/info", Template: "{{ '" + fleet.Offline + "' if value_json.boot.safe else '" + fleet.Online + "' }}",
+		Available: fleet.Online, NotAvailable: fleet.Offline,
+	})
 	name := d.name
 	if name == "" {
 		name = d.deviceType + " " + d.id
@@ -102,7 +109,7 @@ func config(realm string, d described, has, had features) ([]byte, error) {
 		},
 	}
 	for name, platform := range has {
-		c := component{Platform: platform, Name: name, Availability: status, StateTopic: topic + "/" + name}
+		c := component{Platform: platform, Name: name, Availability: working, Mode: "all", StateTopic: topic + "/" + name}
 		switch platform {
 		case fleet.Switch:
 			c.CommandTopic = topic + "/" + name + "/set"

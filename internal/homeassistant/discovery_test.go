@@ -3,6 +3,7 @@ package homeassistant
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,6 +52,10 @@ func TestComponents(t *testing.T) {
 	status := []any{map[string]any{
 		"topic": "home/00c0de/status", "payload_available": "ONLINE", "payload_not_available": "OFFLINE",
 	}}
+	working := append(slices.Clone(status), map[string]any{
+		"topic": "home/00c0de/info", "value_template": "{{ 'OFFLINE' if value_json.boot.safe else 'ONLINE' }}",
+		"payload_available": "ONLINE", "payload_not_available": "OFFLINE",
+	})
 	got := components(t, features{"relay": fleet.Switch, "button": fleet.BinarySensor, "brightness": fleet.Sensor},
 		features{"relay": fleet.Switch, "brightness": fleet.BinarySensor})
 	for key, want := range map[string]map[string]any{
@@ -73,16 +78,16 @@ func TestComponents(t *testing.T) {
 			"entity_category": "diagnostic", "availability": status, "command_topic": "home/00c0de/reboot", "payload_press": "00c0de",
 		},
 		"feature_relay_switch": {
-			"p": "switch", "unique_id": "esper_home_00c0de_feature_relay_switch", "name": "relay", "availability": status,
+			"p": "switch", "unique_id": "esper_home_00c0de_feature_relay_switch", "name": "relay", "availability": working, "availability_mode": "all",
 			"state_topic": "home/00c0de/relay", "command_topic": "home/00c0de/relay/set", "payload_on": "1", "payload_off": "0",
 		},
 		"feature_button_binary_sensor": {
 			"p": "binary_sensor", "unique_id": "esper_home_00c0de_feature_button_binary_sensor", "name": "button",
-			"availability": status, "state_topic": "home/00c0de/button", "payload_on": "1", "payload_off": "0",
+			"availability": working, "availability_mode": "all", "state_topic": "home/00c0de/button", "payload_on": "1", "payload_off": "0",
 		},
 		"feature_brightness_sensor": {
 			"p": "sensor", "unique_id": "esper_home_00c0de_feature_brightness_sensor", "name": "brightness",
-			"availability": status, "state_topic": "home/00c0de/brightness", "state_class": "measurement",
+			"availability": working, "availability_mode": "all", "state_topic": "home/00c0de/brightness", "state_class": "measurement",
 		},
 		"feature_brightness_binary_sensor": {"p": "binary_sensor"}, // removes it
 	} {

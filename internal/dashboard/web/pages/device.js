@@ -54,11 +54,12 @@ function actions(data, context, id) {
   const act = (words, path, body) => context.act(words, () => post(`${at}/${path}`, body));
   const versions = data.releases.filter((r) => r.type === d.info?.device).map((r) => r.version);
   const may = { disabled: !operator, title: operator ? null : "needs the role operator" };
+  const hears = presence(d) === "ONLINE" ? may : { disabled: true, title: "it is not online, and would not hear of it" };
   return h("div", { class: "buttons" },
     button("Check now", () => act(`${name} is told to look for a release.`, "check"), may),
     button("Restart", async () => {
-      if (await confirm("Restart " + name + "?", `One device restarts, ${presence(d) === "ONLINE" ? "at once" : "if it hears of it: it is not online"}. It is away for some seconds.`, "Restart")) act(`${name} is told to restart.`, "restart");
-    }, may),
+      if (await confirm("Restart " + name + "?", "One device restarts, at once. It is away for some seconds.", "Restart")) act(`${name} is told to restart.`, "restart");
+    }, hears),
     failed && button("Retry", () => act(`The release is offered to ${name} again.`, "retry"), { ...may, "data-key": "retry" }),
     pinned
       ? button("Unpin", () => act(`Roll-outs decide for ${name} again.`, "unpin"), may)
@@ -114,12 +115,17 @@ function now(d) {
       ["Address", i?.network.ip], ["Gateway", i?.network.gateway], ["Network mask", i?.network.mask], ["MAC", i?.network.mac],
       ["Unreadable messages", d.malformed > 0 && number(d.malformed)],
     ]),
+    d.problems?.length > 0 && h("div", { class: "problems" }, h("p", null, badge(["bad", "!", "Problems"]), " A part of what it published cannot be used:"),
+      h("ul", null, d.problems.map((text) => h("li", null, text)))),
     h("details", null, h("summary", null, "As it was sent"), h("pre", { tabindex: "0" }, JSON.stringify({ status: d.status, info: d.info, update: d.update }, null, 2))));
 }
 
 function features({ device, features: all }, context, id) {
-  const may = context.can("operator");
-  return section("Features", {}, all.length === 0
+  const where = { ONLINE: "", OFFLINE: "offline", SILENT: "silent" }[presence(device)] ?? "not known to be online";
+  const away = where ? `The device is ${where}: this is what it said last.`
+    : device.info?.boot.safe ? "In safe mode its features do not work: this is what it said last." : "";
+  const may = context.can("operator") && !away;
+  return section("Features", {}, all.length > 0 && away && h("p", { class: "quiet" }, away), all.length === 0
     ? h("p", { class: "quiet" }, "It has published the state of none.")
     : h("dl", { class: "facts" }, all.map((f) => h("div", { "data-key": f.name }, h("dt", null, f.name), h("dd", null,
       f.kind === "switch"
