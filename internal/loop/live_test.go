@@ -30,11 +30,11 @@ import (
 	"esper/internal/site"
 )
 
-// watcher is who may see all that devices say, and tell them to check.
-const watcher, watcherPassword = "publisher", "token"
+// watcher is who may see all that devices say, and tell them what to do.
+const watcher, watcherPassword = "operator", "token"
 
 // The firmware itself, over real sockets, with each broker and each web server. Each device
-// may use only its own topics.
+// may use only its own topics, and does nothing for what the broker has kept.
 func TestTheLoopOverRealSockets(t *testing.T) {
 	embedded := func(t *testing.T, user, password string) string {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -47,7 +47,7 @@ func TestTheLoopOverRealSockets(t *testing.T) {
 				if name != watcher || token != watcherPassword {
 					return access.Identity{}, access.ErrUnknown
 				}
-				return access.Identity{Name: name, Role: access.Publisher}, nil
+				return access.Identity{Name: name, Role: access.Operator}, nil
 			},
 		})
 		if err != nil {
@@ -91,13 +91,24 @@ func TestTheLoopOverRealSockets(t *testing.T) {
 			l.makeSite(c.web(t, repo))
 			l.followFleet()
 			l.release("v1", 1)
-			l.boot(0x00C0DE)
+			own := realm + "/00c0de"
+			for topic, payload := range map[string]string{
+				realm + "/reboot": "00c0de", own + "/reboot": "00c0de", own + "/update": "now", own + "/socket/set": "1",
+			} {
+				if err := l.client.Publish(topic, []byte(payload), true); err != nil {
+					t.Fatal(err)
+				}
+			}
+			stop := l.boot(0x00C0DE)
 			l.expect("v1")
 			l.release("v2", 2)
 			if err := l.client.Publish(realm+"/update", nil, false); err != nil {
 				t.Fatal(err)
 			}
 			l.expect("v2")
+			if d := stop(); d.Resets() != 1 || d.Pin(12) {
+				t.Errorf("%d resets, and the switch is %v: it obeyed a retained message", d.Resets(), d.Pin(12))
+			}
 		})
 	}
 }
@@ -172,8 +183,8 @@ func (l *live) release(version string, sequence uint32) {
 	}
 }
 
-// boot runs a device until the end of the test.
-func (l *live) boot(id uint32) {
+// boot runs a device until it is stopped, or the test ends.
+func (l *live) boot(id uint32) (stop func() *emulator.Device) {
 	l.t.Helper()
 	dir := filepath.Join(l.site.Dir, site.BuildDir)
 	var parts [2][]byte
@@ -202,13 +213,17 @@ func (l *live) boot(id uint32) {
 		defer close(done)
 		device.Run(ctx)
 	}()
-	l.t.Cleanup(func() {
+	stop = func() *emulator.Device {
 		cancel()
 		<-done
-		if l.t.Failed() {
+		return device
+	}
+	l.t.Cleanup(func() {
+		if stop(); l.t.Failed() {
 			l.t.Log(serial.String())
 		}
 	})
+	return stop
 }
 
 // expect waits until the device is online with the version.

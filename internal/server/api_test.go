@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -21,9 +22,9 @@ import (
 	"esper/internal/store"
 )
 
-// ask asks the API: the answer must have the status, and its body is decoded. It returns the
-// detail of a problem.
-func ask(t *testing.T, s *server.Server, method, path, body string, status int, into any) string {
+// answerOf asks the API and returns the status and the body of the answer. That of an error is a
+// problem with a detail.
+func answerOf(t *testing.T, s *server.Server, method, path, body string) (int, []byte) {
 	t.Helper()
 	q, err := http.NewRequest(method, "http://"+s.HTTPAddr().String()+"/api/"+path, strings.NewReader(body))
 	if err != nil {
@@ -41,14 +42,24 @@ func ask(t *testing.T, s *server.Server, method, path, body string, status int, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.StatusCode != status {
-		t.Fatalf("%s %s: %d %s, want %d", method, path, a.StatusCode, text, status)
-	}
-	if status >= 400 {
+	if a.StatusCode >= 400 {
 		var problem struct{ Detail string }
 		if err := json.Unmarshal(text, &problem); err != nil || problem.Detail == "" || a.Header.Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%s %s: no problem, but %s %s", method, path, a.Header.Get("Content-Type"), text)
 		}
+	}
+	return a.StatusCode, text
+}
+
+// ask asks the API: the answer must have the status, and its body is decoded. It returns the
+// detail of a problem.
+func ask(t *testing.T, s *server.Server, method, path, body string, status int, into any) string {
+	t.Helper()
+	got, text := answerOf(t, s, method, path, body)
+	if got != status {
+		t.Fatalf("%s %s: %d %s, want %d", method, path, got, text, status)
+	}
+	if status >= 400 {
 		return string(text)
 	}
 	if into != nil {
@@ -280,6 +291,47 @@ func TestAPIWithoutABroker(t *testing.T) {
 	}
 	if why := ask(t, again, "POST", "devices/00c0de/check", "", 503, nil); !strings.Contains(why, "no MQTT broker") {
 		t.Errorf("check: %s", why)
+	}
+}
+
+// What would do nothing is not done, and the answer says why.
+func TestAPITellsOnlyADeviceThatWouldObey(t *testing.T) {
+	s, device := operated(t)
+	heard := make(chan string, 10)
+	if err := device.Subscribe("home/00c0de/relay/set", func(m broker.Message) { heard <- string(m.Payload) }); err != nil {
+		t.Fatal(err)
+	}
+	info := func(safe bool, features string) string {
+		return fmt.Sprintf(`{"device":"socket","chip_id":"00c0de","version":{"esper":"v1","sequence":1},"boot":{"safe":%v}%s}`, safe, features)
+	}
+	for _, step := range []struct {
+		topic, payload    string
+		switched, restart int // answers, at once or soon
+		why               string
+	}{
+		{"info", info(false, `,"features":{"relay":"switch"}`), 204, 200, ""},
+		{"info", info(true, ""), 409, 200, "safe mode"},
+		{"status", "OFFLINE", 409, 409, "is offline"},
+		{"status", "ONLINE", 409, 200, "safe mode"},
+		{"info", info(false, `,"features":{"relay":"switch"}`), 204, 200, ""},
+	} {
+		says(t, device, "relay", "0")
+		says(t, device, step.topic, step.payload)
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			status, why := answerOf(t, s, "POST", "devices/00c0de/features/relay", `{"value":"1"}`)
+			if status == step.switched && strings.Contains(string(why), step.why) {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("after %s %s: %d %s", step.topic, step.payload, status, why)
+			}
+		}
+		if status, why := answerOf(t, s, "POST", "devices/00c0de/restart", ""); status != step.restart {
+			t.Errorf("restart after %s %s: %d %s", step.topic, step.payload, status, why)
+		}
+	}
+	if len(heard) == 0 {
+		t.Error("it was never told")
 	}
 }
 
