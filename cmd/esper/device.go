@@ -89,6 +89,9 @@ func (r deviceReport) print(s *streams) error {
 	if r.Why != nil {
 		line("release", fmt.Sprintf("%s: %s (%s)", orDash(r.Why.Release), r.Why.Explanation, r.Why.Reason))
 	}
+	for _, problem := range r.Problems {
+		line("problem", problem)
+	}
 	if err := w.Flush(); err != nil {
 		return err
 	}

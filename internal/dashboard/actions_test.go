@@ -1,6 +1,7 @@
 package dashboard_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -106,6 +107,35 @@ func TestWhatCanBeDoneToADevice(t *testing.T) {
 	told("relay/set 1")
 	w.says("00c001", "relay", "1")
 	b.wait(relay + `.getAttribute("aria-checked") === "true"`)
+	b.fine()
+}
+
+// What would do nothing cannot be pressed, and the page says why.
+func TestFeaturesThatDoNotWorkCannotBeSwitched(t *testing.T) {
+	t.Parallel()
+	w := house(t)
+	w.says("00c001", "relay", "1")
+	b := open(t, w.url())
+	b.visit("/devices/00c001")
+	can := func(reason string, switched, restart bool) {
+		t.Helper()
+		b.wait(fmt.Sprintf(`document.querySelector("[role=switch]").disabled === %v && find("button", "Restart").disabled === %v`, !switched, !restart))
+		b.says(reason)
+	}
+	works := info("00c001", "socket", "v1", -61)
+	safe := strings.Replace(strings.Replace(works, `"trial":false`, `"trial":false,"safe":true`, 1), `"features":{"relay":"switch","motion":"binary_sensor","power":"sensor"},`, "", 1)
+	can("Features", true, true)
+	w.says("00c001", "status", "OFFLINE")
+	can("The device is offline: this is what it said last.", false, false)
+	w.says("00c001", "status", "ONLINE")
+	can("Features", true, true)
+	w.says("00c001", "info", safe)
+	b.says("In safe mode its features do not work: this is what it said last.")
+	b.wait(`!document.querySelector("[role=switch]:enabled") && !find("button", "Restart").disabled`)
+	w.says("00c001", "info", strings.Replace(works, `"rom":0`, `"rom":7`, 1))
+	can("boot.rom: 7 is not a slot", true, true)
+	w.says("00c001", "info", works)
+	b.wait(`!document.querySelector(".problems")`)
 	b.fine()
 }
 

@@ -161,7 +161,7 @@ func TestWhatDevicesPublishIsText(t *testing.T) {
 	for id, state := range map[string]string{"00c002": "constructor", "00c003": "__proto__"} { // what every object of a script has
 		w.says(id, "update/status", `{"state":"`+state+`","version":"v1","progress":0,"error":""}`)
 	}
-	// No feature may have such a name: what is refused is not shown at all.
+	// No feature may have such a name: it is among the problems.
 	refused := strings.Replace(info("00c002", "socket", "v1", -61), `"relay":"switch"`, quote(markup)+`:"switch"`, 1)
 	w.says("00c002", "info", refused)
 	w.says("00c002", "<script>alert(5)<|script>", "1")
@@ -179,6 +179,7 @@ func TestWhatDevicesPublishIsText(t *testing.T) {
 		b.says("__proto__")
 		b.follow("00c002")
 		b.says("What it published")
+		b.says("cannot be the name of one")
 		for _, path := range []string{"/devices/00c001", "/?search=" + strings.ReplaceAll(script, "<", "%3C"), "/rollouts/" + strings.ReplaceAll("%3Cimg src=x onerror=alert(4)%3E", " ", "%20")} {
 			b.visit(path)
 			if made := eval[[]string](b, `[...document.querySelectorAll("body script, img, iframe, object, embed, b[onclick], [onerror], a[href^='javascript']")].map((e) => e.outerHTML)`); len(made) > 0 {
