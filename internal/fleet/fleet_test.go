@@ -321,6 +321,9 @@ func FuzzHandle(f *testing.F) {
 			f.Add("home/00c0de/"+what, []byte(p.payload))
 		}
 	}
+	for _, p := range partly {
+		f.Add("home/00c0de/info", []byte(p.payload))
+	}
 	f.Add("home/00c0de/info", []byte(specInfo))
 	f.Add("home/00c0de/update/status", []byte(specUpdate))
 	f.Add("home/00c0de/status", []byte("ONLINE"))
@@ -341,6 +344,11 @@ func FuzzHandle(f *testing.F) {
 			for _, text := range texts {
 				if len(text) > maxText+8 || strings.ContainsFunc(text, unicode.IsControl) {
 					t.Errorf("text %q", text)
+				}
+			}
+			for _, problem := range d.Problems {
+				if len(problem) > 200 || strings.ContainsFunc(problem, func(r rune) bool { return !unicode.IsPrint(r) && r != unicode.ReplacementChar }) {
+					t.Errorf("problem %q", problem)
 				}
 			}
 			if _, err := json.Marshal(d); err != nil {
