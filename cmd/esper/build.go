@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -178,7 +177,5 @@ func (c *buildCommand) printJSON(s *streams, r *build.Result) error {
 		}
 		out.Types = append(out.Types, j)
 	}
-	e := json.NewEncoder(s.out)
-	e.SetIndent("", "  ")
-	return e.Encode(out)
+	return printJSON(s, out)
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"unicode"
 
 	"github.com/alecthomas/kong"
@@ -16,7 +17,7 @@ import (
 // The rules of the terminal output, for every command:
 //
 //   - What was asked for goes to standard output, and only that: a table, JSON
-//     with --json, a path. It can be piped.
+//     with --json, a path. It can be piped. What cannot be written there is an error.
 //   - Progress, hints and warnings go to standard error, one fact a line, lower
 //     case, no full stop, no colour unless it is a terminal.
 //   - An error is one line "esper: error: what happened, to what", then, if there
@@ -33,8 +34,9 @@ const (
 
 // streams are what a command reads and writes.
 type streams struct {
-	in       io.Reader
-	out, err io.Writer
+	in  io.Reader
+	out *output
+	err io.Writer
 }
 
 // note tells the person something on standard error.
@@ -130,7 +132,26 @@ func oneLine(err error) string {
 
 // run executes one command line and returns the exit code.
 func run(args []string, in io.Reader, out, errw io.Writer) int {
-	s := &streams{in: in, out: out, err: errw}
+	s := &streams{in: in, out: &output{to: out}, err: errw}
+	code, err := s.execute(args)
+	lost := s.out.failure()
+	if lost != nil && err == nil {
+		code, err = exitFailed, lost
+	}
+	enough := errors.Is(lost, syscall.EPIPE) && err == lost // whoever reads, such as head, has read enough
+	if err == nil || enough {
+		return code
+	}
+	fmt.Fprintf(errw, "esper: error: %s\n", oneLine(err))
+	if todo := whatToDo(err); todo != "" {
+		fmt.Fprintf(errw, "esper: hint: %s\n", todo)
+	}
+	return code
+}
+
+// execute executes one command line. It returns the exit code, and why it is not 0 unless
+// that has been printed.
+func (s *streams) execute(args []string) (code int, err error) {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
@@ -139,7 +160,7 @@ func run(args []string, in io.Reader, out, errw io.Writer) int {
 	parser, err := kong.New(&c,
 		kong.Name("esper"),
 		kong.Description("Over-the-air updates for fleets of ESP8266 devices."),
-		kong.Writers(out, errw),
+		kong.Writers(s.out, s.err),
 		kong.Exit(func(code int) { exited = code }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)
@@ -148,28 +169,31 @@ func run(args []string, in io.Reader, out, errw io.Writer) int {
 	}
 	ctx, err := parser.Parse(args)
 	if exited >= 0 { // --help has been printed
-		return exited
+		return exited, nil
+	}
+	if lost := s.out.failure(); lost != nil { // so has the help
+		return exitFailed, lost
 	}
 	if err != nil {
-		fmt.Fprintf(errw, "esper: error: %v\nesper: hint: see '%s --help'\n", err, meant(err))
-		return exitUsage
+		return exitUsage, hint(err, "see '%s --help'", meant(err))
 	}
 	err = ctx.Run(s)
-	if err == nil {
-		return 0
-	}
-	fmt.Fprintf(errw, "esper: error: %s\n", oneLine(err))
-	var h *hintError
-	todo := advice(err)
-	if errors.As(err, &h) {
-		todo = h.hint
-	}
-	if todo != "" {
-		fmt.Fprintf(errw, "esper: hint: %s\n", todo)
-	}
 	var invalid *invalidError
-	if errors.As(err, &invalid) {
-		return exitInvalid
+	switch {
+	case err == nil:
+		return 0, nil
+	case errors.As(err, &invalid):
+		return exitInvalid, err
 	}
-	return exitFailed
+	return exitFailed, err
+}
+
+// whatToDo returns the advice that comes with an error, or else what there is to say about its
+// kind; empty: nothing.
+func whatToDo(err error) string {
+	var h *hintError
+	if errors.As(err, &h) {
+		return h.hint
+	}
+	return advice(err)
 }

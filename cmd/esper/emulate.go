@@ -58,7 +58,9 @@ func (c *emulateCommand) run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
-	printed := &printer{out: s.out}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	printed := &printer{out: s.out, lost: stop}
 	var devices []*emulator.Device
 	for _, p := range plans {
 		flash, err := p.flash()
@@ -232,14 +234,15 @@ func exists(path string) bool {
 
 // printer writes what several devices print, without carriage returns.
 type printer struct {
-	mu  sync.Mutex
-	out io.Writer
+	out  io.Writer
+	lost func() // is called when that cannot be written
 }
 
 func (p *printer) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	_, err := p.out.Write(bytes.ReplaceAll(b, []byte("\r"), nil))
+	if err != nil {
+		p.lost()
+	}
 	return len(b), err
 }
 

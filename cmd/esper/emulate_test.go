@@ -64,7 +64,7 @@ func TestEmulateRunsDevicesAndKeepsTheirFlash(t *testing.T) {
 		out := &watched{text: "wifi: up", stop: cancel}
 		var notes bytes.Buffer
 		c := &emulateCommand{Images: folder, Count: 2, ChipID: "abc", State: state}
-		if err := c.run(ctx, &streams{out: out, err: &notes}); err != nil {
+		if err := c.run(ctx, &streams{out: &output{to: out}, err: &notes}); err != nil {
 			t.Fatal(err)
 		}
 		for _, want := range []string{"[000abc] boot: slot 0: socket one", "[000abd] boot: slot 0: socket one"} {
@@ -96,7 +96,7 @@ func TestEmulateSaysWhatIsMissing(t *testing.T) {
 		"there":                  {Flash: filepath.Join(empty, "none"), Count: 1, ChipID: "1"},
 		"--flash is for one dev": {Flash: "f", Count: 2, ChipID: "1"},
 	} {
-		err := c.run(t.Context(), &streams{out: &bytes.Buffer{}, err: &bytes.Buffer{}})
+		err := c.run(t.Context(), &streams{out: &output{to: &bytes.Buffer{}}, err: &bytes.Buffer{}})
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%+v: %v", c, err)
 		}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -43,9 +42,7 @@ func (c *imageCommand) Run(s *streams) error {
 		findings = append(findings, f)
 	}
 	if c.JSON {
-		e := json.NewEncoder(s.out)
-		e.SetIndent("", "  ")
-		if err := e.Encode(findings); err != nil {
+		if err := printJSON(s, findings); err != nil {
 			return err
 		}
 	} else {

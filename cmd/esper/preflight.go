@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -110,9 +109,7 @@ func (c *preflightCommand) print(s *streams, r *preflight.Report, err error) err
 		return nil
 	}
 	if c.JSON {
-		e := json.NewEncoder(s.out)
-		e.SetIndent("", "  ")
-		return e.Encode(r)
+		return printJSON(s, r)
 	}
 	for _, w := range r.Warnings {
 		s.note("warning: %s", w)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -190,9 +189,7 @@ func publishHint(err error) error {
 // printPublished prints what was published.
 func printPublished(s *streams, done []pipeline.Outcome, asJSON bool) error {
 	if asJSON {
-		e := json.NewEncoder(s.out)
-		e.SetIndent("", "  ")
-		return e.Encode(done)
+		return printJSON(s, done)
 	}
 	if len(done) == 0 {
 		return nil

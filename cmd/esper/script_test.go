@@ -66,6 +66,7 @@ func TestScripts(t *testing.T) {
 			"flash":      scriptFlash,
 			"damage":     scriptDamage,
 			"exits":      scriptExits,
+			"unread":     scriptUnread,
 			"private":    scriptPrivate,
 			"address":    scriptAddress,
 			"listens":    scriptListens,
@@ -195,5 +196,25 @@ func scriptPrivate(ts *testscript.TestScript, neg bool, args []string) {
 		if neg != release.ReadableByOthers(ts.MkAbs(name)) {
 			ts.Fatalf("%s: readable by others: %v", name, !neg)
 		}
+	}
+}
+
+// scriptUnread runs a command whose standard output is a pipe that nobody reads, and which fails:
+// unread PROGRAM ARGS.
+func scriptUnread(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: unread PROGRAM ARGS")
+	}
+	reader, writer, err := os.Pipe()
+	ts.Check(err)
+	ts.Check(reader.Close())
+	defer writer.Close()
+	program, err := exec.LookPath(args[0])
+	ts.Check(err)
+	command := exec.Command(program, args[1:]...)
+	command.Dir, command.Stdout, command.Stderr = ts.MkAbs("."), writer, ts.Stderr()
+	command.Env = append(os.Environ(), "ESPER_DATABASE="+ts.Getenv("ESPER_DATABASE"))
+	if err := command.Run(); err == nil {
+		ts.Fatalf("%v did not fail", args)
 	}
 }

@@ -84,7 +84,7 @@ func runEditor(ctx context.Context, s *streams, path string) error {
 	// As git does it: the variable may have arguments.
 	cmd := exec.CommandContext(ctx, "sh", "-c", editor+` "$@"`, editor, path)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.in, s.out, s.err
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.in, s.out.to, s.err // the terminal itself
 	cmd.Env = secret.Environ()
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {

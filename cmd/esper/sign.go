@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/ed25519"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -103,9 +102,7 @@ func (c *signCommand) keys(s *streams) ([]ed25519.PrivateKey, error) {
 // print prints what was signed.
 func (c *signCommand) print(s *streams, done []signed) error {
 	if c.JSON {
-		e := json.NewEncoder(s.out)
-		e.SetIndent("", "  ")
-		return e.Encode(done)
+		return printJSON(s, done)
 	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TYPE\tVERSION\tSEQUENCE\tSLOT\tSHA256")

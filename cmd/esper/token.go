@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
 	"os/user"
 	"strconv"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -71,18 +74,34 @@ func (c *tokenAddCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
+	s.note("this is the token of %s; it is shown only now", c.Name)
+	if err := c.show(s, token, text); err != nil {
+		undone := to.RemoveToken(ctx, c.Name, whoami())
+		if undone != nil {
+			return errors.Join(err, hint(undone, "nobody has the token: 'esper token remove %s' removes it", c.Name))
+		}
+		return fmt.Errorf("there is no new token, since it could not be shown: %w", err)
+	}
 	if len(there) == 0 {
 		s.note("from now on the server's API needs a token from everybody, on its own machine, too")
 	}
-	s.note("this is the token of %s; it is shown only now", c.Name)
+	return nil
+}
+
+// show prints the token. A reader that has gone away must not end the program, as a pipe does by
+// default (SIGPIPE), before that is known.
+func (c *tokenAddCommand) show(s *streams, token access.Token, text string) error {
+	pipe := make(chan os.Signal, 1)
+	signal.Notify(pipe, syscall.SIGPIPE)
+	defer signal.Stop(pipe)
 	if c.JSON {
 		return printJSON(s, struct {
 			access.Token
 			Text string `json:"token"`
 		}{token, text})
 	}
-	fmt.Fprintln(s.out, text)
-	return nil
+	_, err := fmt.Fprintln(s.out, text)
+	return err
 }
 
 // tokenListCommand shows tokens.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -155,9 +154,7 @@ func judge(dir, deviceType string, keys []ed25519.PublicKey) verdict {
 // print prints the verdicts.
 func (c *verifyCommand) print(s *streams, verdicts []verdict) error {
 	if c.JSON {
-		e := json.NewEncoder(s.out)
-		e.SetIndent("", "  ")
-		return e.Encode(verdicts)
+		return printJSON(s, verdicts)
 	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TYPE\tVERSION\tSEQUENCE\tRESULT")

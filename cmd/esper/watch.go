@@ -31,7 +31,7 @@ type live interface {
 // watchDevices shows every change until the context ends: as a table in its place on
 // a terminal, as lines elsewhere.
 func watchDevices(ctx context.Context, s *streams, devices live, asJSON bool) error {
-	if f, ok := s.out.(*os.File); ok && !asJSON && term.IsTerminal(int(f.Fd())) {
+	if f, ok := s.out.to.(*os.File); ok && !asJSON && term.IsTerminal(int(f.Fd())) {
 		return watchTable(ctx, s.out, devices, func() (width, height int) {
 			width, height, err := term.GetSize(int(f.Fd()))
 			if err != nil {
