@@ -101,10 +101,15 @@ func (c *buildCommand) writeRelease(r *build.Result) error {
 // openSite opens a site, with a hint where there is none.
 func openSite(dir string) (*site.Site, error) {
 	opened, err := site.Open(dir)
+	return opened, siteHint(err)
+}
+
+// siteHint adds what to do where there is no site.
+func siteHint(err error) error {
 	if errors.Is(err, site.ErrNoSite) {
-		return nil, hint(err, "'esper init' makes a site")
+		return hint(err, "'esper init' makes a site")
 	}
-	return opened, err
+	return err
 }
 
 // buildHint adds what to do about an error of a build.

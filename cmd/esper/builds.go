@@ -58,6 +58,14 @@ func (c *buildsListCommand) Run(s *streams) error {
 	return w.Flush()
 }
 
+// instead implements siteless.
+func (f *buildsFlags) instead() string {
+	if f.Data != "" {
+		return "--data"
+	}
+	return f.serverFlags.instead()
+}
+
 func (f *buildsFlags) list() ([]watch.Build, error) {
 	if f.Data != "" {
 		return watch.List(watch.BuildsDir(f.Data))

@@ -4,14 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"syscall"
 	"unicode"
 
 	"github.com/alecthomas/kong"
-
-	"esper/internal/site"
 )
 
 // The rules of the terminal output, for every command:
@@ -62,14 +59,15 @@ type invalidError struct{ error }
 
 func (e *invalidError) Unwrap() error { return e.error }
 
-// commands is the command line: one field a command, each in a file of its own.
+// commands is the command line: one field a command, each in a file of its own. The tag
+// environment:"-" is of those that have no use for a site's environment.
 type commands struct {
 	Environment environmentFlag `env:"ESPER_ENVIRONMENT" placeholder:"NAME" help:"The site's environment, [environment.NAME] in esper.toml (default: none)."`
 
 	Audit     auditCommand     `cmd:"" help:"Show who did what."`
 	Build     buildCommand     `cmd:"" help:"Build the firmware of a site."`
 	Builds    buildsCommand    `cmd:"" help:"Show what the build server builds, with the logs."`
-	Demo      demoCommand      `cmd:"" help:"Show the whole loop with emulated devices."`
+	Demo      demoCommand      `cmd:"" environment:"-" help:"Show the whole loop with emulated devices."`
 	Device    deviceCommand    `cmd:"" help:"Show all that is known of a device."`
 	Devices   devicesCommand   `cmd:"" help:"Show what the devices report."`
 	Emulate   emulateCommand   `cmd:"" help:"Run emulated devices."`
@@ -77,11 +75,11 @@ type commands struct {
 	Groups    groupsCommand    `cmd:"" help:"Show groups and tags, and how many devices have them."`
 	History   historyCommand   `cmd:"" help:"Show what happened to devices."`
 	Hold      holdCommand      `cmd:"" help:"Hold a device on what it runs."`
-	Image     imageCommand     `cmd:"" help:"Say what an image, version file or flash dump is."`
-	Init      initCommand      `cmd:"" help:"Make a site."`
-	Keygen    keygenCommand    `cmd:"" help:"Make a signing key pair."`
+	Image     imageCommand     `cmd:"" environment:"-" help:"Say what an image, version file or flash dump is."`
+	Init      initCommand      `cmd:"" environment:"-" help:"Make a site."`
+	Keygen    keygenCommand    `cmd:"" environment:"-" help:"Make a signing key pair."`
 	Label     labelCommand     `cmd:"" help:"Name devices, group and tag them."`
-	New       newCommand       `cmd:"" help:"Make a device type."`
+	New       newCommand       `cmd:"" environment:"-" help:"Make a device type."`
 	Pin       pinCommand       `cmd:"" help:"Pin a device to a release."`
 	Preflight preflightCommand `cmd:"" help:"Try the firmware of a site in the emulator."`
 	Publish   publishCommand   `cmd:"" help:"Publish signed releases."`
@@ -96,17 +94,9 @@ type commands struct {
 	Token     tokenCommand     `cmd:"" help:"Make, show and remove tokens, which let people and programs use the server."`
 	Trigger   triggerCommand   `cmd:"" help:"Tell devices to look for a new release."`
 	Verify    verifyCommand    `cmd:"" help:"Check signed releases."`
-	Version   versionCommand   `cmd:"" help:"Print the version of this program."`
+	Version   versionCommand   `cmd:"" environment:"-" help:"Print the version of this program."`
 	Watch     watchCommand     `cmd:"" help:"Release each new commit of a git repository."`
 	Why       whyCommand       `cmd:"" help:"Say which release a device gets, and why."`
-}
-
-// environmentFlag is the site's environment, for every command that opens a site.
-type environmentFlag string
-
-// AfterApply lets the site, and programs that are run, know it.
-func (e environmentFlag) AfterApply() error {
-	return os.Setenv(site.EnvironmentVariable, string(e))
 }
 
 // meant is the command that a command line is wrong for, as far as that can be seen.
@@ -176,6 +166,9 @@ func (s *streams) execute(args []string) (code int, err error) {
 	}
 	if err != nil {
 		return exitUsage, hint(err, "see '%s --help'", meant(err))
+	}
+	if err := checkEnvironment(ctx); err != nil {
+		return exitUsage, err
 	}
 	err = ctx.Run(s)
 	var invalid *invalidError

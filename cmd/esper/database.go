@@ -15,6 +15,14 @@ type databaseFlags struct {
 	Database string `env:"ESPER_DATABASE" placeholder:"FILE|URL" help:"The server's database, a file or postgres://… (default: esper.db in the site's data)."`
 }
 
+// instead implements siteless.
+func (f *databaseFlags) instead() string {
+	if f.Database != "" {
+		return "--database (or ESPER_DATABASE)"
+	}
+	return ""
+}
+
 // open opens the database, also while a server runs.
 func (f *databaseFlags) open(ctx context.Context) (store.Store, error) {
 	where := f.Database

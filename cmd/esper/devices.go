@@ -45,6 +45,11 @@ func (c *devicesCommand) Validate() error {
 	return nil
 }
 
+// instead implements siteless.
+func (c *devicesCommand) instead() string {
+	return (&tellFlags{c.serverFlags, c.MQTT, c.Realm}).instead()
+}
+
 // Run shows the devices.
 func (c *devicesCommand) Run(s *streams) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -159,6 +159,17 @@ func (c *emulateCommand) plan() ([]plannedDevice, error) {
 	return plans, nil
 }
 
+// instead implements siteless.
+func (c *emulateCommand) instead() string {
+	switch {
+	case c.Images != "":
+		return "--release"
+	case c.Flash != "" && exists(c.Flash):
+		return "--flash"
+	}
+	return ""
+}
+
 // folder is where the images are.
 func (c *emulateCommand) folder() (string, error) {
 	if c.Images != "" {

@@ -62,6 +62,9 @@ them and tells the devices; it takes a token with the role publisher.
 within the server, and 'esper serve --push' offers a repository to push to.`
 }
 
+// instead implements siteless: what is built is always a site.
+func (c *watchCommand) instead() string { return "" }
+
 // Run follows until it is interrupted.
 func (c *watchCommand) Run(s *streams) error {
 	log := logging.New(s.err, slog.LevelInfo)

@@ -53,10 +53,18 @@ Exit codes: 0 all are published; 3 one does not verify or fails in the emulator,
 is published; 1 it failed.`
 }
 
+// instead implements siteless.
+func (c *publishCommand) instead() string {
+	if c.From == "" || c.Repository == "" && c.Server == "" || len(c.Key) == 0 {
+		return ""
+	}
+	return "--from with --key and where to publish to"
+}
+
 // Run publishes the releases.
 func (c *publishCommand) Run(s *streams) error {
 	var opened *site.Site
-	if c.From == "" || c.Repository == "" && c.Server == "" || len(c.Key) == 0 {
+	if c.instead() == "" {
 		var err error
 		if opened, err = site.Open(c.Site); errors.Is(err, site.ErrNoSite) {
 			return hint(err, "outside a site, name folders and key: esper publish --from DIR --repository DIR --key release.pub; --server URL in place of --repository")

@@ -64,6 +64,9 @@ func (c *releaseCommand) Validate() error {
 	return nil
 }
 
+// instead implements siteless: what is built is always the site.
+func (c *releaseCommand) instead() string { return "" }
+
 // Run releases.
 func (c *releaseCommand) Run(s *streams) error {
 	opened, err := openSite(c.Site)

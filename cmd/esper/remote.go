@@ -58,6 +58,14 @@ func (f *serverFlags) url() (*url.URL, error) {
 	return &url.URL{Scheme: "http", Host: "127.0.0.1:" + strconv.Itoa(int(port))}, nil
 }
 
+// instead implements siteless.
+func (f *serverFlags) instead() string {
+	if f.Server != "" {
+		return "--server (or ESPER_SERVER)"
+	}
+	return ""
+}
+
 // maxToken is the longest token, in bytes.
 const maxToken = 4096
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/term"
 
@@ -21,10 +22,10 @@ import (
 type secretsCommand struct {
 	Set    secretsSetCommand    `cmd:"" help:"Set a secret: from standard input, or asked for."`
 	List   secretsListCommand   `cmd:"" help:"List the names."`
-	Edit   secretsEditCommand   `cmd:"" help:"Edit all secrets with $EDITOR."`
+	Edit   secretsEditCommand   `cmd:"" environment:"-" help:"Edit all secrets with $EDITOR."`
 	Remove secretsRemoveCommand `cmd:"" help:"Remove a secret."`
-	Rekey  secretsRekeyCommand  `cmd:"" help:"Encrypt all anew, after a change of the recipients."`
-	Keygen secretsKeygenCommand `cmd:"" help:"Make an age key, which reads secrets."`
+	Rekey  secretsRekeyCommand  `cmd:"" environment:"-" help:"Encrypt all anew, after a change of the recipients."`
+	Keygen secretsKeygenCommand `cmd:"" environment:"-" help:"Make an age key, which reads secrets."`
 }
 
 // Help is the command's description.
@@ -34,7 +35,9 @@ the recipients in esper.toml. The names can be read, what they stand for cannot:
 
   wifi.password, mqtt.password (the user stays in mqtt.url), signing.key (PEM), webhook.secret
 
-lab/wifi.password takes the place of wifi.password in the environment lab.
+lab/wifi.password takes the place of wifi.password in the environment lab. With --environment lab,
+'set' and 'remove' mean lab/wifi.password by wifi.password, and 'list' shows what lab uses; 'edit'
+and 'rekey' are for the secrets of all environments.
 
 Everybody can set a secret. Reading takes an age key: the file that ESPER_AGE_KEY_FILE names, or
 its text in ESPER_AGE_KEY, or ~/.config/esper/age.key. An environment variable goes before the
@@ -46,28 +49,41 @@ _FILE behind it the name of a file. See docs/secrets.md.`
 type secretsFile struct {
 	Site string `default:"." placeholder:"DIR" help:"The site (default: the folder you are in, or above it)."`
 
-	path string
-	site *site.Site
+	keeping site.Keeping
 	*secret.File
 }
 
 // open reads it.
 func (f *secretsFile) open() (err error) {
-	if f.site, err = openSite(f.Site); err != nil {
-		return err
+	f.keeping, err = site.OpenKeeping(f.Site)
+	if err != nil {
+		return siteHint(err)
 	}
-	f.path = filepath.Join(f.site.Dir, site.SecretsFile)
-	f.File, err = secret.Load(f.path)
+	f.File, err = secret.Load(f.keeping.Path)
 	return err
+}
+
+// own returns the full name of a secret, which is the environment's if one is chosen.
+func (f *secretsFile) own(name string) (string, error) {
+	environment, _, named := strings.Cut(name, "/")
+	switch chosen := f.keeping.Environment; {
+	case chosen == "" || named && environment == chosen:
+		return name, nil
+	case named:
+		return "", hint(fmt.Errorf("%s is a secret of the environment %s, but the chosen one is %s", name, environment, chosen),
+			"leave the environment out of the name, or --environment and %s out", site.EnvironmentVariable)
+	default:
+		return chosen + "/" + name, nil
+	}
 }
 
 // recipients returns whom to encrypt for.
 func (f *secretsFile) recipients() ([]secret.Recipient, error) {
-	if len(f.site.Config.Recipients) == 0 {
+	if len(f.keeping.Recipients) == 0 {
 		return nil, hint(errors.New("esper.toml names nobody who may read secrets: secrets.recipients"),
 			"'esper secrets keygen' makes a key and prints the recipient for esper.toml: [secrets] recipients = [\"age1...\"]")
 	}
-	return f.site.Config.Recipients, nil
+	return f.keeping.Recipients, nil
 }
 
 // values decrypts all.
@@ -82,7 +98,7 @@ func (f *secretsFile) values() (map[string]secret.Value, error) {
 	}
 	for _, name := range f.Names() {
 		if values[name], err = f.Get(name, identities); err != nil {
-			return nil, secretHint(fmt.Errorf("%s: %w", f.path, err))
+			return nil, secretHint(fmt.Errorf("%s: %w", f.keeping.Path, err))
 		}
 	}
 	return values, nil
@@ -110,30 +126,37 @@ type secretsSetCommand struct {
 
 // Run sets it.
 func (c *secretsSetCommand) Run(s *streams) error {
-	if err := site.CheckSecretName(c.Name); err != nil {
+	if err := site.CheckSecretName(c.Name); err != nil { // before it is asked for
 		return err
 	}
 	if err := c.open(); err != nil {
+		return err
+	}
+	name, err := c.own(c.Name)
+	if err != nil {
 		return err
 	}
 	recipients, err := c.recipients()
 	if err != nil {
 		return err
 	}
-	value, err := readSecret(s, c.Name)
+	value, err := readSecret(s, name)
 	if err != nil {
 		return err
 	}
-	if err := site.CheckSecret(c.Name, value); err != nil {
+	if err := site.CheckSecret(name, value); err != nil {
 		return err
 	}
-	if err := c.File.Set(c.Name, value, recipients); err != nil {
+	if err := c.File.Set(name, value, recipients); err != nil {
 		return err
 	}
-	if err := c.Write(c.path); err != nil {
+	if err := c.Write(c.keeping.Path); err != nil {
 		return err
 	}
-	s.note("set %s in %s; commit it", c.Name, c.path)
+	if environment, _, named := strings.Cut(name, "/"); named && !slices.Contains(c.keeping.Environments, environment) {
+		s.note("warning: esper.toml has no environment %s, so nothing uses %s", environment, name)
+	}
+	s.note("set %s in %s; commit it", name, c.keeping.Path)
 	return nil
 }
 
@@ -161,17 +184,26 @@ func (c *secretsListCommand) Run(s *streams) error {
 	if err := c.open(); err != nil {
 		return err
 	}
-	names := c.Names()
+	names := c.used()
 	if c.JSON {
 		return printJSON(s, append([]string{}, names...))
 	}
 	if len(names) == 0 {
-		s.note("no secrets in %s", c.path)
+		s.note("no secrets in %s", c.keeping.Path)
 	}
 	for _, name := range names {
 		fmt.Fprintln(s.out, name)
 	}
 	return nil
+}
+
+// used returns the names of the secrets that the environment uses, or without one, of all.
+func (c *secretsListCommand) used() []string {
+	environment := c.keeping.Environment
+	return slices.DeleteFunc(c.Names(), func(name string) bool {
+		of, _, named := strings.Cut(name, "/")
+		return environment != "" && (named && of != environment || !named && c.Has(environment+"/"+name))
+	})
 }
 
 // secretsRemoveCommand removes a secret.
@@ -185,12 +217,19 @@ func (c *secretsRemoveCommand) Run(s *streams) error {
 	if err := c.open(); err != nil {
 		return err
 	}
-	if !c.Has(c.Name) {
-		return hint(fmt.Errorf("%s: %s: %w", c.path, c.Name, secret.ErrNone), "'esper secrets list' lists those that there are")
+	name, err := c.own(c.Name)
+	if err != nil {
+		return err
 	}
-	c.File.Remove(c.Name)
-	s.note("removed %s; git still has what it was, for who can read it: change the secret itself, too", c.Name)
-	return c.Write(c.path)
+	if !c.Has(name) {
+		return hint(fmt.Errorf("%s: %s: %w", c.keeping.Path, name, secret.ErrNone), "'esper secrets list' lists those that there are")
+	}
+	c.File.Remove(name)
+	if err := c.Write(c.keeping.Path); err != nil {
+		return err
+	}
+	s.note("removed %s; git still has what it was, for who can read it: change the secret itself, too", name)
+	return nil
 }
 
 // secretsRekeyCommand encrypts all anew.
@@ -214,8 +253,11 @@ func (c *secretsRekeyCommand) Run(s *streams) error {
 			return err
 		}
 	}
+	if err := c.Write(c.keeping.Path); err != nil {
+		return err
+	}
 	s.note("encrypted %d secrets for %d recipients", len(values), len(recipients))
-	return c.Write(c.path)
+	return nil
 }
 
 // secretsEditCommand lets a person edit all secrets.
@@ -264,7 +306,7 @@ func (c *secretsEditCommand) Run(s *streams) error {
 			s.note("set %s", name)
 		}
 	}
-	return c.Write(c.path)
+	return c.Write(c.keeping.Path)
 }
 
 // secretsKeygenCommand makes an age key.

@@ -245,6 +245,8 @@ func (c *serveCommand) config(log *slog.Logger) (server.Config, error) {
 			data = opened.DataPath()
 		}
 		takeSite(&config, opened.Config)
+	case errors.Is(err, site.ErrNoSite) && data != "" && os.Getenv(site.EnvironmentVariable) != "" && c.Follow == "" && !c.Push:
+		return config, hint(fmt.Errorf("no environment of a site can be served: %w", err), "leave --environment and %s out", site.EnvironmentVariable)
 	case errors.Is(err, site.ErrNoSite) && data != "":
 		// Without a site it is an open broker and a repository that others publish to.
 	case errors.Is(err, site.ErrNoSite):

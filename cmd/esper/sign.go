@@ -83,6 +83,14 @@ func (c *signCommand) Run(s *streams) error {
 	return c.print(s, done)
 }
 
+// instead implements siteless.
+func (c *signCommand) instead() string {
+	if len(c.Key) > 0 {
+		return "--key (or ESPER_KEY)"
+	}
+	return ""
+}
+
 // keys loads the private keys.
 func (c *signCommand) keys(s *streams) ([]ed25519.PrivateKey, error) {
 	if len(c.Key) > 0 {

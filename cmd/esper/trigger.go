@@ -65,6 +65,17 @@ type tellFlags struct {
 	Realm realm  `placeholder:"REALM" help:"First part of every topic (default: the site's)."`
 }
 
+// instead implements siteless.
+func (f *tellFlags) instead() string {
+	switch {
+	case f.MQTT != "" && f.Realm != "":
+		return "--mqtt with --realm"
+	case f.MQTT != "":
+		return "" // the realm is the site's
+	}
+	return f.serverFlags.instead()
+}
+
 // tell tells devices to look for a release; an empty id is all of them. After each, done is
 // called with the topic and who published there.
 func (f *tellFlags) tell(ctx context.Context, ids []string, done func(topic, where string)) error {

@@ -98,6 +98,14 @@ func (c *verifyCommand) Run(s *streams) error {
 	return nil
 }
 
+// instead implements siteless.
+func (c *verifyCommand) instead() string {
+	if c.Dir != "" && len(c.Key) > 0 && !c.Rebuild {
+		return "the folder with --key"
+	}
+	return ""
+}
+
 // where returns the folder and the keys to check with, from the command line as
 // far as they are there, else from the site.
 func (c *verifyCommand) where() (dir string, keys []ed25519.PublicKey, err error) {
@@ -108,7 +116,7 @@ func (c *verifyCommand) where() (dir string, keys []ed25519.PublicKey, err error
 		}
 		keys = append(keys, key)
 	}
-	if c.Dir != "" && len(keys) > 0 && !c.Rebuild {
+	if c.instead() != "" {
 		return c.Dir, keys, nil
 	}
 	opened, err := site.Open(".")

@@ -96,12 +96,7 @@ func (w wifiFile) password() string {
 func readConfig(dir string, secrets *secrets) (Config, error) {
 	environment := secrets.environment
 	path := filepath.Join(dir, ConfigFile)
-	f, err := os.Open(path)
-	if err != nil {
-		return Config{}, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxConfigFile+1))
+	text, err := readText(path)
 	if err != nil {
 		return Config{}, err
 	}
@@ -150,6 +145,16 @@ func readConfig(dir string, secrets *secrets) (Config, error) {
 		c.Update.Keys = append(c.Update.Keys, ed25519.PublicKey(key))
 	}
 	return c, nil
+}
+
+// readText reads a file of configuration, of a larger one only enough to tell that it is.
+func readText(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxConfigFile+1))
 }
 
 // parseConfig reads the text of an esper.toml. Unknown keys are errors. The

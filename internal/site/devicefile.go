@@ -3,11 +3,9 @@ package site
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"math"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -65,15 +63,10 @@ var (
 func (t *DeviceType) readDeviceFile(libraries string) error {
 	t.FlashMode = image.FlashDOUT
 	path := filepath.Join(t.Dir, DeviceFile)
-	f, err := os.Open(path)
+	text, err := readText(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxConfigFile+1))
 	if err != nil {
 		return err
 	}

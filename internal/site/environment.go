@@ -43,17 +43,26 @@ func (f *configFile) checkEnvironments() error {
 // environments returns their names, sorted.
 func (f *configFile) environments() []string { return slices.Sorted(maps.Keys(f.Environment)) }
 
+// has returns an [ErrNoEnvironment] if there is no such environment.
+func (f *configFile) has(environment string) error {
+	_, found := f.Environment[environment]
+	switch {
+	case found:
+		return nil
+	case len(f.Environment) == 0:
+		return fmt.Errorf("%w: %.40q: the site has none", ErrNoEnvironment, environment)
+	}
+	return fmt.Errorf("%w: %.40q: there are %s", ErrNoEnvironment, environment, strings.Join(f.environments(), ", "))
+}
+
 // choose returns the settings of an environment: what stands at the top of the text,
 // and in place of it, key by key, what stands in the environment. Lists are taken whole.
 func (f *configFile) choose(text []byte, environment string) (*settings, error) {
 	if environment == "" {
 		return &f.settings, nil
 	}
-	if _, ok := f.Environment[environment]; !ok {
-		if len(f.Environment) == 0 {
-			return nil, fmt.Errorf("%w: %.40q: the site has none", ErrNoEnvironment, environment)
-		}
-		return nil, fmt.Errorf("%w: %.40q: there are %s", ErrNoEnvironment, environment, strings.Join(f.environments(), ", "))
+	if err := f.has(environment); err != nil {
+		return nil, err
 	}
 	var whole map[string]any
 	if err := toml.Unmarshal(text, &whole); err != nil {
