@@ -9,6 +9,7 @@ import (
 
 	"esper/internal/site"
 	"esper/internal/store"
+	"esper/internal/watch"
 )
 
 // advice says what to do about an error that can happen to every command, if there is
@@ -24,6 +25,8 @@ func advice(err error) string {
 		return "a port below 1024 takes the right CAP_NET_BIND_SERVICE; choose another one, or give it that"
 	case errors.Is(err, fs.ErrPermission):
 		return "this runs as " + userName() + ", who may not: 'ls -l' shows who may"
+	case errors.Is(err, watch.ErrNoBuild):
+		return noBuildHint
 	case errors.Is(err, site.ErrNoGit):
 		return "install git: a site's versions come from its commits"
 	}

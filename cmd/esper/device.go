@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"esper/internal/api"
+	"esper/internal/client"
 	"esper/internal/fleet"
 )
 
@@ -37,6 +39,22 @@ func checkID(id string) error {
 		return fmt.Errorf("%q is not a chip id: it has 6 digits of 0-9 and a-f", id)
 	}
 	return nil
+}
+
+// eachDevice does something for each device. An error that is about one of them only, since it is
+// not known or not in that state, does not keep it from the others.
+func eachDevice(ids []string, do func(id string) error) error {
+	var failed []error
+	for _, id := range ids {
+		err := do(id)
+		failed = append(failed, err)
+		problem := new(client.Problem)
+		ofOne := errors.As(err, &problem) && (problem.Status == http.StatusNotFound || problem.Status == http.StatusConflict)
+		if err != nil && !ofOne {
+			break
+		}
+	}
+	return errors.Join(failed...)
 }
 
 // deviceReport is what is told of one device.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -29,10 +30,12 @@ Exit codes: 0 every file is whole; 3 one is not; 1 one could not be read.`
 // Run looks at the files.
 func (c *imageCommand) Run(s *streams) error {
 	findings, bad := []finding{}, 0
+	var unreadable []error
 	for _, path := range c.Files {
 		content, err := readAtMost(path, image.FlashSize)
 		if err != nil {
-			return err
+			unreadable = append(unreadable, err)
+			continue
 		}
 		f := inspect(content)
 		f.File = path
@@ -49,6 +52,9 @@ func (c *imageCommand) Run(s *streams) error {
 		for _, f := range findings {
 			f.print(s.out)
 		}
+	}
+	if len(unreadable) > 0 {
+		return errors.Join(unreadable...)
 	}
 	if bad > 0 {
 		return &invalidError{fmt.Errorf("%d of %d files not whole", bad, len(findings))}

@@ -47,16 +47,16 @@ func (c *labelCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	var labelled []api.Device
-	for _, id := range c.Device {
+	labelled := []api.Device{}
+	err = eachDevice(c.Device, func(id string) error {
 		d, err := server.Label(context.Background(), id, api.LabelChange{Name: c.Name, Group: c.Group, Tag: c.Tag, Untag: c.Untag})
-		if err != nil {
-			return err
+		if err == nil {
+			labelled = append(labelled, d)
 		}
-		labelled = append(labelled, d)
-	}
+		return err
+	})
 	if c.JSON {
-		return printJSON(s, labelled)
+		err = errors.Join(err, printJSON(s, labelled))
 	}
-	return nil
+	return err
 }

@@ -14,7 +14,7 @@ type releasesCommand struct {
 
 // Help is the command's description.
 func (c *releasesCommand) Help() string {
-	return `Shows the releases that the server keeps: the newest, what is generally available, and what
+	return `Shows the releases that the server keeps, the newest first: what is generally available, and what
 devices run or are pinned to. esper serve has to run.`
 }
 

@@ -16,6 +16,7 @@ import (
 	"esper/internal/conductor"
 	"esper/internal/site"
 	"esper/internal/store"
+	"esper/internal/watch"
 )
 
 // serverFlags say which server a command talks to, and as whom.
@@ -92,6 +93,12 @@ func (f *serverFlags) token() (string, error) {
 	return token, nil
 }
 
+// What to do about what there is not.
+const (
+	noTypeHint  = "'esper releases' lists what is published"
+	noBuildHint = "'esper builds' lists those that are kept"
+)
+
 // serverAdvice says what to do about an error of a server, if there is something to say.
 func serverAdvice(err error) string {
 	var unreachable *client.UnreachableError
@@ -120,6 +127,10 @@ func serverAdvice(err error) string {
 		return "'esper devices' lists all that have reported"
 	case errors.As(err, &problem) && strings.Contains(problem.Detail, conductor.ErrNoRelease.Error()):
 		return "'esper releases' lists those that are kept"
+	case errors.As(err, &problem) && strings.Contains(problem.Detail, conductor.ErrNoType.Error()):
+		return noTypeHint
+	case errors.As(err, &problem) && strings.Contains(problem.Detail, watch.ErrNoBuild.Error()):
+		return noBuildHint
 	case errors.As(err, &problem) && problem.Status == http.StatusForbidden && strings.Contains(problem.Detail, "TLS"):
 		return "ask https://…, for which 'esper serve' has --https; or a tunnel, ssh -L"
 	}

@@ -42,18 +42,20 @@ func (c *removeCommand) Run(s *streams) error {
 		return err
 	}
 	removed := []string{}
-	for _, id := range c.Device {
-		if err = server.Remove(context.Background(), id, c.Force); err != nil {
-			break
+	err = eachDevice(c.Device, func(id string) error {
+		err := server.Remove(context.Background(), id, c.Force)
+		if problem := new(client.Problem); errors.As(err, &problem) && problem.Status == http.StatusConflict {
+			return hint(err, "switch it off first, or --force")
+		}
+		if err != nil {
+			return err
 		}
 		removed = append(removed, id)
 		if !c.JSON {
 			s.note("%s is forgotten; should it still be alive, it comes back when it next reports", id)
 		}
-	}
-	if problem := new(client.Problem); errors.As(err, &problem) && problem.Status == http.StatusConflict {
-		err = hint(err, "switch it off first, or --force")
-	}
+		return nil
+	})
 	if c.JSON {
 		err = errors.Join(err, printJSON(s, removed))
 	}

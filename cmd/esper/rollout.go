@@ -77,7 +77,7 @@ func (c *rolloutCommand) Run(s *streams) error {
 	if c.Type != "" {
 		all = slices.DeleteFunc(all, func(s rollout.State) bool { return s.Type != c.Type })
 		if len(all) == 0 {
-			return fmt.Errorf("nothing is published for the device type %s", c.Type)
+			return hint(fmt.Errorf("nothing is published for the device type %s", c.Type), noTypeHint)
 		}
 	}
 	if c.JSON {

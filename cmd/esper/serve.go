@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -90,11 +91,11 @@ func (c *serveCommand) Run(s *streams) error {
 	}
 	running, err := server.Open(config)
 	if err != nil {
-		return serveHint(err)
+		return c.hint(err, config)
 	}
 	reached, err := openedBy(running, config)
 	if err != nil {
-		return serveHint(errors.Join(err, running.Close()))
+		return c.hint(errors.Join(err, running.Close()), config)
 	}
 	reached.warn(log)
 	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
@@ -114,13 +115,12 @@ func (c *serveCommand) Run(s *streams) error {
 	return running.Run(ctx)
 }
 
-// serveHint adds what to do about an error at the start.
-func serveHint(err error) error {
+// hint adds what to do about an error at the start.
+func (c *serveCommand) hint(err error, config server.Config) error {
+	var taken *net.OpError
 	switch {
-	case errors.Is(err, syscall.EADDRINUSE) && strings.Contains(err.Error(), "MQTT"):
-		return hint(err, "another broker listens there; if it is Mosquitto, use it: 'esper serve --mqtt mqtt://127.0.0.1:1883'. Else take another port, in mqtt.url in esper.toml")
-	case errors.Is(err, syscall.EADDRINUSE):
-		return hint(err, "another program listens there, perhaps another 'esper serve'; take another port, in update.url in esper.toml")
+	case errors.Is(err, syscall.EADDRINUSE) && errors.As(err, &taken):
+		return hint(err, "%s", c.portHint(portOf(taken.Addr.String()), config))
 	case errors.Is(err, store.ErrInUse):
 		return hint(err, "another 'esper serve' has this database; stop it, or choose another place with --data or --database")
 	case errors.Is(err, store.ErrSchema):
@@ -134,6 +134,34 @@ func serveHint(err error) error {
 // damagedHint says what to do about a damaged database.
 const damagedHint = "put back a copy, or move it away, with the files beside it that begin with its name: " +
 	"a new one learns of the devices again as they report, and has no tokens, labels and history"
+
+// portHint returns what to do about a port that is taken. What it is for is known by its number.
+func (c *serveCommand) portHint(port string, config server.Config) string {
+	where := func(flag, given, setting string) string {
+		if given != "" {
+			return "--" + flag
+		}
+		return setting + " in " + site.ConfigFile
+	}
+	http, mqtt := where("http", c.HTTP, "update.url"), where("mqtt-listen", c.MQTTListen, "mqtt.url")
+	isHTTP, isHTTPS := port == portOf(config.HTTPListen), port == portOf(config.HTTPSListen)
+	isMQTT := port == portOf(config.MQTTListen) && config.ExternalMQTT == nil
+	switch {
+	case isHTTP && isMQTT, isHTTP && isHTTPS, isHTTPS && isMQTT:
+		return fmt.Sprintf("it is asked to listen there for two things: give each a port of its own, in %s, %s or --https", http, mqtt)
+	case isMQTT:
+		return fmt.Sprintf("another broker listens there; if it is Mosquitto, use it: 'esper serve --mqtt mqtt://127.0.0.1:%s'. Else take another port, in %s", port, mqtt)
+	case isHTTPS:
+		return "another program listens there, perhaps a web server; take another port, in --https"
+	}
+	return fmt.Sprintf("another program listens there, perhaps another 'esper serve'; take another port, in %s", http)
+}
+
+// portOf returns the port of host:port.
+func portOf(address string) string {
+	_, port, _ := net.SplitHostPort(address)
+	return port
+}
 
 // build makes the server a build server.
 func (c *serveCommand) build(ctx context.Context, s *streams, running *server.Server, log *slog.Logger) error {

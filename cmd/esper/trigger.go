@@ -111,16 +111,15 @@ func (f *tellFlags) tellByServer(ctx context.Context, realm string, ids []string
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
+	return eachDevice(ids, func(id string) (err error) {
 		if id == "" {
 			err = server.CheckAll(ctx)
 		} else {
 			_, err = server.Steer(ctx, id, "check")
 		}
-		if err != nil {
-			return err
+		if err == nil {
+			done(triggerTopic(realm, id), server.Server.Redacted())
 		}
-		done(triggerTopic(realm, id), server.Server.Redacted())
-	}
-	return nil
+		return err
+	})
 }

@@ -1,10 +1,12 @@
 package repository
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,8 +21,8 @@ type Entry struct {
 	Published     time.Time
 }
 
-// List returns the releases that are kept. It reads only their version files. What cannot be read is
-// left out, and the error says what that is.
+// List returns the releases that are kept, type by type, the newest first. It reads only their
+// version files. What cannot be read is left out, and the error says what that is.
 func (r *Repository) List() ([]Entry, error) {
 	types, err := r.Types()
 	if err != nil {
@@ -74,5 +76,8 @@ func (r *Repository) listType(deviceType string) ([]Entry, error) {
 		}
 		entries = append(entries, Entry{Published: written.ModTime(), Type: deviceType, Version: v.Version, Sequence: v.Sequence, Current: path == current})
 	}
+	slices.SortFunc(entries, func(a, b Entry) int {
+		return cmp.Or(cmp.Compare(b.Sequence, a.Sequence), b.Published.Compare(a.Published), cmp.Compare(a.Version, b.Version))
+	})
 	return entries, errors.Join(problems...)
 }

@@ -16,8 +16,8 @@ func TestTheListNamesWhatIsKept(t *testing.T) {
 	if entries, err := r.List(); err != nil || len(entries) != 0 {
 		t.Errorf("an empty one: %v, %v", entries, err)
 	}
-	for i := range 7 { // two more than are kept
-		if err := r.Publish(repositorytest.Release(t, "socket", fmt.Sprint("v", i), uint32(i+1)), false); err != nil {
+	for i, hash := range []string{"v0", "v1", "d2", "a3", "f4", "b5", "c6"} { // two more than are kept
+		if err := r.Publish(repositorytest.Release(t, "socket", hash, uint32(i+1)), false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -32,7 +32,7 @@ func TestTheListNamesWhatIsKept(t *testing.T) {
 	for _, e := range entries {
 		got += fmt.Sprintf("%s %s %d %v; ", e.Type, e.Version, e.Sequence, e.Current)
 	}
-	want := "button b1 9 true; socket v2 3 false; socket v3 4 false; socket v4 5 false; socket v5 6 false; socket v6 7 true; "
+	want := "button b1 9 true; socket c6 7 true; socket b5 6 false; socket f4 5 false; socket a3 4 false; socket d2 3 false; "
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
