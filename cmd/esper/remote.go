@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"esper/internal/conductor"
 	"esper/internal/site"
 	"esper/internal/store"
+	"esper/internal/textfile"
 	"esper/internal/watch"
 )
 
@@ -75,12 +75,7 @@ const maxToken = 4096
 func (f *serverFlags) token() (string, error) {
 	text := os.Getenv("ESPER_TOKEN")
 	if f.TokenFile != "" {
-		file, err := os.Open(f.TokenFile)
-		if err != nil {
-			return "", err
-		}
-		defer file.Close()
-		content, err := io.ReadAll(io.LimitReader(file, maxToken+1))
+		content, err := textfile.Read(f.TokenFile, maxToken)
 		if err != nil {
 			return "", err
 		}

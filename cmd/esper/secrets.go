@@ -16,6 +16,7 @@ import (
 
 	"esper/internal/secret"
 	"esper/internal/site"
+	"esper/internal/textfile"
 )
 
 // secretsCommand keeps the site's secrets.
@@ -170,6 +171,7 @@ func readSecret(s *streams, name string) (secret.Value, error) {
 		return secret.Value(line), err
 	}
 	text, err := io.ReadAll(io.LimitReader(s.in, secret.MaxValue+2))
+	text = textfile.WithoutMark(text)
 	return secret.Value(bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))), err
 }
 

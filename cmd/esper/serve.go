@@ -26,6 +26,7 @@ import (
 	"esper/internal/server"
 	"esper/internal/site"
 	"esper/internal/store"
+	"esper/internal/textfile"
 	"esper/internal/watch"
 )
 
@@ -241,7 +242,7 @@ func (c *serveCommand) hookSecret(opened *site.Site) (string, error) {
 		}
 		return v.Reveal(), secretHint(err)
 	}
-	text, err := os.ReadFile(c.HookSecret)
+	text, err := textfile.Read(c.HookSecret, secret.MaxValue)
 	if err != nil {
 		return "", err
 	}

@@ -40,6 +40,7 @@ const (
 const (
 	stationConfigSize = 116
 	ssidSize          = 32
+	passwordSize      = 64
 	systemEventSize   = 44
 
 	stationMode = 1
@@ -72,6 +73,13 @@ func (w *wifi) due() uint64 {
 
 func (w *wifi) off() {
 	w.phase, w.status, w.mode = unconnected, stationIdle, 0
+}
+
+// Station returns the network that the firmware told the SDK to join, and the password; both are
+// empty before that.
+func (s *SDK) Station() (ssid, password string) {
+	text, _, _ := bytes.Cut(s.wifi.config[ssidSize:ssidSize+passwordSize], []byte{0})
+	return string(s.wifi.ssid()), string(text)
 }
 
 func (w *wifi) ssid() []byte {

@@ -13,6 +13,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"esper/internal/textfile"
 )
 
 // MaxKeys is the largest number of public keys that a firmware carries.
@@ -119,7 +121,7 @@ func ReadableByOthers(path string) bool {
 // parsePEM returns the content of the one block in a PEM text, which must be of the
 // type wanted.
 func parsePEM(name string, content []byte, want string) ([]byte, error) {
-	block, rest := pem.Decode(content)
+	block, rest := pem.Decode(textfile.WithoutMark(content))
 	switch {
 	case block == nil:
 		return nil, fmt.Errorf("%s: not a PEM file", name)

@@ -4,6 +4,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"esper/internal/textfile"
 )
 
 // variables hold secrets. Those that name a file with one are harmless.
@@ -33,6 +35,6 @@ func FromEnvironment(variable string) (Value, error) {
 	if path == "" {
 		return "", ErrNone
 	}
-	text, err := readFile(path, MaxValue)
+	text, err := textfile.Read(path, MaxValue)
 	return Value(strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")), err
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -15,6 +14,8 @@ import (
 	"filippo.io/age/armor"
 	"github.com/google/renameio/v2"
 	"github.com/pelletier/go-toml/v2"
+
+	"esper/internal/textfile"
 )
 
 // Limits.
@@ -48,15 +49,10 @@ const heading = "# Encrypted with age. 'esper secrets' reads and writes this fil
 
 // Load reads a file of secrets; one that is missing has none.
 func Load(path string) (*File, error) {
-	f, err := os.Open(path)
+	text, err := textfile.Read(path, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &File{}, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +149,7 @@ func (f *File) Write(path string) error {
 // quotes anything but names.
 func readTexts(text []byte) (map[string]string, error) {
 	var tree map[string]any
-	if err := toml.Unmarshal(text, &tree); err != nil {
+	if err := toml.Unmarshal(textfile.WithoutMark(text), &tree); err != nil {
 		var malformed *toml.DecodeError
 		if errors.As(err, &malformed) {
 			line, column := malformed.Position()

@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"filippo.io/age"
+
+	"esper/internal/textfile"
 )
 
 // The environment variables that give the age key (the identity): its text, or the
@@ -51,7 +52,7 @@ func Identities() ([]age.Identity, error) {
 			return nil, fmt.Errorf("%w: %w", ErrNoIdentity, err)
 		}
 	}
-	text, err := readFile(path, maxKeyFile)
+	text, err := textfile.Read(path, maxKeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoIdentity, err)
 	}
@@ -106,18 +107,4 @@ func ParseRecipients(texts []string) ([]age.Recipient, error) {
 		recipients = append(recipients, one[0])
 	}
 	return recipients, nil
-}
-
-// readFile reads a file of at most max bytes.
-func readFile(path string, max int) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, int64(max)+1))
-	if err == nil && len(text) > max {
-		err = fmt.Errorf("%s: larger than %d bytes", path, max)
-	}
-	return text, err
 }

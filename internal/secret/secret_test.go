@@ -211,3 +211,44 @@ func FuzzFile(f *testing.F) {
 		}
 	})
 }
+
+// git on Windows may check the file out with CR LF, and editors there put a byte order mark in front.
+func TestAFileFromAnyEditorIsRead(t *testing.T) {
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var f File
+	if err := f.Set("wifi.password", "correct horse", []age.Recipient{identity.Recipient()}); err != nil {
+		t.Fatal(err)
+	}
+	windows := []byte("\uFEFF" + strings.ReplaceAll(string(f.Marshal()), "\n", "\r\n"))
+	path := filepath.Join(t.TempDir(), "secrets.toml")
+	if err := os.WriteFile(path, windows, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	read, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := read.Get("wifi.password", []age.Identity{identity}); err != nil || v != "correct horse" {
+		t.Errorf("%q, %v", v.Reveal(), err)
+	}
+	if values, err := ParsePlain([]byte("\uFEFF\"wifi.password\" = \"correct horse\"\r\n")); err != nil || values["wifi.password"] != "correct horse" {
+		t.Errorf("edited: %v", err)
+	}
+	for name, text := range map[string]string{"wifi": "\uFEFFcorrect horse\r\n", "age": "\uFEFF# a key\r\n" + identity.String() + "\r\n"} {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(path), name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("ESPER_WIFI_PASSWORD_FILE", filepath.Join(filepath.Dir(path), "wifi"))
+	if v, err := FromEnvironment("ESPER_WIFI_PASSWORD"); err != nil || v != "correct horse" {
+		t.Errorf("from its file: %q, %v", v.Reveal(), err)
+	}
+	t.Setenv(KeyVariable, "")
+	t.Setenv(KeyFileVariable, filepath.Join(filepath.Dir(path), "age"))
+	if identities, err := Identities(); err != nil || len(identities) != 1 {
+		t.Errorf("the age key: %v", err)
+	}
+}

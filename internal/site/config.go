@@ -31,7 +31,7 @@ type Config struct {
 // WiFi is the network that the devices join.
 type WiFi struct {
 	SSID     string // 1 to 32 bytes
-	Password Secret // empty for an open network, or 8 to 63 bytes
+	Password Secret // empty for an open network, 8 to 63 bytes, or a key of 64 hex digits
 	// Unsaid says that there is no password, and that esper.toml does not say so: it may have
 	// been forgotten.
 	Unsaid bool

@@ -4,10 +4,8 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/url"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -19,6 +17,7 @@ import (
 
 	"esper/internal/release"
 	"esper/internal/secret"
+	"esper/internal/textfile"
 )
 
 // Limits on values, in bytes of text. The texts become constants in the firmware.
@@ -27,6 +26,7 @@ const (
 	maxSSID     = 32
 	minPassword = 8
 	maxPassword = 63
+	keyDigits   = 64 // of a WPA key, in place of the password that it is made from
 	maxUser     = 64
 	maxHost     = 64
 	maxURL      = 128
@@ -96,7 +96,7 @@ func (w wifiFile) password() string {
 func readConfig(dir string, secrets *secrets) (Config, error) {
 	environment := secrets.environment
 	path := filepath.Join(dir, ConfigFile)
-	text, err := readText(path)
+	text, err := textfile.Read(path, maxConfigFile)
 	if err != nil {
 		return Config{}, err
 	}
@@ -147,16 +147,6 @@ func readConfig(dir string, secrets *secrets) (Config, error) {
 	return c, nil
 }
 
-// readText reads a file of configuration, of a larger one only enough to tell that it is.
-func readText(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxConfigFile+1))
-}
-
 // parseConfig reads the text of an esper.toml. Unknown keys are errors. The
 // messages tell the line, never what stands in it: that may be a password.
 func parseConfig(text []byte) (*configFile, error) {
@@ -167,12 +157,9 @@ func parseConfig(text []byte) (*configFile, error) {
 	return file, file.checkEnvironments()
 }
 
-// decodeStrictly reads TOML of a limited size. Unknown keys are errors. The messages
+// decodeStrictly reads TOML. Unknown keys are errors. The messages
 // tell the line, never what stands in it.
 func decodeStrictly(text []byte, file any) error {
-	if len(text) > maxConfigFile {
-		return fmt.Errorf("larger than %d bytes", maxConfigFile)
-	}
 	if !utf8.Valid(text) {
 		return errors.New("not UTF-8 text")
 	}
@@ -301,8 +288,10 @@ func checkWiFi(ssid, password string) (WiFi, error) {
 		return WiFi{}, fmt.Errorf("wifi.ssid: %d bytes, but at most %d are allowed", len(ssid), maxSSID)
 	case password != "" && len(password) < minPassword:
 		return WiFi{}, fmt.Errorf("wifi.password: shorter than the %d characters that WPA needs (empty: an open network)", minPassword)
+	case len(password) == keyDigits && strings.Trim(password, "0123456789abcdefABCDEF") == "":
+		// The key itself, as wpa_passphrase prints it; the SDK takes 64 characters for that.
 	case len(password) > maxPassword:
-		return WiFi{}, fmt.Errorf("wifi.password: longer than %d bytes", maxPassword)
+		return WiFi{}, fmt.Errorf("wifi.password: longer than %d bytes, and not a key of %d hex digits", maxPassword, keyDigits)
 	}
 	if control(ssid) {
 		return WiFi{}, errors.New("wifi.ssid: has control characters")

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"esper/internal/image"
+	"esper/internal/textfile"
 )
 
 // DeviceFile is the name of a device type's own configuration, which it need not have,
@@ -63,7 +64,7 @@ var (
 func (t *DeviceType) readDeviceFile(libraries string) error {
 	t.FlashMode = image.FlashDOUT
 	path := filepath.Join(t.Dir, DeviceFile)
-	text, err := readText(path)
+	text, err := textfile.Read(path, maxConfigFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

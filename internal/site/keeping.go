@@ -8,6 +8,7 @@ import (
 	"filippo.io/age"
 
 	"esper/internal/secret"
+	"esper/internal/textfile"
 )
 
 // Keeping is how a site keeps its secrets. It takes nothing else of the site to be right.
@@ -27,7 +28,7 @@ func OpenKeeping(dir string) (Keeping, error) {
 		return Keeping{}, err
 	}
 	path := filepath.Join(root, ConfigFile)
-	text, err := readText(path)
+	text, err := textfile.Read(path, maxConfigFile)
 	if err != nil {
 		return Keeping{}, err
 	}

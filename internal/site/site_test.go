@@ -126,6 +126,47 @@ func TestThePasswordMayComeFromTheEnvironment(t *testing.T) {
 	}
 }
 
+// Editors on Windows write a byte order mark and CR LF, and wpa_passphrase a key in place of the
+// password.
+func TestAConfigurationFromAnyEditorIsRead(t *testing.T) {
+	want, err := Open(newSite(t, good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := strings.Repeat("0123456789abcDEF", 4)
+	lab := "\n[environment.lab]\nrealm = \"lab\"\n"
+	for name, text := range map[string]string{
+		"mark": "\uFEFF" + good, "CR LF": strings.ReplaceAll(good, "\n", "\r\n"),
+		"both, with an environment": strings.ReplaceAll("\uFEFF"+good+lab, "\n", "\r\n"),
+		"key":                       strings.Replace(good, "correct horse", key, 1),
+	} {
+		dir := newSite(t, text)
+		write(t, filepath.Join(dir, "devices/socket", DeviceFile), "\uFEFFflash_mode = \"qio\"\r\n")
+		public, err := os.ReadFile(filepath.Join(dir, "release.pub"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, "release.pub"), "\uFEFF"+strings.ReplaceAll(string(public), "\n", "\r\n"))
+		for _, environment := range []string{"", "lab"} {
+			if environment == "lab" && !strings.Contains(text, "environment") {
+				continue
+			}
+			s, err := OpenFor(dir, environment)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			password := want.Config.WiFi.Password
+			if name == "key" {
+				password = Secret(key)
+			}
+			if s.Config.WiFi.Password != password || s.Config.MQTT != want.Config.MQTT || s.Types[0].FlashMode != image.FlashQIO || len(s.Config.Update.Keys) != 1 {
+				t.Errorf("%s: %+v, flash mode %d", name, s.Config, s.Types[0].FlashMode)
+			}
+		}
+	}
+}
+
 func TestAWrongConfigurationSaysWhatAndWhere(t *testing.T) {
 	long := strings.Repeat("x", 200)
 	tests := []struct {
@@ -153,6 +194,7 @@ func TestAWrongConfigurationSaysWhatAndWhere(t *testing.T) {
 		{"ssid too long", `ssid = "home"`, `ssid = "` + long + `"`, "wifi.ssid: 200 bytes, but at most 32"},
 		{"ssid with a NUL", `ssid = "home"`, `ssid = "a\u0000b"`, "wifi.ssid: has control characters"},
 		{"password too long", `correct horse`, long, "wifi.password: longer than 63 bytes"},
+		{"key with a digit that is none", `correct horse`, strings.Repeat("0123456789abcdeg", 4), "wifi.password: longer than 63 bytes, and not a key of 64 hex digits"},
 		{"password with a control character", `correct horse`, `correct\nhorse`, "wifi.password: has control characters"},
 
 		{"no broker", `url = "mqtt://user:pass%20word@192.168.1.10:1884"`, ``, "mqtt.url: missing"},

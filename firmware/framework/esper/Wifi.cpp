@@ -22,6 +22,8 @@ void Wifi::start() {
     // A device on mains power that sleeps between beacons answers a command late.
     wifi_set_sleep_type(NONE_SLEEP_T);
 
+    // Neither needs a 0 behind it. 64 characters of password are the key itself in hex digits
+    // (WPA's PSK), as for ESP8266WiFiSTAClass::begin of the Arduino core.
     station_config config = {};
     const size_t ssid = strlen(configuration.wifiSsid);
     const size_t password = strlen(configuration.wifiPassword);
