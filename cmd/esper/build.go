@@ -116,6 +116,7 @@ func siteHint(err error) error {
 func buildHint(err error) error {
 	var overflow *build.OverflowError
 	var large *image.TooLargeError
+	var wrong *site.TypeError
 	switch {
 	case errors.Is(err, build.ErrNoCompiler):
 		return hint(err, "apt-get install gcc-xtensa-lx106 picolibc-xtensa-lx106-elf")
@@ -127,6 +128,8 @@ func buildHint(err error) error {
 		return secretHint(err)
 	case errors.Is(err, build.ErrNoTypes):
 		return hint(err, "a device type is a folder of .cpp files in devices")
+	case errors.As(err, &wrong):
+		return hint(err, "mend it; --type TYPE is for another type without it")
 	case errors.Is(err, site.ErrShallow):
 		return hint(err, "git fetch --unshallow")
 	case errors.As(err, &overflow), errors.As(err, &large):

@@ -70,7 +70,9 @@ func fetchReleases(ctx context.Context, base string, types []string, dir string)
 			return nil, err
 		}
 		for _, t := range opened.Types {
-			types = append(types, t.Name)
+			if image.CheckDeviceType(t.Name) == nil {
+				types = append(types, t.Name)
+			}
 		}
 	}
 	base = strings.TrimRight(base, "/") + "/"

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/google/renameio/v2"
@@ -100,6 +101,9 @@ func Build(ctx context.Context, s *site.Site, o Options) (*Result, error) {
 	}
 	if wifi := s.Config.WiFi; wifi.Unsaid {
 		b.note("warning: there is no WiFi password, so the firmware joins %q as an open network; if it is one, say so in esper.toml: [wifi] password = \"\"", wifi.SSID)
+	}
+	for _, dir := range s.Empty {
+		b.note("warning: %s has no .cpp or .c file, so it is no device type", dir)
 	}
 	jobs := make([]job, len(types))
 	for i, t := range types {
@@ -191,7 +195,11 @@ func choose(s *site.Site, names []string) ([]site.DeviceType, error) {
 		return nil, ErrNoTypes
 	}
 	if len(names) == 0 {
-		return s.Types, nil
+		var wrong []error
+		for _, t := range s.Types {
+			wrong = append(wrong, t.Wrong)
+		}
+		return s.Types, errors.Join(wrong...)
 	}
 	wanted := map[string]bool{}
 	for _, name := range names {
@@ -224,6 +232,9 @@ type builder struct {
 	flight      singleflight.Group // compilations, by the object's path
 	digests     sync.Map           // of the folders that sources include from, each read once
 	ctx         context.Context
+
+	silent bool     // says nothing of what only warns: what is built next will
+	said   sync.Map // what tools have said
 
 	mu       sync.Mutex
 	log      io.Writer
@@ -277,6 +288,15 @@ func (b *builder) note(format string, args ...any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	fmt.Fprintf(b.log, format+"\n", args...)
+}
+
+// noteOnce writes what a tool said to the log, unless it is there already: the linker says of each
+// slot the same.
+func (b *builder) noteOnce(text string) {
+	text = strings.TrimSuffix(text, "\n")
+	if _, again := b.said.LoadOrStore(text, true); !again {
+		b.note("%s", text)
+	}
 }
 
 // outputs are the files that a build makes.

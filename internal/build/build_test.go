@@ -15,6 +15,7 @@ import (
 
 	"esper/internal/build"
 	"esper/internal/image"
+	"esper/internal/release"
 	"esper/internal/site"
 )
 
@@ -211,8 +212,38 @@ func TestWarningsComeAgainUntilTheyAreHeeded(t *testing.T) {
 		var log bytes.Buffer
 		_, err := buildSite(t, dir, build.Options{Types: []string{"socket"}, Log: &log})
 		must(t, err)
-		if !strings.Contains(log.String(), "warning") {
-			t.Errorf("no warning:\n%s", &log)
+		if n := strings.Count(log.String(), "unused.c:1:12: warning: "); n != 1 {
+			t.Errorf("%d warnings:\n%s", n, &log)
+		}
+	}
+}
+
+// A release first builds the published version again, and then the new one.
+func TestAReleaseSaysOnceWhatTheCompilerSays(t *testing.T) {
+	dir := newSite(t, false)
+	must(t, os.WriteFile(filepath.Join(dir, "devices", "socket", "unused.c"), []byte("static int unused;\n"), 0o666))
+	s, err := site.Open(dir)
+	must(t, err)
+	var log bytes.Buffer
+	o := build.Options{Types: []string{"socket"}, Log: &log, Version: &site.Version{Name: "v1", Sequence: 1}}
+	r, err := build.Build(t.Context(), s, o)
+	must(t, err)
+	images, err := release.ReadImages(filepath.Dir(r.Types[0].Images[0].Path), "socket")
+	must(t, err)
+	log.Reset()
+	o.Version = &site.Version{Name: "v2", Sequence: 2}
+	must(t, os.WriteFile(filepath.Join(dir, "devices", "socket", "more.c"), []byte("int more = 1; static int unused;\n"), 0o666))
+	s, err = site.Open(dir)
+	must(t, err)
+	_, err = build.Changed(t.Context(), s, o, func(string) (*release.Release, error) {
+		return &release.Release{Images: images, VersionFile: release.VersionFile{Version: "v1", Sequence: 1}}, nil
+	})
+	must(t, err)
+	_, err = build.Build(t.Context(), s, o)
+	must(t, err)
+	for _, name := range []string{"unused.c:1:12", "more.c:1:26"} {
+		if n := strings.Count(log.String(), name+": warning: "); n != 1 {
+			t.Errorf("%d warnings of %s:\n%s", n, name, &log)
 		}
 	}
 }

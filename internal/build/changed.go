@@ -50,6 +50,7 @@ func Changed(ctx context.Context, s *site.Site, o Options, published func(device
 		if err != nil {
 			return nil, err
 		}
+		b.silent = true
 		built, err := b.images(ctx, s.Config, jobs)
 		if err != nil {
 			return nil, err

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/renameio/v2"
 	"golang.org/x/sync/errgroup"
 
 	"esper/internal/site"
@@ -214,38 +215,53 @@ func (b *builder) compile(u unit) (string, error) {
 	fmt.Fprintf(hash, "%q %s %q %q %s %s %q %d\n%s", b.toolchain.identity, tool, flags, include, b.headers, u.headers,
 		u.name, len(u.content), u.content)
 	object := filepath.Join(b.cache, "objects", hex.EncodeToString(hash.Sum(nil))+".o")
-	if found(object) {
-		return object, nil
+	if !found(object) {
+		_, err, _ := b.flight.Do(object, func() (any, error) {
+			return nil, b.compileAnew(u, tool, flags, object)
+		})
+		if err != nil {
+			return "", err
+		}
 	}
-	made, err, _ := b.flight.Do(object, func() (any, error) {
-		return b.compileAnew(u, tool, flags, object)
-	})
-	if err != nil {
-		return "", err
-	}
-	return made.(string), nil
+	return object, b.warn(object)
 }
 
-// compileAnew compiles a source to an object in the cache, and returns its path.
-func (b *builder) compileAnew(u unit, tool string, flags []string, object string) (string, error) {
+// warnings is the file with what the compiler said of a source, beside the object.
+func warnings(object string) string { return strings.TrimSuffix(object, ".o") + ".warnings" }
+
+// warn repeats what the compiler said of an object's source: warnings come again, once in each
+// build, until they are heeded.
+func (b *builder) warn(object string) error {
+	if b.silent || !found(warnings(object)) {
+		return nil
+	}
+	text, err := os.ReadFile(warnings(object))
+	if err == nil {
+		b.noteOnce(string(text))
+	}
+	return err
+}
+
+// compileAnew compiles a source to an object in the cache.
+func (b *builder) compileAnew(u unit, tool string, flags []string, object string) error {
 	select {
 	case b.slots <- struct{}{}:
 		defer func() { <-b.slots }()
 	case <-b.ctx.Done():
-		return "", b.ctx.Err()
+		return b.ctx.Err()
 	}
 	if err := privateDir(b.cache, "objects"); err != nil {
-		return "", err
+		return err
 	}
 	temp, err := os.MkdirTemp(b.cache, "compile-*")
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer os.RemoveAll(temp)
 	if u.dir == "" { // generated
 		u.dir = temp
 		if err := os.WriteFile(filepath.Join(temp, u.name), u.content, 0o666); err != nil {
-			return "", err
+			return err
 		}
 	}
 	b.note("compile %s", u.label)
@@ -260,31 +276,30 @@ func (b *builder) compileAnew(u unit, tool string, flags []string, object string
 	})
 	readable := slices.Concat(u.read, []string{b.sources, b.monocypher})
 	said, err := b.toolchain.run(b.ctx, u.dir, temp, readable, tool, args...)
-	if said != "" {
-		b.note("%s", strings.TrimSuffix(said, "\n"))
-	}
 	var failed *toolError
 	if errors.As(err, &failed) && b.ctx.Err() == nil {
+		b.noteOnce(said)
 		refused := refusal(u.dir, failed.output)
 		if refused != "" {
 			b.note("%s: %s", u.label, refused)
 		}
-		return "", &CompileError{u.label, failed.output, refused}
+		return &CompileError{u.label, failed.output, refused}
 	}
 	if err != nil {
-		return "", err
+		return err
 	}
 	b.mu.Lock()
 	b.compiled = append(b.compiled, u.label)
 	b.mu.Unlock()
-	// Warnings are not cached: they come again until they are heeded.
-	if said != "" {
-		object = strings.TrimSuffix(object, ".o") + ".warned.o"
+	if said != "" { // before the object, which would be used without them
+		if err := renameio.WriteFile(warnings(object), []byte(said), 0o600); err != nil {
+			return err
+		}
 	}
 	if err := makeLast(made); err != nil {
-		return "", err
+		return err
 	}
-	return object, os.Rename(made, object)
+	return os.Rename(made, object)
 }
 
 // CompileError is a source that the compiler refuses.

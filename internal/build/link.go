@@ -127,7 +127,7 @@ func (b *builder) link(ctx context.Context, path string, j linkJob) (*program, e
 		if overflow := readOverflow(failed.output); overflow != nil {
 			return nil, overflow
 		}
-		b.note("%s", said)
+		b.noteOnce(said)
 		return nil, &LinkError{failed.output}
 	}
 	if err != nil {

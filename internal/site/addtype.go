@@ -60,7 +60,12 @@ func AddType(dir, name string, devices fs.FS, from string) (paths []string, err 
 		}
 		paths = append(paths, path)
 	}
-	if _, err := readTypes(root); err != nil { // too many, for one
+	with := &Site{Dir: root}
+	err = with.readTypes() // there may be too many
+	if err == nil {
+		_, err = with.Type(name)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("with %s: %w", name, err)
 	}
 	return paths, nil

@@ -62,7 +62,10 @@ func TestAMistakeInADeviceFileIsNamed(t *testing.T) {
 		many:                                                      "at most 64",
 		"#" + strings.Repeat("x", maxConfigFile):                  "larger than",
 	} {
-		_, err := openWith(t, text)
+		s, err := openWith(t, text)
+		if err == nil {
+			err = wrong(s)
+		}
 		if err == nil || !strings.Contains(err.Error(), "device.toml: ") || !strings.Contains(err.Error(), says) {
 			t.Errorf("%.40q: %v, without %q", text, err, says)
 		}

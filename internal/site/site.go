@@ -39,7 +39,8 @@ type Site struct {
 	Dir         string // absolute
 	Environment string // empty: none, what stands at the top of esper.toml
 	Config      Config
-	Types       []DeviceType // sorted by name, at least one
+	Types       []DeviceType // sorted by name, also those that something is wrong with
+	Empty       []string     // folders where device types belong, but without sources; sorted
 
 	secrets *secrets
 }
@@ -49,11 +50,23 @@ type DeviceType struct {
 	Name    string
 	Dir     string   // absolute
 	Sources []string // names of the .cpp and .c files in Dir, sorted, at least one
+	// Wrong is why the type cannot be built, a [*TypeError], or nil. It does not keep anything
+	// from the other types.
+	Wrong error
 
 	FlashMode uint8      // for the images' header: image.FlashDOUT unless device.toml says another
 	Constants []Constant // sorted by name
 	Libraries []Library  // in the order of device.toml
 }
+
+// TypeError says what is wrong with a device type.
+type TypeError struct {
+	Type string
+	Err  error // names the file
+}
+
+func (e *TypeError) Error() string { return e.Err.Error() }
+func (e *TypeError) Unwrap() error { return e.Err }
 
 // Open reads the site in a folder, or in the nearest of its parents that holds
 // esper.toml. If there is none, the error is an [ErrNoSite]. It is configured for the
@@ -74,7 +87,7 @@ func OpenFor(dir, environment string) (*Site, error) {
 	if s.Config, err = readConfig(root, s.secrets); err != nil {
 		return nil, err
 	}
-	if s.Types, err = readTypes(root); err != nil {
+	if err := s.readTypes(); err != nil {
 		return nil, err
 	}
 	if err := s.Config.Rollouts.known(s.Types); err != nil {
@@ -83,12 +96,15 @@ func OpenFor(dir, environment string) (*Site, error) {
 	return s, nil
 }
 
-// Type returns the device type of that name.
+// Type returns the device type of that name, if it can be built.
 func (s *Site) Type(name string) (DeviceType, error) {
 	for _, t := range s.Types {
 		if t.Name == name {
-			return t, nil
+			return t, t.Wrong
 		}
+	}
+	if dir := filepath.Join(s.Dir, DevicesDir, name); slices.Contains(s.Empty, dir) {
+		return DeviceType{}, fmt.Errorf("%s: a device type without a .cpp or .c file", dir)
 	}
 	return DeviceType{}, fmt.Errorf("no device type %q in %s", name, s.Dir)
 }
@@ -122,47 +138,44 @@ func find(dir string) (string, error) {
 	}
 }
 
-// readTypes reads the device types of the site in root. Files beside them, and names
-// with a dot in front, are none of its business.
-func readTypes(root string) ([]DeviceType, error) {
-	dir := filepath.Join(root, DevicesDir)
+// readTypes reads the device types. Files beside them, and names with a dot in front, are none of
+// its business.
+func (s *Site) readTypes() error {
+	dir := filepath.Join(s.Dir, DevicesDir)
 	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	var types []DeviceType
 	for _, entry := range entries { // sorted by name
 		path := filepath.Join(dir, entry.Name())
 		info, err := os.Stat(path)
-		if err != nil {
-			return nil, err
+		if entry.Name()[0] == '.' || err != nil || !info.IsDir() {
+			continue // also a link that leads nowhere
 		}
-		if !info.IsDir() || entry.Name()[0] == '.' {
+		t := DeviceType{Name: entry.Name(), Dir: path}
+		if err := t.read(filepath.Join(s.Dir, LibraryDir)); err != nil {
+			t.Wrong = &TypeError{t.Name, err}
+		} else if len(t.Sources) == 0 {
+			s.Empty = append(s.Empty, path)
 			continue
 		}
-		if err := image.CheckDeviceType(entry.Name()); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		sources, err := readSources(path)
-		if err != nil {
-			return nil, err
-		}
-		if len(sources) == 0 {
-			return nil, fmt.Errorf("%s: a device type without a .cpp or .c file", path)
-		}
-		t := DeviceType{Name: entry.Name(), Dir: path, Sources: sources}
-		if err := t.readDeviceFile(filepath.Join(root, LibraryDir)); err != nil {
-			return nil, err
-		}
-		types = append(types, t)
+		s.Types = append(s.Types, t)
 	}
-	if len(types) == 0 {
-		return nil, fmt.Errorf("%s: no device types: each is a folder with .cpp or .c files", dir)
+	if len(s.Types) > maxTypes {
+		return fmt.Errorf("%s: %d device types, but at most %d are allowed", dir, len(s.Types), maxTypes)
 	}
-	if len(types) > maxTypes {
-		return nil, fmt.Errorf("%s: %d device types, but at most %d are allowed", dir, len(types), maxTypes)
+	return nil
+}
+
+// read reads a device type from its folder. libraries is the folder of the site's.
+func (t *DeviceType) read(libraries string) (err error) {
+	if err := image.CheckDeviceType(t.Name); err != nil {
+		return fmt.Errorf("%s: %w", t.Dir, err)
 	}
-	return types, nil
+	if t.Sources, err = readSources(t.Dir); err != nil || len(t.Sources) == 0 {
+		return err
+	}
+	return t.readDeviceFile(libraries)
 }
 
 // readSources returns the names of the sources in a folder.

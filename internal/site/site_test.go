@@ -303,10 +303,7 @@ func TestWrongDeviceTypesAreRefused(t *testing.T) {
 		prepare func(t *testing.T, devices string)
 		want    string
 	}{
-		{"no sources", func(t *testing.T, d string) { write(t, d+"/lamp/notes.txt", "") }, "a device type without a .cpp or .c file"},
 		{"bad name", func(t *testing.T, d string) { write(t, d+"/My Lamp/lamp.cpp", "") }, image.ErrDeviceType.Error()},
-		{"none", func(t *testing.T, d string) { os.RemoveAll(d + "/socket") }, "no device types"},
-		{"no folder", func(t *testing.T, d string) { os.RemoveAll(d) }, "devices: no such file"},
 		{"too many", func(t *testing.T, d string) {
 			for i := range 64 {
 				write(t, fmt.Sprintf("%s/lamp%d/lamp.cpp", d, i), "")
@@ -325,10 +322,67 @@ func TestWrongDeviceTypesAreRefused(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			dir := newSite(t, good)
 			test.prepare(t, filepath.Join(dir, DevicesDir))
-			if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("error %v, want %q", err, test.want)
+			s, err := Open(dir)
+			for _, of := range []error{err, wrong(s)} {
+				if of != nil && strings.Contains(of.Error(), test.want) {
+					return
+				}
 			}
+			t.Errorf("errors %v and %v, want %q", err, wrong(s), test.want)
 		})
+	}
+}
+
+// wrong is what is wrong with device types of a site.
+func wrong(s *Site) error {
+	var all []error
+	if s != nil {
+		for _, t := range s.Types {
+			all = append(all, t.Wrong)
+		}
+	}
+	return errors.Join(all...)
+}
+
+func TestAWrongDeviceTypeHidesNoOther(t *testing.T) {
+	dir := newSite(t, good+"[rollout.types.lamp]\nreport_within = \"1h\"\n")
+	devices := filepath.Join(dir, DevicesDir)
+	write(t, devices+"/ds18b20/README.md", "") // empty but for this
+	write(t, devices+"/lamp/lamp.cpp", "")
+	write(t, devices+"/lamp/device.toml", "flash_mode = \"fast\"")
+	write(t, devices+"/My Lamp/lamp.cpp", "")
+	if err := os.Symlink("nowhere", devices+"/link"); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if socket, err := s.Type("socket"); err != nil || len(socket.Sources) != 1 {
+		t.Errorf("socket: %+v, %v", socket, err)
+	}
+	for name, want := range map[string]string{
+		"ds18b20": "devices/ds18b20: a device type without a .cpp or .c file", "lamp": "lamp/device.toml: flash_mode: \"fast\" is none of",
+		"My Lamp": "devices/My Lamp: " + image.ErrDeviceType.Error(), "link": "no device type \"link\"",
+	} {
+		_, err := s.Type(name)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+		if of := new(TypeError); errors.As(err, &of) != (name == "lamp" || name == "My Lamp") {
+			t.Errorf("%s: %T", name, err)
+		}
+	}
+	if !slices.Equal(s.Empty, []string{devices + "/ds18b20"}) {
+		t.Errorf("empty: %v", s.Empty)
+	}
+	// A site without any is one all the same: it may keep secrets, or serve what others build.
+	if err := os.RemoveAll(devices); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, ConfigFile), good)
+	if s, err := Open(dir); err != nil || len(s.Types) != 0 {
+		t.Errorf("without device types: %v", err)
 	}
 }
 
