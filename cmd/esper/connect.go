@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"path/filepath"
+	"strings"
 
 	"esper/internal/broker"
 	"esper/internal/repository"
@@ -33,7 +34,7 @@ func (r *realm) UnmarshalText(text []byte) error {
 // there, else from the site.
 func (f *brokerFlags) where() (u *url.URL, realm string, err error) {
 	if f.MQTT != "" {
-		if u, err = broker.ParseURL(f.MQTT); err != nil {
+		if u, err = parseBroker(f.MQTT); err != nil {
 			return nil, "", err
 		}
 	}
@@ -57,6 +58,15 @@ func (f *brokerFlags) where() (u *url.URL, realm string, err error) {
 		realm = opened.Config.Realm
 	}
 	return u, realm, nil
+}
+
+// parseBroker reads the URL of a broker on the command line.
+func parseBroker(text string) (*url.URL, error) {
+	u, err := broker.ParseURL(text)
+	if err != nil && strings.Contains(text, "@") {
+		return nil, hint(err, "%s", site.Escaping)
+	}
+	return u, err
 }
 
 // brokerURL is the URL of a site's broker.

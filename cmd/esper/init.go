@@ -58,6 +58,13 @@ func (c *initCommand) Run(s *streams) error {
 		return err
 	}
 	s.note("made a site in %s", c.Dir)
+	made, err := site.OpenFor(c.Dir, "")
+	if err != nil {
+		return err
+	}
+	for _, warning := range made.Config.Unreachable() {
+		s.note("warning: %s", warning)
+	}
 	if above := site.RepositoryAbove(c.Dir); above != "" {
 		s.note("it belongs to the git repository %s, whose commits are its versions", above)
 	}

@@ -19,7 +19,6 @@ import (
 	"strings"
 	"syscall"
 
-	"esper/internal/broker"
 	"esper/internal/logging"
 	"esper/internal/release"
 	"esper/internal/secret"
@@ -293,7 +292,7 @@ func (c *serveCommand) config(log *slog.Logger) (server.Config, error) {
 		config.Realm = string(c.Realm)
 	}
 	if c.MQTT != "" {
-		if config.ExternalMQTT, err = broker.ParseURL(c.MQTT); err != nil {
+		if config.ExternalMQTT, err = parseBroker(c.MQTT); err != nil {
 			return config, err
 		}
 	}

@@ -99,11 +99,8 @@ func Build(ctx context.Context, s *site.Site, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if wifi := s.Config.WiFi; wifi.Unsaid {
-		b.note("warning: there is no WiFi password, so the firmware joins %q as an open network; if it is one, say so in esper.toml: [wifi] password = \"\"", wifi.SSID)
-	}
-	for _, dir := range s.Empty {
-		b.note("warning: %s has no .cpp or .c file, so it is no device type", dir)
+	for _, warning := range s.Warnings() {
+		b.note("warning: %s", warning)
 	}
 	jobs := make([]job, len(types))
 	for i, t := range types {

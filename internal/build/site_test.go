@@ -18,10 +18,10 @@ func newSite(t testing.TB, update bool) string {
 	t.Helper()
 	dir := t.TempDir()
 	must(t, os.CopyFS(filepath.Join(dir, "devices"), sub(t, "devices")))
-	config := "realm = \"home\"\n[wifi]\nssid = \"home\"\n[mqtt]\nurl = \"mqtt://127.0.0.1\"\n"
+	config := "realm = \"home\"\n[wifi]\nssid = \"home\"\n[mqtt]\nurl = \"mqtt://10.0.0.7\"\n"
 	if update {
 		must(t, os.WriteFile(filepath.Join(dir, "release.pub"), publicKey, 0o666))
-		config += "[update]\nurl = \"http://127.0.0.1/firmware\"\nkeys = [\"release.pub\"]\n"
+		config += "[update]\nurl = \"http://10.0.0.7/firmware\"\nkeys = [\"release.pub\"]\n"
 	}
 	must(t, os.WriteFile(filepath.Join(dir, site.ConfigFile), []byte(config), 0o666))
 	return dir

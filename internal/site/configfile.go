@@ -312,7 +312,7 @@ func parseMQTT(text string) (MQTT, error) {
 		return MQTT{}, err
 	}
 	if strings.Trim(u.Path, "/") != "" {
-		return MQTT{}, fmt.Errorf("%s has a path, which MQTT has no use for", hide(text))
+		return MQTT{}, fmt.Errorf("%s has a path, which MQTT has no use for%s", hide(text), unescaped(text, u))
 	}
 	m := MQTT{Host: host, Port: port}
 	if u.User != nil {
@@ -351,11 +351,22 @@ func parseUpdateURL(text string) (Update, error) {
 	}, nil
 }
 
+// Escaping says how user and password stand in a URL (RFC 3986, section 2.1).
+const Escaping = "in user and password write % as %25, / as %2F, ? as %3F, # as %23, : as %3A, @ as %40, and a space as %20"
+
+// unescaped returns what to add to an error of a URL, in which a password may have been cut in two.
+func unescaped(text string, u *url.URL) string {
+	if strings.Contains(text, "@") && (u == nil || u.User == nil) {
+		return "; " + Escaping
+	}
+	return ""
+}
+
 // parseURL reads a URL of one scheme that has a host, and neither query nor
 // fragment.
 func parseURL(text, scheme string, defaultPort uint16) (u *url.URL, host string, port uint16, err error) {
 	fail := func(what string) (*url.URL, string, uint16, error) {
-		return nil, "", 0, fmt.Errorf("%s %s", hide(text), what)
+		return nil, "", 0, fmt.Errorf("%s %s%s", hide(text), what, unescaped(text, u))
 	}
 	u, err = url.Parse(text)
 	if err != nil {

@@ -47,6 +47,8 @@ ssid = %s
 
 [mqtt]
 # The broker, at an address that the devices reach: mqtt://user:password@host:port
+# That is an IPv4 address or a name that your DNS server knows, not localhost or a name in .local.
+# In user and password write %% as %%25, / as %%2F, ? as %%3F, # as %%23, : as %%3A, @ as %%40.
 url = %s
 
 [update]

@@ -1,0 +1,53 @@
+package site
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// Warnings returns what is allowed and probably not meant, each as a sentence without a full stop.
+func (s *Site) Warnings() []string {
+	var all []string
+	if s.Config.WiFi.Unsaid {
+		all = append(all, fmt.Sprintf("there is no WiFi password, so the firmware joins %q as an open network; if it is one, say so in esper.toml: [wifi] password = \"\"", s.Config.WiFi.SSID))
+	}
+	for _, dir := range s.Empty {
+		all = append(all, dir+" has no .cpp or .c file, so it is no device type")
+	}
+	return append(all, s.Config.Unreachable()...)
+}
+
+// Unreachable returns the addresses in the configuration that no chip can reach, and why, each as a
+// sentence without a full stop. Emulated devices may reach them, as they use the computer's network.
+func (c Config) Unreachable() []string {
+	mqtt, update := unreachable(c.MQTT.Host), unreachable(c.Update.Host)
+	switch {
+	case mqtt != "" && c.MQTT.Host == c.Update.Host:
+		return []string{"mqtt.url and update.url: " + mqtt}
+	case mqtt != "" && update != "":
+		return []string{"mqtt.url: " + mqtt, "update.url: " + update}
+	case mqtt != "":
+		return []string{"mqtt.url: " + mqtt}
+	case update != "":
+		return []string{"update.url: " + update}
+	}
+	return nil
+}
+
+// unreachable returns why no chip can reach a host, or empty.
+func unreachable(host string) string {
+	name := strings.ToLower(strings.TrimSuffix(host, "."))
+	address, err := netip.ParseAddr(host)
+	const instead = "; give the address that the devices reach, such as 192.168.1.10"
+	switch {
+	case name == "localhost" || strings.HasSuffix(name, ".localhost") || err == nil && address.IsLoopback():
+		return host + " is each device itself, so no chip reaches your server there" + instead
+	case err == nil && (address.As4()[0] == 0 || address.IsMulticast() || address == netip.AddrFrom4([4]byte{255, 255, 255, 255})):
+		return host + " is the address of no server" + instead
+	case strings.HasSuffix(name, ".local"):
+		// RFC 6762; the SDK's resolver asks DNS servers only.
+		return host + " is a name of mDNS, which the chip does not resolve, unless your DNS server knows it, too" + instead
+	}
+	return ""
+}
