@@ -42,16 +42,22 @@ var (
 	never = regexp.MustCompile(`unknown flag|unexpected argument|must be one of`)
 )
 
-func TestEachCommandInTheDocumentsIsOne(t *testing.T) {
+// parse parses what stands behind esper in a command line.
+func parse(t *testing.T, line string) error {
+	t.Helper()
 	t.Setenv(site.EnvironmentVariable, "")
-	parse := func(line string) error {
-		parser, err := kong.New(&commands{}, kong.Name("esper"), kong.Writers(io.Discard, io.Discard), kong.Exit(func(int) {}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = parser.Parse(strings.Fields(strings.ReplaceAll(line, " N ", " 1 ")))
-		return err
+	parser, err := kong.New(&commands{}, kong.Name("esper"), kong.Writers(io.Discard, io.Discard), kong.Exit(func(int) {}))
+	if err != nil {
+		t.Fatal(err)
 	}
+	_, err = parser.Parse(strings.Fields(placeholders.Replace(line + " ")))
+	return err
+}
+
+// Words that stand for what a command takes only some of.
+var placeholders = strings.NewReplacer(" N ", " 1 ", " ROLE ", " viewer ", "%s", "x", "%d", "1", "${MQTT}", "x")
+
+func TestEachCommandInTheDocumentsIsOne(t *testing.T) {
 	found := 0
 	for name, text := range documents(t) {
 		for _, m := range typed.FindAllStringSubmatch(text, -1) {
@@ -59,19 +65,78 @@ func TestEachCommandInTheDocumentsIsOne(t *testing.T) {
 			if m[1] == "firmware 1" {
 				continue // SPEC 5: the first line of what is signed
 			}
-			if err := parse(m[1]); err != nil {
+			if err := parse(t, m[1]); err != nil {
 				t.Errorf("%s: esper %s: %v", name, m[1], err)
 			}
 		}
 		for _, m := range told.FindAllStringSubmatch(text, -1) {
 			found++
-			if err := parse(m[1]); err != nil && never.MatchString(err.Error()) {
+			if err := parse(t, m[1]); err != nil && never.MatchString(err.Error()) {
 				t.Errorf("%s: esper %s: %v", name, m[1], err)
 			}
 		}
 	}
 	if found < 100 {
 		t.Errorf("only %d commands are found", found)
+	}
+}
+
+var (
+	// Commands in what the program says itself: in quotes, or behind a colon to the end of the
+	// sentence; in a dashboard's page; and any mention.
+	quoted    = regexp.MustCompile(`'esper\s+([a-z][^']*)'|: esper ([a-z][^;"'` + "`" + `\\\n]*)`)
+	shown     = regexp.MustCompile(`["` + "`" + `]esper ([a-z][^"` + "`" + `$]*)["` + "`" + `]`)
+	mentioned = regexp.MustCompile(`(?m)(?:^|[^.\w])esper ([a-z][a-z-]*)`)
+)
+
+// The program itself names commands in hints, in help, in its pages and in what it generates.
+func TestEachCommandThatTheProgramNamesIsOne(t *testing.T) {
+	parser, err := kong.New(&commands{}, kong.Name("esper"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{"firmware": true, "keeps": true} // SPEC 5: the first line of what is signed; what the program does
+	for _, command := range parser.Model.Children {
+		known[command.Name] = true
+	}
+	found := map[string]int{}
+	for _, dir := range []string{"cmd", "internal", "examples"} {
+		err := filepath.WalkDir(filepath.Join("../..", dir), func(path string, entry os.DirEntry, err error) error {
+			kind := filepath.Ext(path)
+			if err != nil || entry.IsDir() || strings.HasSuffix(path, "_test.go") || !strings.Contains(".go .js .html .sh .yaml", kind) || kind == "" {
+				return err
+			}
+			content, err := os.ReadFile(path)
+			text := strings.ReplaceAll(string(content), "'\\''", "'")
+			lines := quoted.FindAllStringSubmatch(text, -1)
+			if kind != ".go" {
+				lines = append(lines, shown.FindAllStringSubmatch(text, -1)...)
+			}
+			for _, m := range lines {
+				line := strings.Join(m[1:], "")
+				found[kind]++
+				if err := parse(t, line); err != nil && never.MatchString(err.Error()) {
+					t.Errorf("%s: esper %s: %v", path, line, err)
+				}
+			}
+			for _, m := range mentioned.FindAllStringSubmatch(text, -1) {
+				if !known[m[1]] {
+					t.Errorf("%s: esper %s is no command", path, m[1])
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if found[".go"] < 100 || found[".js"] < 5 {
+		t.Errorf("only %v commands are found", found)
+	}
+	for line, wrong := range map[string]bool{"emulate socket": true, "serve --pus": true, "token add NAME --role admin": true, "token add NAME --role ROLE": false} {
+		if err := parse(t, line); wrong != (err != nil && never.MatchString(err.Error())) {
+			t.Errorf("esper %s: %v", line, err)
+		}
 	}
 }
 

@@ -25,7 +25,7 @@ export const released = (b) => (b.types ?? []).filter((t) => t.version === b.com
 
 export function view(list, _, context) {
   const head = h("h1", null, "Builds");
-  if (list === null) return [head, h("div", { class: "card" }, empty("The build server is off", h("p", null, code("esper serve --follow"), " or ", code("--push"), " follows the site's git repository and turns each commit into a release; see docs/build-server.md.")))];
+  if (list === null) return [head, h("div", { class: "card" }, empty("The build server is off", h("p", null, code("esper serve --push"), " takes pushes of the site's git repository, and ", code("esper serve --follow REPOSITORY"), " follows one; each commit becomes a release. See docs/build-server.md.")))];
   const may = context.can("publisher");
   return [h("div", { class: "head" }, head, button("Build now", () => context.act("The newest commit is built.", () => post("/api/builds", {})), { disabled: !may, title: may ? null : "needs the role publisher" })),
     section("Latest", {}, list.length === 0 ? empty("Nothing was built yet", h("p", null, "The next commit on the branch is.")) : table("Builds", [

@@ -58,7 +58,7 @@ function welcome() {
     h("ol", null,
       h("li", null, code("esper release"), " in the site's folder builds, signs and publishes the firmware."),
       h("li", null, "Flash it over the serial line once: “Use it for your own devices” in the README says how. Later releases come over the air."),
-      h("li", null, "No device at hand? ", code("esper emulate socket"), " runs one on this computer."))))];
+      h("li", null, "No device at hand? ", code("esper emulate"), " in the site's folder runs one of each device type on that computer."))))];
 }
 
 function attention(summary, state, change) {
