@@ -98,12 +98,19 @@ func (r deviceReport) print(s *streams) error {
 	line("first seen", localTime(r.FirstSeen))
 	if i := r.Info; i != nil {
 		line("type", i.Device)
-		line("version", fmt.Sprintf("%s (sequence %d), slot %d", i.Version.ESPer, i.Version.Sequence, i.Boot.ROM))
+		kind := fmt.Sprint("sequence ", i.Version.Sequence)
+		if r.Development() {
+			kind = "development build"
+		}
+		line("version", fmt.Sprintf("%s (%s), slot %d", i.Version.ESPer, kind, i.Boot.ROM))
 		line("bootloader", fmt.Sprint(i.Version.Boot))
 		line("last reset", i.Boot.Reset)
 		line("network", fmt.Sprintf("%s, %s, %d dBm", i.Network.IP, i.WiFi.SSID, i.WiFi.RSSI))
 	}
-	line("update", updateText(r.Update))
+	line("update", updateText(r.Device.Device.Device))
+	if problem := r.UpdateProblem(); problem != "" {
+		line("", problem)
+	}
 	if r.Why != nil {
 		line("release", fmt.Sprintf("%s: %s (%s)", orDash(r.Why.Release), r.Why.Explanation, r.Why.Reason))
 	}

@@ -165,7 +165,7 @@ func printDevices(out io.Writer, devices []api.Device, now time.Time) error {
 			seen = shortDuration(now.Sub(d.Seen))
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.ID, orDash(d.Name), orDash(d.Type()), orDash(d.Version()), slot,
-			statusText(d), updateText(d.Update), ip, rssi, uptime, seen)
+			statusText(d), updateText(d.Device.Device), ip, rssi, uptime, seen)
 	}
 	return w.Flush()
 }
@@ -179,11 +179,17 @@ func statusText(d api.Device) string {
 	return orDash(d.Presence())
 }
 
-// updateText is an update status in a few words: "downloading 9c0d1e2f 40%".
-func updateText(u *fleet.UpdateStatus) string {
+// updateText is a device's update status in a few words: "downloading 9c0d1e2f 40%". What they
+// mean, 'esper device' says.
+func updateText(d fleet.Device) string {
+	u := d.Update
 	switch {
 	case u == nil:
 		return "-"
+	case d.Unpublished():
+		return "none published"
+	case u.HTTPStatus != 0:
+		return fmt.Sprintf("%s %s %d", u.State, u.Error, u.HTTPStatus)
 	case u.Error != "":
 		return u.State + " " + u.Error
 	case u.State == "downloading":

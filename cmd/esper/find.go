@@ -65,7 +65,7 @@ func (c *findCommand) Run(s *streams) error {
 			seen = shortDuration(time.Since(d.Seen))
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.ID, orDash(d.Name), orDash(d.Group), orDash(d.Type()),
-			orDash(d.Version()), orDash(d.Presence()), updateText(d.Update), seen)
+			orDash(d.Version()), orDash(d.Presence()), updateText(d.Device.Device), seen)
 	}
 	return w.Flush()
 }

@@ -55,7 +55,7 @@ func (j *journey) see(d fleet.Device, at time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if d.Update != nil {
-		j.state, j.rests = updateText(d.Update), d.Update.AtRest()
+		j.state, j.rests = updateText(d), d.Update.AtRest()
 		switch state := d.Update.State; {
 		case state == "checking":
 			j.checked = true

@@ -140,5 +140,5 @@ func changeLine(d api.Device, asJSON bool) (string, error) {
 		line, err := json.Marshal(d)
 		return string(line), err
 	}
-	return fmt.Sprintf("%s %s %s %s %s", d.ID, orDash(d.Type()), orDash(d.Version()), statusText(d), updateText(d.Update)), nil
+	return fmt.Sprintf("%s %s %s %s %s", d.ID, orDash(d.Type()), orDash(d.Version()), statusText(d), updateText(d.Device.Device)), nil
 }

@@ -51,6 +51,14 @@ type devicePage struct {
 type Device struct {
 	store.Device
 	Why *conductor.Answer `json:"why,omitempty"` // nil if roll-outs know nothing of it
+	// Problem is UpdateProblem, for who has no Go.
+	Problem string `json:"problem,omitempty" doc:"what is wrong with its last update, in words"`
+}
+
+// Summary is the fleet in numbers, and what the server does.
+type Summary struct {
+	store.Summary
+	Builds bool `json:"builds" doc:"it is a build server, too"`
 }
 
 // LabelChange is what to change of a device's labels.
@@ -90,9 +98,9 @@ func (a *api) registerInventory(on huma.API) {
 			return page, nil
 		})
 	huma.Register(on, operation("get-summary", http.MethodGet, "summary", "The fleet in numbers", tag),
-		func(ctx context.Context, _ *struct{}) (*body[store.Summary], error) {
+		func(ctx context.Context, _ *struct{}) (*body[Summary], error) {
 			s, err := a.Store.Summary(ctx)
-			return answer(a, s, err)
+			return answer(a, Summary{s, a.Builds != nil}, err)
 		})
 	huma.Register(on, operation("get-device-updates", http.MethodGet, "devices/{id}/updates", "How the updates of a device went, the oldest first", tag, http.StatusNotFound),
 		func(ctx context.Context, q *DeviceID) (*body[[]fleet.Update], error) {
@@ -166,7 +174,7 @@ func find(ctx context.Context, in store.Store, by *conductor.Conductor, q store.
 	found, err := in.Find(ctx, q)
 	devices := make([]Device, len(found))
 	for i, d := range found {
-		devices[i].Device = d
+		devices[i].Device, devices[i].Problem = d, d.UpdateProblem()
 		if why, err := by.Why(d.ID); err == nil {
 			devices[i].Why = &why
 		}

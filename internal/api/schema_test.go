@@ -23,7 +23,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	informed.Info.Boot.Slots = []*fleet.Slot{nil, {Version: "v1"}}
 	staged := rollout.State{Plan: rollout.Plan{Stages: []rollout.Stage{{Percent: 10}, {Group: "x", Approve: true}}}, Opened: time.Now()}
 	for _, v := range []any{
-		Device{}, Device{informed, &conductor.Answer{}}, Group{Kind: "tag"}, rollout.Event{}, store.AdoptionPoint{}, fleet.Event{}, rollout.State{}, staged, Release{ReleaseContent: ReleaseContent{Keys: []string{}}},
+		Device{}, Device{informed, &conductor.Answer{}, "the flash reported an error"}, Summary{Summary: store.Summary{Types: []store.TypeSummary{}, Attention: map[store.Condition]int{}}}, Group{Kind: "tag"}, rollout.Event{}, store.AdoptionPoint{}, fleet.Event{}, rollout.State{}, staged, Release{ReleaseContent: ReleaseContent{Keys: []string{}}},
 		conductor.Answer{}, conductor.Answer{Device: rollout.Device{Held: true, Last: rollout.Try{Release: "v1"}}},
 	} {
 		text, err := json.Marshal(v)

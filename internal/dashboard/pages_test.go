@@ -7,6 +7,7 @@ import (
 
 	"github.com/chromedp/chromedp/kb"
 
+	"esper/internal/rollout"
 	"esper/internal/server"
 	"esper/internal/store"
 )
@@ -116,6 +117,89 @@ func TestTheFleetIsFilteredSearchedSortedAndGrouped(t *testing.T) {
 	b.wait(`field("Search").value === "" && location.search === ""`)
 	b.visit("/?presence=OFFLINE") // what is chosen is in the address
 	b.showsRows("00c003")
+	b.fine()
+}
+
+// What stands still until a person looks after it is at the top of the first page.
+func TestWhatStandsStillNeedsAttention(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *server.Config) {
+		c.Plan = func(string) rollout.Plan {
+			plan := rollout.AllAtOnce
+			plan.Stages = []rollout.Stage{{Percent: 100}} // the first failure stops it
+			return plan
+		}
+	})
+	b := open(t, w.url())
+	w.publish("socket", "v1")
+	w.firmwareSeen("socket")
+	w.joins("00c001", "socket", "v1", -61)
+	w.joins("00c002", "socket", "v1", -62)
+	w.knows(2, store.Query{Type: "socket", Presence: "ONLINE"})
+	w.publish("socket", "v2")
+	w.firmwareSeen("socket")
+	b.visit("/")
+	b.says("no roll-out stands still")
+	w.says("00c001", "update/status", `{"state":"rolled-back","version":"v2","progress":100,"error":"crashed"}`)
+	b.says("Roll-out stopped by failures")
+	w.says("00c001", "update/status", `{"state":"idle","version":"v1","progress":0,"error":""}`) // it has looked again since
+	b.wait(`text("tr[data-key='00c001']").includes("Failed with v2: rolled-back")`)
+	if eval[bool](b, `text("tr[data-key='00c002']").includes("Failed")`) {
+		t.Error("so has the other device")
+	}
+	b.clickAt(`document.querySelector("a.tile.bad[href='/rollouts/socket']")`)
+	b.says("Roll-out of socket")
+	b.fine()
+}
+
+func TestAFailedBuildNeedsAttention(t *testing.T) {
+	t.Parallel()
+	b := open(t, buildServer(t).url())
+	b.visit("/")
+	b.says("No device has reported yet")
+	b.says("Build failed")
+	b.clickAt(`document.querySelector("a.tile.bad[href='/builds/2']")`)
+	b.says("'sample' was not declared")
+	b.fine()
+}
+
+// A development build is what it is, and no alarm, also where nothing is published for it.
+func TestADevelopmentBuildIsNoAlarm(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.joins("00c001", "socket", "8a1b2c3d+dirty", -61)
+	w.says("00c001", "update/status", `{"state":"failed","version":"8a1b2c3d+dirty","progress":0,"error":"http-status","http_status":404}`)
+	w.joins("00c002", "socket", "v1", -61)
+	w.says("00c002", "update/status", `{"state":"failed","version":"v1","progress":0,"error":"http-status","http_status":404}`)
+	w.knows(1, store.Query{Condition: store.FailedUpdate}) // that is one: it waits for a release in vain
+	b := open(t, w.url())
+	b.visit("/")
+	b.wait(`text("tr[data-key='00c001']").includes("Development build")`)
+	if eval[bool](b, `document.querySelector("tr[data-key='00c001'] .bad") !== null`) {
+		t.Error("it looks like a failure")
+	}
+	b.wait(`text("tr[data-key='00c002']").includes("Failed http-status 404")`)
+	b.wait(`text("button.tile.bad").startsWith("1")`)
+	b.visit("/devices/00c001")
+	b.says("Development build")
+	b.says("The server answered 404: nothing is published for socket.")
+	if eval[bool](b, `document.querySelector("main .bad") !== null`) {
+		t.Error("its page looks like a failure")
+	}
+	b.fine()
+}
+
+// What is known to fail is not asked for: browsers show it as an error.
+func TestWithoutABuildServerNobodyAsksForBuilds(t *testing.T) {
+	t.Parallel()
+	b := open(t, house(t).url())
+	for path, want := range map[string]string{"/": "of 3 online", "/releases": "Follow the roll-out", "/builds": "The build server is off", "/devices/00c001": "What it published", "/rollouts/socket": "Waits for approval"} {
+		b.visit(path)
+		b.says(want)
+		if asked := eval[[]string](b, `performance.getEntriesByType("resource").map((e) => e.name).filter((name) => name.includes("/api/builds"))`); len(asked) > 0 {
+			t.Errorf("%s asks for %v", path, asked)
+		}
+	}
 	b.fine()
 }
 

@@ -88,7 +88,9 @@ func (q Query) where() (*filter, error) {
 	case "":
 	case FailedUpdate:
 		// The state is another one from the next check on, but what came of it stays so.
-		f.and("d.update_state = 'rolled-back' OR NOT (" + ahead + ") AND (d.update_state = 'failed' OR d.id IN (SELECT e.device FROM rollout_events e" +
+		// A development build to which nothing is published is no failure ([fleet.Device.Unpublished]).
+		const unpublished = "d.info IS NOT NULL AND d.sequence = 0 AND d.update_error = 'http-status' AND COALESCE(d.update_http_status, 0) = 404"
+		f.and("d.update_state = 'rolled-back' OR NOT (" + ahead + ") AND (d.update_state = 'failed' AND NOT (" + unpublished + ") OR d.id IN (SELECT e.device FROM rollout_events e" +
 			" JOIN releases r ON r.type = e.type AND r.version = e.release JOIN devices f ON f.id = e.device AND f.type = e.type" +
 			" WHERE e.kind = 'device-failed' AND r.served AND r.version <> f.version))")
 	case Ahead:
@@ -100,7 +102,7 @@ func (q Query) where() (*filter, error) {
 	case CrashLooping:
 		f.and("d.safe OR d.loops_until > " + f.arg(micros(q.now()))) // fleet.Device.CrashLooping
 	case UnknownVersion:
-		f.and("d.version <> '' AND NOT EXISTS (SELECT 1 FROM releases r WHERE r.type = d.type AND r.version = d.version)")
+		f.and("d.version <> '' AND d.sequence > 0 AND NOT EXISTS (SELECT 1 FROM releases r WHERE r.type = d.type AND r.version = d.version)")
 	case OldBootloader:
 		lowest := "(SELECT max(boot_version) FROM devices)"
 		if q.OldBoot != 0 {

@@ -121,14 +121,15 @@ const (
 	Vanished Condition = "vanished"
 	// CrashLooping devices are in a crash loop ([fleet.Device.CrashLooping]).
 	CrashLooping Condition = "crash-looping"
-	// UnknownVersion devices run what was never released here.
+	// UnknownVersion devices run what was never released here, and no development build.
 	UnknownVersion Condition = "unknown-version"
 	// OldBootloader devices have a bootloader that should be replaced.
 	OldBootloader Condition = "old-bootloader"
 	// Lagging devices have been meant to run a newer release for [LagsAfter], and do not.
 	Lagging Condition = "lagging"
 	// FailedUpdate devices have reported that their last update failed or was rolled back; or they
-	// failed with the newest release of their type, and do not run it.
+	// failed with the newest release of their type, and do not run it. A development build that finds
+	// nothing published has not failed.
 	FailedUpdate Condition = "failed"
 	// Ahead devices run something that is newer than the release of their type that was published
 	// last, or as new ([rollout.Device.AheadOf]).

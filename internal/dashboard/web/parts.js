@@ -1,18 +1,24 @@
 // The components that all pages are made of.
 
 import { h, show } from "./dom.js";
-import { minute, presence, presences, updates } from "./words.js";
+import { development, isDevelopment, isUnpublished, minute, presence, presences, updates } from "./words.js";
 
 // badge says a state by sign, word and colour.
 export function badge([kind, sign, words], more) {
   return h("span", { class: `badge ${kind}` }, h("span", { class: "sign", "aria-hidden": "true" }, sign), h("span", null, words, more && [" ", h("span", { class: "more" }, more)]));
 }
 
-// badges say whether a device is there, and what its update is at, unless that is over and went well.
-export function badges({ update: u, ...device }) {
-  const over = !u || u.state === "idle" || (u.state === "confirmed" && u.progress === 100);
+// badges say whether a device is there, what its update is at, unless that is over and went well,
+// and the release that it failed with, also when it has looked again since.
+export function badges(device) {
+  const u = device.update;
+  const over = !u || u.state === "idle" || (u.state === "confirmed" && u.progress === 100) || isUnpublished(device);
+  const last = device.why?.device.last;
+  const failed = last?.state === "failed" && !["failed", "rolled-back"].includes(u?.state);
   return [badge(presences[presence(device)] ?? presences[""]),
-    !over && badge(updates[u.state] ?? ["off", "?", u.state], [u.state === "downloading" && `${u.progress} %`, u.error].filter(Boolean).join(": "))];
+    isDevelopment(device) && badge(development),
+    !over && badge(updates[u.state] ?? ["off", "?", u.state], [u.state === "downloading" && `${u.progress} %`, [u.error, u.http_status].filter(Boolean).join(" ")].filter(Boolean).join(": ")),
+    failed && badge(updates.failed, `with ${last.release}: ${last.failure}`)];
 }
 
 export const link = (href, ...children) => h("a", { href }, children);

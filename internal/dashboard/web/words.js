@@ -67,6 +67,7 @@ export const updates = {
   failed: ["bad", "✕", "Failed"],
   "rolled-back": ["bad", "↺", "Rolled back"],
 };
+export const development = ["off", "⚒", "Development build"];
 export const rollouts = {
   __proto__: null,
   running: ["busy", "▶", "Running"],
@@ -97,3 +98,13 @@ export const conditions = {
 
 // presence is that of a device: a silent one says to be online.
 export const presence = (device) => (device.status === "ONLINE" && device.silent ? "SILENT" : device.status ?? "");
+
+// isDevelopment says whether a device runs a development build, which has no sequence.
+export const isDevelopment = (device) => device.info?.version.sequence === 0;
+
+// isUnpublished says whether all that is wrong with an update is that there is no release for a
+// development build to be replaced by.
+export const isUnpublished = (device) => isDevelopment(device) && device.update?.error === "http-status" && device.update.http_status === 404;
+
+// waitsForApproval says whether a roll-out goes on only when a person says so.
+export const waitsForApproval = (s) => s.status === "running" && !s.opened && Boolean((s.plan.stages ?? [])[s.stage]?.approve);

@@ -309,6 +309,13 @@ func findsConditions(t *testing.T, b *bench) {
 	says("000004", info("000004", "socket", "v2", 2, 2, 100, "power-on"))
 	says("000005", info("000005", "sensor", "dev1", 0, 3, 100, "power-on"))
 	b.says(now, "000006/status", "ONLINE") // says no more
+	says("00000a", info("00000a", "sensor", "8a1b2c3d+dirty", 0, 3, 100, "power-on"))
+	says("00000b", info("00000b", "socket", "v2", 2, 3, 100, "power-on"))
+	for _, id := range []string{"00000a", "00000b"} { // nothing is published there
+		b.says(now, id+"/update/status", `{"state":"failed","version":"v1","progress":0,"error":"http-status","http_status":404}`)
+	}
+	says("00000c", info("00000c", "sensor", "8a1b2c3d+dirty", 0, 3, 100, "power-on"))
+	b.says(now, "00000c/update/status", `{"state":"failed","version":"v1","progress":0,"error":"http-status","http_status":503}`)
 	says("000009", strings.Replace(info("000009", "socket", "v2", 2, 3, 100, "restart"), `"trial":true`, `"safe":true`, 1))
 	says("000007", info("000007", "socket", "v2", 2, 3, 100, "power-on"))
 	says("000008", info("000008", "socket", "v2", 2, 3, 100, "power-on"))
@@ -327,8 +334,9 @@ func findsConditions(t *testing.T, b *bench) {
 		query store.Query
 		want  string
 	}{
-		{store.Query{Condition: store.Vanished}, "000006 000005 000001 000002 000003 000004 000009"},
-		{store.Query{Condition: store.Vanished, Type: "sensor"}, "000005"},
+		{store.Query{Condition: store.Vanished}, "000006 000005 00000a 00000c 000001 000002 000003 000004 000009 00000b"},
+		{store.Query{Condition: store.Vanished, Type: "sensor"}, "000005 00000a 00000c"},
+		{store.Query{Condition: store.FailedUpdate}, "00000c 00000b"},
 		{store.Query{Condition: store.CrashLooping, Now: soon}, "000007 000009"},
 		{store.Query{Condition: store.CrashLooping, Now: now.Add(2 * fleet.CrashLoopTime)}, "000009"},
 		{store.Query{Condition: store.UnknownVersion}, "000003"},

@@ -8,12 +8,8 @@ import { ago, builds, duration, now } from "../words.js";
 export const title = () => "Builds";
 
 export async function load(_, __, signal) {
-  try {
-    return await get("/api/builds", signal);
-  } catch (error) {
-    if (error.status === 404) return null; // it is not on
-    throw error;
-  }
+  const { builds: on } = await get("/api/summary", signal);
+  return on ? get("/api/builds", signal) : null;
 }
 
 export const happened = (kind) => (kind === "build" ? "" : "ignored");

@@ -3,7 +3,7 @@
 import { ask, get, post } from "../api.js";
 import { h } from "../dom.js";
 import { badge, badges, button, code, confirm, facts, link, section } from "../parts.js";
-import { ago, clock, duration, number, presence, updates } from "../words.js";
+import { ago, clock, development, duration, isDevelopment, isUnpublished, number, presence, updates } from "../words.js";
 
 export const title = ({ device }) => device.name || device.id;
 
@@ -95,6 +95,8 @@ function firmware(d) {
         slot === boot.default && badge(["off", "⌂", "Default"]));
     })),
     boot?.safe && h("p", null, badge(["bad", "!", "Safe mode"]), " It crashed five times in a row, and runs without its features until a release mends it."),
+    isDevelopment(d) && h("p", null, badge(development), " It runs what no release says, and takes the first release that there is."),
+    d.problem && h("p", null, badge(isUnpublished(d) ? ["off", "–", "Last check"] : updates[d.update.state] ?? ["off", "?", d.update.state]), ` ${sentence(d.problem)}`),
     why && h("p", null, h("strong", null, why.release ? ["The release for it now: ", code(why.release), ". "] : "There is no release for it now. "), sentence(why.explanation)),
     why?.device.last?.state === "failed" && h("p", null, badge(["bad", "✕", "Failed"]), " with ", code(why.device.last.release), `: ${why.device.last.failure}, `, ago(why.device.last.since)));
 }
@@ -166,6 +168,7 @@ function line(e) {
 
 function went(u) {
   const [kind, , words] = updates[u.state] ?? ["", "", u.state];
+  if (u.from === u.version && u.state === "failed") return { kind: "", words: `looked for a release in vain (${u.error})` };
   const took = u.began && u.ended ? ` in ${duration((new Date(u.ended) - new Date(u.began)) / 1000)}` : "";
   return { kind, words: `update to ${u.version || "?"}: ${words.toLowerCase()}${took}${u.error ? ` (${u.error})` : ""}` };
 }

@@ -3,7 +3,7 @@
 import { get, query } from "../api.js";
 import { h } from "../dom.js";
 import { badge, badges, button, code, empty, link, section, table } from "../parts.js";
-import { ago, conditions, many, number } from "../words.js";
+import { ago, builds, conditions, many, number, waitsForApproval } from "../words.js";
 
 export const title = () => "Fleet";
 
@@ -19,14 +19,29 @@ export function start(parameters) {
 export async function load(_, state, signal) {
   const asked = { search: state.search, type: state.type, group: state.group, condition: state.condition, presence: state.presence,
     sort: state.by || state.sort, limit: state.limit };
-  const [summary, groups, devices] = await Promise.all([get("/api/summary", signal), get("/api/groups", signal), get("/api/devices" + query(asked), signal)]);
-  return { summary, groups: groups.filter((g) => g.kind === "group" && g.name), devices: devices.items, total: devices.total };
+  const [summary, groups, devices, states] = await Promise.all([get("/api/summary", signal), get("/api/groups", signal), get("/api/devices" + query(asked), signal),
+    get("/api/rollouts", signal)]);
+  return { summary, failed: summary.builds && await failedBuild(signal), states, groups: groups.filter((g) => g.kind === "group" && g.name), devices: devices.items, total: devices.total };
+}
+
+// The list of builds is long, and the fleet is read often: so it is kept until something happens
+// to a build, and half a minute at most.
+let known = { until: 0 };
+
+// failedBuild is the newest build that has come to an end, if it failed.
+async function failedBuild(signal) {
+  if (Date.now() > known.until) {
+    const ended = (await get("/api/builds", signal)).find((b) => !["queued", "running", "skipped", "interrupted"].includes(b.state));
+    known = { until: Date.now() + 30000, failed: builds[ended?.state]?.[0] === "bad" && ended };
+  }
+  return known.failed;
 }
 
 // A device that is shown changes in place; what that does to the numbers and the order is read
 // again when there is time.
 export function happened(kind, event, data) {
-  if (kind === "feature" || kind === "build") return "ignored";
+  if (kind === "feature") return "ignored";
+  if (kind === "build") known.until = 0;
   if (kind !== "device") return "";
   const i = data.devices.findIndex((d) => d.id === event.id);
   if (i >= 0) data.devices[i] = { ...data.devices[i], ...event };
@@ -34,7 +49,7 @@ export function happened(kind, event, data) {
 }
 
 export function view(data, state, context) {
-  if (data.summary.devices === 0) return welcome();
+  if (data.summary.devices === 0) return welcome(data);
   const change = (values) => {
     Object.assign(state, { limit: pageSize }, values);
     const { limit, ...shown } = state;
@@ -45,15 +60,16 @@ export function view(data, state, context) {
   };
   return [
     h("h1", null, "Fleet"),
-    attention(data.summary, state, change),
+    attention(data, state, change),
     section("Devices", {}, filters(data, state, change), devices(data, state, change),
       data.total > data.devices.length && button(`Show more: ${number(data.devices.length)} of ${number(data.total)} are shown`,
         () => { state.limit += 2 * pageSize; context.reload(); })),
   ];
 }
 
-function welcome() {
-  return [h("h1", null, "Fleet"), h("div", { class: "card" }, empty("No device has reported yet",
+function welcome(data) {
+  const tiles = standing(data).map(standingTile);
+  return [h("h1", null, "Fleet"), tiles.length > 0 && section("Needs attention", {}, h("ul", { class: "tiles" }, tiles)), h("div", { class: "card" }, empty("No device has reported yet",
     h("p", null, "A device appears here as soon as it reaches the broker. To get the first one:"),
     h("ol", null,
       h("li", null, code("esper release"), " in the site's folder builds, signs and publishes the firmware."),
@@ -61,14 +77,28 @@ function welcome() {
       h("li", null, "No device at hand? ", code("esper emulate"), " in the site's folder runs one of each device type on that computer."))))];
 }
 
-function attention(summary, state, change) {
+// What stands still until a person looks after it: a roll-out, or the build server.
+function standing({ states, failed }) {
+  return [
+    ...states.filter((s) => s.status === "stopped").map((s) => ["bad", "/rollouts/" + encodeURIComponent(s.type), s.type, "✕ Roll-out stopped by failures", `${many(s.failed, "failure")} with ${s.release.version}`]),
+    ...states.filter((s) => waitsForApproval(s)).map((s) => ["warn", "/rollouts/" + encodeURIComponent(s.type), s.type, "◔ Roll-out waits for approval", `the next stage of ${s.release.version}`]),
+    ...(failed ? [["bad", "/builds/" + failed.number, "#" + failed.number, `✕ Build ${builds[failed.state][2].toLowerCase()}`, failed.subject]] : []),
+  ];
+}
+
+const standingTile = ([kind, href, name, words, hint]) => h("li", { "data-key": href }, h("a", { class: `tile ${kind}`, href, title: hint }, h("b", null, name), words));
+
+function attention(data, state, change) {
+  const { summary } = data;
   const shown = (name, count) => count > 0 || state.condition === name; // a filter can be taken back
   const found = Object.entries(conditions).filter(([name]) => shown(name, summary.attention[name]));
+  const waiting = standing(data);
   const online = h("li", null, tile("good", state.presence === "ONLINE" && !state.condition, () => change({ condition: "", presence: state.presence === "ONLINE" ? "" : "ONLINE" }),
     summary.online, `of ${number(summary.devices)} online`));
   return section("Needs attention", {},
-    found.length === 0 && h("p", null, badge(["good", "✓", "Nothing"]), " No device failed, vanished, lags or crashes."),
+    found.length === 0 && waiting.length === 0 && h("p", null, badge(["good", "✓", "Nothing"]), " No device failed, vanished, lags or crashes, and no roll-out stands still."),
     h("ul", { class: "tiles" },
+      waiting.map(standingTile),
       found.map(([name, [kind, sign, words, hint]]) => h("li", { "data-key": name },
         tile(kind, state.condition === name, () => change({ condition: state.condition === name ? "" : name }), summary.attention[name], `${sign} ${words}`, hint))),
       online,

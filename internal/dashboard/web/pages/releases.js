@@ -8,9 +8,8 @@ import { ago, bytes, many, number, rollouts } from "../words.js";
 export const title = () => "Releases";
 
 export async function load(_, __, signal) {
-  const [releases, states, summary, builds] = await Promise.all([get("/api/releases", signal), get("/api/rollouts", signal), get("/api/summary", signal),
-    get("/api/builds", signal).catch((error) => { if (error.status === 404) return []; throw error; })]);
-  return { releases, states, types: summary.types, builds };
+  const [releases, states, summary] = await Promise.all([get("/api/releases", signal), get("/api/rollouts", signal), get("/api/summary", signal)]);
+  return { releases, states, types: summary.types, builds: summary.builds ? await get("/api/builds", signal) : [] };
 }
 
 export const happened = (kind) => (kind === "feature" || kind === "build" ? "ignored" : "");

@@ -1,0 +1,65 @@
+package fleet
+
+import "fmt"
+
+// problems are the errors of updates (docs/SPEC.md section 7.2) in words, as the end of a sentence.
+var problems = map[string]string{
+	"unreachable":            "the update server could not be reached, or the connection broke",
+	"http-status":            "the update server did not answer 200",
+	"malformed-response":     "what answered is not HTTP, or did not say how long its answer is",
+	"malformed-version-file": "the version file is not one",
+	"not-newer":              "the release is not newer than what runs",
+	"too-large":              "the image does not fit its slot",
+	"truncated":              "the image ended early",
+	"wrong-device":           "the image is for another device type",
+	"wrong-version":          "the image is of another version than the version file says",
+	"wrong-sequence":         "the image has another sequence than the version file says",
+	"wrong-slot":             "the image is for the other slot",
+	"malformed-image":        "the image is damaged",
+	"bad-signature":          "no key that the device trusts signed the image",
+	"flash":                  "the flash reported an error, or holds something else than was written",
+	"sequence-jump":          "the sequence is more than 1,000,000 greater",
+	"no-memory":              "there was too little memory for the update",
+	"crashed":                "the trial ended with an exception",
+	"hung":                   "the trial ended with a watchdog",
+	"not-confirmed":          "the trial ended with a restart, or without a confirmation in time",
+}
+
+// UpdateProblem returns what is wrong with the device's last update in words, empty if nothing is.
+func (d Device) UpdateProblem() string {
+	if d.Update == nil || d.Update.Error == "" {
+		return ""
+	}
+	deviceType := d.Type()
+	if deviceType == "" {
+		deviceType = "its device type"
+	}
+	status := d.Update.HTTPStatus
+	switch {
+	case d.Update.Error != "http-status" || status == 0:
+	case status == 404:
+		return "the server answered 404: nothing is published for " + deviceType
+	case status == 401 || status == 403:
+		return fmt.Sprintf("the server answered %d: it keeps out who does not log in, which devices do not", status)
+	case status >= 300 && status < 400:
+		return fmt.Sprintf("the server answered %d: it redirects, which devices do not follow", status)
+	case status >= 500:
+		return fmt.Sprintf("the server answered %d: it failed by itself", status)
+	default:
+		return fmt.Sprintf("the server answered %d", status)
+	}
+	if words, known := problems[d.Update.Error]; known {
+		return words
+	}
+	return d.Update.Error // of a newer firmware
+}
+
+// Development reports whether the device says that it runs a development build, which has no
+// sequence and installs every release.
+func (d Device) Development() bool { return d.Info != nil && d.Info.Version.Sequence == 0 }
+
+// Unpublished reports whether all that is wrong with the device's update is that there is no
+// release for a development build to be replaced by: there may never be one.
+func (d Device) Unpublished() bool {
+	return d.Development() && d.Update != nil && d.Update.Error == "http-status" && d.Update.HTTPStatus == 404
+}
