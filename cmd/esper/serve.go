@@ -19,6 +19,7 @@ import (
 	"strings"
 	"syscall"
 
+	"esper/internal/access"
 	"esper/internal/logging"
 	"esper/internal/release"
 	"esper/internal/secret"
@@ -97,7 +98,8 @@ func (c *serveCommand) Run(s *streams) error {
 	if err != nil {
 		return c.hint(errors.Join(err, running.Close()), config)
 	}
-	reached.warn(log)
+	running.Guard().Opening = access.Opening{Token: c.tokenCommand(config), HTTPS: reached.httpsPort()}
+	reached.warn(log, running.Guard().Opening.Token)
 	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
 		log.Info("memory is limited", "bytes", limit)
 	}
@@ -223,6 +225,43 @@ func (c *serveCommand) stale(started *site.Site, now site.Config) []string {
 	differ("[rollout]", !reflect.DeepEqual(now.Rollouts, was.Rollouts))
 	differ("[homeassistant]", !reflect.DeepEqual(now.HomeAssistant, was.HomeAssistant))
 	return names
+}
+
+// tokenCommand returns the command that makes a token on this server, in whatever folder it is
+// given. It is for everybody to see, so a database's URL, which may hold a password, is left out.
+func (c *serveCommand) tokenCommand(config server.Config) string {
+	opened, err := site.Open(c.Site)
+	where := []string{}
+	switch {
+	case strings.Contains(config.Database, "://"):
+		where = append(where, "--database", "URL")
+	case err == nil && config.Database == databaseFile(opened.DataPath()):
+		where = append(where, "--site", opened.Dir)
+		if opened.Environment != "" {
+			where = append(where, "--environment", opened.Environment)
+		}
+	default:
+		file, err := filepath.Abs(config.Database)
+		if err != nil {
+			return access.TokenCommand
+		}
+		where = append(where, "--database", file)
+	}
+	for i, word := range where {
+		where[i] = shellWord(word)
+	}
+	return access.TokenCommand + " " + strings.Join(where, " ")
+}
+
+// shellWord returns a text as a shell reads it as one word (POSIX, 2.2.2).
+func shellWord(text string) string {
+	plain := func(c rune) bool {
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("/._-", c)
+	}
+	if text != "" && strings.TrimFunc(text, plain) == "" {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // minHookSecret is the least length of a webhook's secret, in bytes.

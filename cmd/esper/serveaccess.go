@@ -65,8 +65,16 @@ func openedBy(s *server.Server, config server.Config) (opened, error) {
 	return opened{s.HTTPAddr(), s.HTTPSAddr(), s.MQTTAddr(), config.MQTTUser, config.PlainAPI, len(tokens)}, err
 }
 
-// warn says what others in the network can do now, and what closes it.
-func (o opened) warn(log *slog.Logger) {
+// httpsPort is where the API answers over TLS; 0: nowhere.
+func (o opened) httpsPort() int {
+	if o.https == nil {
+		return 0
+	}
+	return o.https.Port
+}
+
+// warn says what others in the network can do now, and what closes it. Command makes a token.
+func (o opened) warn(log *slog.Logger, command string) {
 	beyond := func(a *net.TCPAddr) bool { return a != nil && !a.IP.IsLoopback() }
 	for _, a := range []*net.TCPAddr{o.http, o.https} {
 		if beyond(a) {
@@ -84,7 +92,7 @@ func (o opened) warn(log *slog.Logger) {
 			"let only the devices' own network reach it", "mqtt", o.mqtt.String(), "user", o.mqttUser)
 	}
 	if o.tokens == 0 {
-		log.Info("the API answers all programs on this machine, and nobody else, until 'esper token add' makes a token")
+		log.Info("the API answers all programs on this machine, and nobody else, until there is a token", "to_make_one", command)
 	} else if o.plainAPI && beyond(o.http) {
 		log.Warn("open to the network: tokens for the API are taken without encryption, and who listens can use them; "+
 			"--https instead of --plain-api encrypts them", "http", o.http.String())

@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"esper/internal/access"
+	"esper/internal/site"
 )
 
 // Each thing that is open beyond the machine is said in a line, and nothing else is.
@@ -26,7 +30,7 @@ func TestWhatIsOpenIsSaid(t *testing.T) {
 		{"plain", opened{http: all, plainAPI: true, tokens: 1}, []string{"read the firmware", "without encryption"}},
 	} {
 		var log bytes.Buffer
-		c.warn(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})))
+		c.warn(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})), access.TokenCommand)
 		lines := strings.SplitAfter(log.String(), "\n")
 		if len(lines)-1 != len(c.want) {
 			t.Errorf("%s: %s", c.name, log.String())
@@ -36,6 +40,45 @@ func TestWhatIsOpenIsSaid(t *testing.T) {
 			if !strings.Contains(lines[i], "open to the network") || !strings.Contains(lines[i], want) {
 				t.Errorf("%s: %s, want %s", c.name, lines[i], want)
 			}
+		}
+	}
+}
+
+// Typed anywhere on the server, it makes a token of this server and shows nobody a password.
+func TestTheCommandForATokenIsThatOfThisServer(t *testing.T) {
+	dir := labSite(t)
+	elsewhere := filepath.Join(t.TempDir(), "a b's")
+	for _, c := range []struct {
+		args        []string
+		environment string
+		want        string
+	}{
+		{nil, "", " --site " + dir},
+		{nil, "lab", " --site " + dir + " --environment lab"},
+		{[]string{"--data", elsewhere}, "", " --database '" + strings.ReplaceAll(elsewhere, "'", `'\''`) + "/esper.db'"},
+		{[]string{"--database", "other.db"}, "", " --database " + filepath.Join(dir, "other.db")},
+		{[]string{"--database", "postgres://ada:hunter2@host/db"}, "", " --database URL"},
+	} {
+		t.Setenv(site.EnvironmentVariable, c.environment)
+		command := serveCommand{Site: "."}
+		for i := 0; i+1 < len(c.args); i += 2 {
+			switch c.args[i] {
+			case "--data":
+				command.Data = c.args[i+1]
+			case "--database":
+				command.Database = c.args[i+1]
+			}
+		}
+		config, err := command.config(slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := command.tokenCommand(config)
+		if got != access.TokenCommand+c.want {
+			t.Errorf("%v: %s, want %s", c.args, got, c.want)
+		}
+		if err := parse(t, strings.TrimPrefix(got, "esper ")); err != nil && c.want != "" && !strings.Contains(c.want, "'") {
+			t.Errorf("%s: %v", got, err)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package access
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net"
@@ -48,6 +47,8 @@ type Guard struct {
 	Ways []Way
 	// Plain lets those in, too, who come from elsewhere without TLS.
 	Plain bool
+	// Opening is told to whoever is refused because the server answers its own machine only.
+	Opening Opening
 	// Audit adds to the audit log.
 	Audit func(context.Context, Entry) error
 	Log   *slog.Logger
@@ -98,13 +99,14 @@ func (g *Guard) Protect(next http.Handler) http.Handler {
 
 // refusal is an answer for who is not let in.
 type refusal struct {
-	status int
-	detail string
+	status  int
+	detail  string
+	opening *howToOpen // nil: nothing on the server would change it
 }
 
 func (r *refusal) Error() string { return r.detail }
 
-func forbidden(detail string) error { return &refusal{http.StatusForbidden, detail} }
+func forbidden(detail string) error { return &refusal{http.StatusForbidden, detail, nil} }
 
 // admit says who a request is from, or why it is refused. Who had a token that has expired
 // is named then, too.
@@ -118,7 +120,7 @@ func (g *Guard) admit(r *http.Request, from source) (Identity, error) {
 	}
 	if !needed {
 		if why := notLocal(r, from); why != "" {
-			return Identity{}, forbidden(why)
+			return Identity{}, g.closed(r, why, true)
 		}
 		return Identity{Role: Local}, nil
 	}
@@ -127,7 +129,7 @@ func (g *Guard) admit(r *http.Request, from source) (Identity, error) {
 		if r.Header.Get("Authorization") != "" {
 			why += "; a token that was sent now could be read on the way: replace it"
 		}
-		return Identity{}, forbidden(why)
+		return Identity{}, g.closed(r, why, false)
 	}
 	for _, way := range g.Ways {
 		if who, err := way(r); !errors.Is(err, ErrNobody) {
@@ -188,8 +190,7 @@ func isForeignPage(r *http.Request) bool {
 // page in a browser there is not the person in front of it.
 func notLocal(r *http.Request, from source) string {
 	if !from.peer.IsLoopback() {
-		return "as long as it has no tokens, the API answers only its own machine, at 127.0.0.1; " +
-			"'esper token add' there makes one"
+		return "as long as it has no tokens, the API answers only its own machine, at 127.0.0.1"
 	}
 	for _, header := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip"} {
 		if r.Header.Get(header) != "" {
@@ -197,24 +198,29 @@ func notLocal(r *http.Request, from source) string {
 		}
 	}
 	if !isLocalHost(r.Host) {
-		return "as long as it has no tokens, the API answers only at localhost or a loopback address, not as another host; " +
-			"is a web page behind this?"
+		return "as long as it has no tokens, the API answers only at localhost or a loopback address, not as another host"
 	}
 	return ""
 }
 
 // isLocalHost says whether a host, with or without a port, is this machine by any resolver.
 func isLocalHost(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	} else if n := len(host); n > 1 && host[0] == '[' && host[n-1] == ']' {
-		host = host[1 : n-1]
-	}
-	if host == "localhost" {
+	if host = withoutPort(host); host == "localhost" {
 		return true
 	}
 	address, err := netip.ParseAddr(host)
 	return err == nil && address.Unmap().IsLoopback()
+}
+
+// withoutPort returns the host of a request without a port and the brackets of IPv6.
+func withoutPort(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	if n := len(host); n > 1 && host[0] == '[' && host[n-1] == ']' {
+		return host[1 : n-1]
+	}
+	return host
 }
 
 // refuse answers who is not let in. Who tries too often is told no more than that, which
@@ -243,7 +249,11 @@ func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, from source, who 
 	if entry.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", g.challenge+` realm="esper"`)
 	}
-	Problem(w, entry.Status, detail)
+	var opening *howToOpen
+	if refused != nil {
+		opening = refused.opening
+	}
+	problemOf(w, entry.Status, detail, opening)
 }
 
 // recordRefusal writes down that somebody was refused, unless there are too many of those
@@ -269,13 +279,4 @@ func (g *Guard) write(ctx context.Context, e Entry) {
 }
 
 // Problem answers with a problem (RFC 9457).
-func Problem(w http.ResponseWriter, status int, detail string) {
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(struct {
-		Title  string `json:"title"`
-		Status int    `json:"status"`
-		Detail string `json:"detail"`
-	}{http.StatusText(status), status, detail})
-}
+func Problem(w http.ResponseWriter, status int, detail string) { problemOf(w, status, detail, nil) }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -108,6 +109,45 @@ func TestWithoutTokensOnlyTheSameMachineIsAnswered(t *testing.T) {
 		}
 		if c.refusal != "" && (w.Code != 403 || w.Header().Get("Content-Type") != "application/problem+json") {
 			t.Errorf("%s: refused with %d, %s", c.name, w.Code, w.Header())
+		}
+	}
+}
+
+// Whoever could be let in is told how, and a page under a name that somebody chose not where the
+// server keeps its data.
+func TestARefusalSaysHowTheServerIsOpened(t *testing.T) {
+	const exact, general = "esper token add NAME --role operator --site /srv/home", TokenCommand
+	text, token := made(t, "ada", Operator, time.Time{})
+	for _, c := range []struct {
+		name, remote, host string
+		header             [2]string
+		tokens             []Token
+		plain              bool
+		want               string // of opening; empty: there is none
+	}{
+		{"by address", "192.168.1.5:4711", "192.168.1.2:8080", [2]string{}, nil, false, `{"token":"` + exact + `","tls":true,"https":8443}`},
+		{"by IPv6", "[fe80::1]:4711", "[fd00::2]:8080", [2]string{}, nil, false, `{"token":"` + exact + `","tls":true,"https":8443}`},
+		{"plain", "192.168.1.5:4711", "192.168.1.2:8080", [2]string{}, nil, true, `{"token":"` + exact + `","tls":false,"https":8443}`},
+		{"by name", "192.168.1.5:4711", "esper.lan:8080", [2]string{}, nil, false, `{"token":"` + general + `","tls":true,"https":8443}`},
+		{"a rebound name", "127.0.0.1:4711", "evil.example:8080", [2]string{}, nil, false, `{"token":"` + general + `","tls":true,"https":8443}`},
+		{"without TLS", "192.168.1.5:4711", "192.168.1.2:8080", [2]string{"Authorization", "Bearer " + text}, []Token{token}, false, `{"tls":true,"https":8443}`},
+		{"a foreign page", "127.0.0.1:4711", "127.0.0.1:8080", [2]string{"Origin", "http://evil.example"}, nil, false, ""},
+		{"no token", "127.0.0.1:4711", "127.0.0.1:8080", [2]string{}, []Token{token}, false, ""},
+	} {
+		g := newGate(c.tokens...)
+		g.Plain, g.Opening = c.plain, Opening{Token: exact, HTTPS: 8443}
+		r := request("GET", "/session")
+		r.RemoteAddr, r.Host = c.remote, c.host
+		if c.header[0] != "" {
+			r.Header.Set(c.header[0], c.header[1])
+		}
+		w := g.asks(r)
+		var said struct{ Opening json.RawMessage }
+		if err := json.Unmarshal(w.Body.Bytes(), &said); err != nil || string(said.Opening) != c.want || w.Code < 400 {
+			t.Errorf("%s: %d, opening %s, want %s (%v)", c.name, w.Code, said.Opening, c.want, err)
+		}
+		if !strings.Contains(c.want, exact) && strings.Contains(w.Body.String(), "/srv/home") {
+			t.Errorf("%s: it says where the data is: %s", c.name, w.Body)
 		}
 	}
 }

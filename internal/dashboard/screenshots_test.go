@@ -59,6 +59,16 @@ func TestScreenshots(t *testing.T) {
 	fresh := open(t, empty.url())
 	fresh.visit("/")
 	fresh.picture(filepath.Join(dir, "fresh-desktop-light.png"))
+	elsewhere := openAlone(t, empty.url())
+	elsewhere.from("192.168.1.5")
+	for _, scheme := range []string{"light", "dark"} {
+		elsewhere.scheme(scheme)
+		elsewhere.size(1280, 900)
+		elsewhere.visit("/")
+		elsewhere.picture(filepath.Join(dir, "opening-desktop-"+scheme+".png"))
+		elsewhere.size(360, 740)
+		elsewhere.picture(filepath.Join(dir, "opening-phone-"+scheme+".png"))
+	}
 	empty.token("ada", access.Operator)
 	for _, scheme := range []string{"light", "dark"} {
 		fresh.scheme(scheme)
@@ -130,6 +140,9 @@ func busyHouse(t testing.TB) *world {
 	for i, kind := range types {
 		state := rollout.State{Type: kind, Number: 2, Plan: w.config.Plan(kind), Status: rollout.Complete, Stage: 3,
 			General: rollout.Release{Version: versions[1], Sequence: 41}, Release: rollout.Release{Version: versions[1], Sequence: 41}}
+		if i == 2 {
+			state.Status, state.Stage, state.Failed, state.General.Version = rollout.Stopped, 1, 3, versions[0]
+		}
 		if i == 0 {
 			state.Number, state.Status, state.Stage = 3, rollout.Running, 1
 			state.Release = rollout.Release{Version: versions[2], Sequence: 42}
@@ -237,6 +250,10 @@ func busyHouse(t testing.TB) *world {
 		case 30:
 			d.Silent, d.Seen = true, now.Add(-3*time.Hour)
 			event(d.Seen.Add(4*time.Minute), fleet.PresenceEvent, fleet.Online, fleet.Silent, "", "")
+		case 35: // somebody works on it
+			d.Info.Version.ESPer, d.Info.Version.Sequence = versions[2]+"+dirty", 0
+			d.Update = &fleet.UpdateStatus{State: "failed", Version: versions[2] + "+dirty", Error: "http-status", HTTPStatus: 404}
+			live[id] = d
 		case 38: // it has slept through the last release
 			d.Info.Version.ESPer, d.Info.Version.Sequence = versions[0], sequenceOf(versions[0])
 			target = versions[1]

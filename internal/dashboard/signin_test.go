@@ -11,6 +11,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"esper/internal/access"
+	"esper/internal/server"
 )
 
 // signIn signs in with a token at the page that is shown.
@@ -166,5 +167,52 @@ func TestOtherSitesUseNoSession(t *testing.T) {
 	}
 	if why, err := w.server.Conductor().Why("00c002"); err != nil || why.Device.Held {
 		t.Errorf("another site holds a device: %+v %v", why, err)
+	}
+}
+
+// from has the browser come from another computer, by a proxy.
+func (b *tab) from(address string) {
+	b.t.Helper()
+	b.call(func(ctx context.Context, t *chromedp.Target) error {
+		if _, err := cdp.Call(ctx, t, network.Enable, network.EnableParams{}); err != nil {
+			return err
+		}
+		_, err := cdp.Call(ctx, t, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"X-Forwarded-For": address}})
+		return err
+	})
+}
+
+// A server without a screen is first seen from another computer.
+func TestFromAnotherComputerThePageSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	const command = "esper token add NAME --role operator --site /srv/home"
+	for _, plain := range []bool{false, true} {
+		w := newWorld(t, func(c *server.Config) { c.PlainAPI = plain })
+		w.stop()
+		s, err := server.Open(w.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Guard().Opening.Token = command
+		w.run(s)
+		b := openAlone(t, w.url())
+		b.from("192.168.1.5")
+		b.visit("/")
+		b.says("This server answers only its own machine yet")
+		b.says(command)
+		for text, want := range map[string]bool{"esper serve --https :8443": !plain, "ssh -N -L 8080:127.0.0.1:": !plain, "at the server itself": true, "I have a token now": plain} {
+			if got := eval[bool](b, `text().includes(`+quote(text)+`)`); got != want {
+				t.Errorf("plain %v: says %q: %v\n%s", plain, text, got, eval[string](b, `text()`))
+			}
+		}
+		token := w.token("ada", access.Operator)
+		if plain {
+			b.click("I have a token now")
+		} else {
+			b.click("Try again") // the proxy has a certificate now
+		}
+		b.signIn(token)
+		b.says("No device has reported yet")
+		b.fine()
 	}
 }

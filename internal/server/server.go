@@ -180,6 +180,9 @@ func (s *Server) MQTTAddr() *net.TCPAddr {
 	return s.mqtt.Addr().(*net.TCPAddr)
 }
 
+// Guard is in front of the API.
+func (s *Server) Guard() *access.Guard { return s.guard }
+
 // Repository is what the server serves. Releases published there, by whatever
 // process, are served at once.
 func (s *Server) Repository() *repository.Repository { return s.repository }

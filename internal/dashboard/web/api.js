@@ -3,9 +3,11 @@
 import { told } from "./words.js";
 
 export class Problem extends Error {
-  constructor(status, detail) {
+  // opening is what is missing for the server to answer from here, if that is the problem.
+  constructor(status, detail, opening) {
     super(detail);
     this.status = status;
+    this.opening = opening;
   }
 }
 
@@ -27,7 +29,7 @@ export async function ask(method, path, body, signal) {
   const type = answer.headers.get("Content-Type") ?? "";
   if (!answer.ok) {
     const problem = type.includes("json") ? await answer.json() : {};
-    throw new Problem(answer.status, problem.detail ?? answer.statusText);
+    throw new Problem(answer.status, problem.detail ?? answer.statusText, problem.opening);
   }
   const value = answer.status === 204 ? null : type.includes("json") ? await answer.json() : await answer.text();
   const total = answer.headers.get("X-Total-Count");

@@ -2,6 +2,7 @@
 
 import { Problem, ask, get, live } from "./api.js";
 import { h, show } from "./dom.js";
+import { opening } from "./opening.js";
 import { button, empty, link, notice, section } from "./parts.js";
 import * as build from "./pages/build.js";
 import * as builds from "./pages/builds.js";
@@ -222,7 +223,9 @@ async function start() {
   } catch (error) {
     if (unknown(error)) return signIn(error.status === 429 && error.message);
     header();
-    show(document.getElementById("main"), empty("The dashboard cannot be used from here", h("p", null, error.message), button("Try again", start)));
+    document.title = "Not open yet · ESPer";
+    show(document.getElementById("main"), error.opening ? opening(error, start)
+      : [h("h1", { class: "unseen" }, "ESPer"), empty("The dashboard cannot be used from here", h("p", null, error.message), button("Try again", start))]);
     return;
   }
   endLive?.();
