@@ -30,7 +30,7 @@ func (c *findCommand) Help() string {
   updating         they are at an update now, or try it out
   vanished         online by their status, but silent for three minutes
   crash-looping    three exceptions or watchdog resets of a version within 15 minutes, or in safe mode
-  unknown-version  they run what was never published here
+  unknown-version  they run what was never published here, and no development build
   old-bootloader   their bootloader is older than that of others
   lagging          for a day they have been meant to run a newer release, and do not
   ahead            they run something newer than the newest release, a build that somebody flashed

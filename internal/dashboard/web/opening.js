@@ -12,7 +12,7 @@ export function opening({ message, opening: missing }, again) {
   const tunnel = `ssh -N -L 8080:127.0.0.1:${here} USER@${hostname.replace(/^\[|\]$/g, "")}`;
   return h("div", { class: "opening" },
     h("h1", null, "This server answers only its own machine yet"),
-    h("p", null, message.charAt(0).toUpperCase() + message.slice(1) + "."),
+    h("p", null, message.charAt(0).toUpperCase() + message.slice(1).split(";")[0] + "."), // the rest is for who has no page
     section("Let people in", {},
       h("ol", null,
         missing.token && h("li", null, "On the server, as the user that runs it, make a token. It is shown once; ", code("NAME"), " is whose it is:", command(missing.token),
@@ -20,7 +20,8 @@ export function opening({ message, opening: missing }, again) {
         !secure && (missing.https
           ? h("li", null, "Open it over TLS: ", h("a", { href: `https://${hostname}:${missing.https}/` }, `https://${hostname}:${missing.https}/`), ".")
           : h("li", null, "Start the server again with a certificate, so that nobody can read the token on its way (docs/access.md says how to get one), and open ", code(`https://${hostname}:8443/`), ":",
-            command("esper serve --https :8443 --tls-cert FILE --tls-key FILE"))),
+            command("esper serve --https :8443 --tls-cert FILE --tls-key FILE"),
+            h("p", { class: "hint" }, "In a network where you trust everybody, ", code("esper serve --plain-api"), " takes tokens without a certificate."))),
         h("li", null, secure ? "Then sign in here with the token." : "Sign in there with the token."),
       ), button(secure && missing.token ? "I have a token now" : "Try again", again)),
     !secure && section("Or for yourself, through SSH", {},
