@@ -150,7 +150,7 @@ func TestAPIShowsTheInventory(t *testing.T) {
 		Newest, General bool
 	}
 	ask(t, s, "GET", "releases", "", 200, &releases)
-	if len(releases) != 2 || releases[0].Newest || !releases[0].General || !releases[1].Newest || releases[1].General {
+	if len(releases) != 2 || !releases[0].Newest || releases[0].General || releases[1].Newest || !releases[1].General {
 		t.Errorf("releases: %+v", releases)
 	}
 }

@@ -336,12 +336,11 @@ func findsConditions(t *testing.T, b *bench) {
 	}{
 		{store.Query{Condition: store.Vanished}, "000006 000005 00000a 00000c 000001 000002 000003 000004 000009 00000b"},
 		{store.Query{Condition: store.Vanished, Type: "sensor"}, "000005 00000a 00000c"},
-		{store.Query{Condition: store.FailedUpdate}, "00000c 00000b"},
 		{store.Query{Condition: store.CrashLooping, Now: soon}, "000007 000009"},
 		{store.Query{Condition: store.CrashLooping, Now: now.Add(2 * fleet.CrashLoopTime)}, "000009"},
 		{store.Query{Condition: store.UnknownVersion}, "000003"},
 		{store.Query{Condition: store.Ahead}, "000003"},
-		{store.Query{Condition: store.FailedUpdate}, "000002"},
+		{store.Query{Condition: store.FailedUpdate}, "00000c 000002 00000b"},
 		{store.Query{Condition: store.OldBootloader}, "000004"},
 		{store.Query{Condition: store.OldBootloader, OldBoot: 2}, ""},
 	} {
