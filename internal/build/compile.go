@@ -272,7 +272,9 @@ func (b *builder) compileAnew(u unit, tool string, flags []string, object string
 	args := slices.Concat(flags, []string{
 		"-I" + filepath.Join(b.sources, "framework"), "-I" + filepath.Join(b.sources, "sdk"), "-I" + b.monocypher,
 		"-ffile-prefix-map=" + b.sources + "=firmware", "-ffile-prefix-map=" + b.monocypher + "=monocypher",
-		"-ffile-prefix-map=" + u.dir + "=.", "-c", u.name, "-o", made,
+		"-ffile-prefix-map=" + u.dir + "=.",
+		// A name with a path cannot be read as an option or as a file of options; __FILE__ does without.
+		"-ffile-prefix-map=./=", "-c", "./" + u.name, "-o", made,
 	})
 	readable := slices.Concat(u.read, []string{b.sources, b.monocypher})
 	said, err := b.toolchain.run(b.ctx, u.dir, temp, readable, tool, args...)

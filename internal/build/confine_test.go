@@ -12,6 +12,8 @@ import (
 
 	"esper/internal/build"
 	"esper/internal/sandbox"
+	"esper/internal/sandbox/sandboxtest"
+	"esper/internal/site"
 )
 
 func needSandbox(t *testing.T) {
@@ -127,6 +129,33 @@ asm(".section .rodata\n.incbin \"sound.bin\"\n.text");
 static_assert(COMMON + OWN + constants::GPIO == 15);
 `)
 	mustBuild(t, dir, build.Options{Types: []string{"socket"}})
+}
+
+// A source's name is an argument of the compiler, to which @x.c is a file of options, and -wrapper
+// an option that starts a program. A site refuses the name, and the compiler gets it with a path.
+func TestTheNameOfASourceIsNoOption(t *testing.T) {
+	dir, proof := newSite(t, true), filepath.Join(t.TempDir(), "proof")
+	s, err := site.Open(dir)
+	must(t, err)
+	socket, err := s.Type("socket")
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(socket.Dir, "x.c"),
+		[]byte(`-wrapper /bin/sh,-c,"id >&2; id >`+proof+`; exit 1" -x c -c socket.cpp -o /dev/null`), 0o666))
+	must(t, os.WriteFile(filepath.Join(socket.Dir, "@x.c"), []byte("// "+proof), 0o666)) // never compiled before
+	if _, err := site.Open(dir); err == nil || !strings.Contains(err.Error(), "@x.c") {
+		t.Errorf("the site is opened: %v", err)
+	}
+	socket.Sources = append(socket.Sources, "@x.c") // as if the site had taken it
+	s.Types = []site.DeviceType{socket}
+	needCompiler(t)
+	var log bytes.Buffer
+	if _, err := build.Build(t.Context(), s, build.Options{Version: first, Log: &log}); err != nil {
+		t.Errorf("%v\n%s", err, &log)
+	}
+	if _, err := os.Stat(proof); err == nil || strings.Contains(log.String(), "uid=") {
+		t.Errorf("the commit ran a program:\n%s", &log)
+	}
+	sandboxtest.Again(t)
 }
 
 func TestASourceCannotHaveAllMemoryOrDisk(t *testing.T) {

@@ -130,9 +130,10 @@ func readConfig(dir string, secrets *secrets) (Config, error) {
 		return Config{}, fmt.Errorf("%s: secrets.recipients: %w", path, err)
 	}
 	for _, name := range file.Update.Keys {
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(dir, name)
+		if !filepath.IsLocal(name) {
+			return Config{}, fmt.Errorf("%s: update.keys: %.60q is not in the site: copy it into the site's folder, and give its name from there", path, name)
 		}
+		name = filepath.Join(dir, name)
 		key, err := release.LoadPublicKey(name)
 		if err != nil {
 			return Config{}, fmt.Errorf("%s: update.keys: %w", path, err)

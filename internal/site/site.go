@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 
 	"esper/internal/image"
@@ -178,6 +179,10 @@ func (t *DeviceType) read(libraries string) (err error) {
 	return t.readDeviceFile(libraries)
 }
 
+// sourceName is the name of a source. The compiler is called with it, and for example reads
+// @x.c as a file of options.
+var sourceName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+-]*$`)
+
 // readSources returns the names of the sources in a folder.
 func readSources(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
@@ -189,6 +194,9 @@ func readSources(dir string) ([]string, error) {
 		name := entry.Name()
 		if name[0] == '.' || !slices.Contains([]string{".cpp", ".c"}, filepath.Ext(name)) {
 			continue
+		}
+		if !sourceName.MatchString(name) {
+			return nil, fmt.Errorf("%s: source file %.60q: rename it; its name consists of letters A to Z, digits and _ . + -, and begins with a letter, a digit or _", dir, name)
 		}
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil {

@@ -224,6 +224,8 @@ func TestAWrongConfigurationSaysWhatAndWhere(t *testing.T) {
 		{"five keys", `["release.pub"]`, `["1", "2", "3", "4", "5"]`, "update.keys: 5 keys, but a firmware carries at most 4"},
 		{"missing key", `release.pub`, `other.pub`, "other.pub: no such file"},
 		{"private key", `release.pub`, `release.key`, "a private key where the public key is needed"},
+		{"key elsewhere", `release.pub`, `/etc/release.pub`, "is not in the site"},
+		{"key above the site", `release.pub`, `../release.pub`, "is not in the site"},
 		{"same key twice", `["release.pub"]`, `["release.pub", "./release.pub"]`, "the same key twice"},
 		{"interval too short", `"90s"`, `"9s"`, "update.interval: 9s is not between 10s and"},
 		{"interval too long", `"90s"`, `"721h"`, "update.interval: 721h is not between"},
@@ -321,6 +323,17 @@ func TestWrongDeviceTypesAreRefused(t *testing.T) {
 		{"source too large", func(t *testing.T, d string) {
 			write(t, d+"/socket/large.c", strings.Repeat(" ", 1<<20+1))
 		}, "large.c: 1048577 bytes"},
+		{"file of options", func(t *testing.T, d string) { write(t, d+"/socket/@x.c", "") }, `"@x.c": rename it`},
+		{"option", func(t *testing.T, d string) { write(t, d+"/socket/-o.c", "") }, `"-o.c": rename it`},
+		{"control characters", func(t *testing.T, d string) { write(t, d+"/socket/a\x1b\n.c", "") }, `"a\x1b\n.c": rename it`},
+		{"space", func(t *testing.T, d string) { write(t, d+"/socket/a b.cpp", "") }, `"a b.cpp": rename it`},
+		{"file of options in a library", func(t *testing.T, d string) {
+			write(t, d+"/../lib/leds/@x.c", "")
+			write(t, d+"/socket/device.toml", `libraries = ["leds"]`)
+		}, `"@x.c": rename it`},
+		{"file of options as a library", func(t *testing.T, d string) {
+			write(t, d+"/socket/device.toml", `libraries = ["@leds"]`)
+		}, `"@leds": a name is`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
