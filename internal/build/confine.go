@@ -3,19 +3,22 @@ package build
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"esper/internal/sandbox"
 )
 
-// What one compiler or linker may use. Ours take some 150 MB.
+// What one compiler or linker may use. Ours take some 150 MB and, on a slow computer, some 20 s.
 const (
 	maxToolMemory = 1 << 30   // bytes
 	maxToolFile   = 256 << 20 // bytes of each file that it writes
+	maxToolTime   = 10 * time.Minute
 )
 
 // toolFiles returns where the tools and what they load may lie: the folders that systems have
@@ -36,12 +39,24 @@ func toolFiles(compiler string, library []string) ([]string, error) {
 }
 
 // confined are the rules for a tool that may read these files and folders and puts all that it
-// writes into temp.
-func (t *toolchain) confined(temp string, readable []string) sandbox.Rules {
+// writes into temp. A script, which Nix and Guix have around theirs, cannot do without children.
+func (t *toolchain) confined(tool, temp string, readable []string) sandbox.Rules {
 	return sandbox.Rules{
-		Run: t.files, Read: readable, Write: []string{temp},
-		Memory: maxToolMemory, FileSize: maxToolFile,
+		Run: t.files, Read: readable, Write: []string{temp}, Children: isScript(tool),
+		Memory: maxToolMemory, FileSize: maxToolFile, CPU: maxToolTime,
 	}
+}
+
+// isScript reports whether a program is for an interpreter.
+func isScript(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	start := make([]byte, 2)
+	_, err = io.ReadFull(f, start)
+	return err == nil && string(start) == "#!"
 }
 
 var (
@@ -49,7 +64,8 @@ var (
 	notPermitted = regexp.MustCompile(`(?:error: |Error: can't open )(.+?)(?: for reading)?: Permission denied`)
 	notFound     = regexp.MustCompile(`Error: file not found: (.+)`) // its .incbin, whatever the reason
 	noMemory     = regexp.MustCompile(`out of memory|memory exhausted|Cannot allocate memory`)
-	tooLong      = regexp.MustCompile(`File size limit exceeded|File too large`)
+	tooLong      = regexp.MustCompile(`(?i)file size limit exceeded|File too large`)
+	tooSlow      = regexp.MustCompile(`(?i)cpu time limit exceeded`)
 )
 
 // refusal returns what a tool was refused, where its message does not say so; empty: nothing.
@@ -74,6 +90,8 @@ func refusal(dir, output string) string {
 		return fmt.Sprintf("it takes more memory than a compiler may have, %d MB", maxToolMemory>>20)
 	case tooLong.MatchString(output):
 		return fmt.Sprintf("it makes a longer file than a compiler may write, %d MB", maxToolFile>>20)
+	case tooSlow.MatchString(output):
+		return fmt.Sprintf("it takes more time than a compiler may have, %v", maxToolTime)
 	}
 	return ""
 }

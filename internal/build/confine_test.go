@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -155,6 +156,30 @@ func TestTheNameOfASourceIsNoOption(t *testing.T) {
 	if _, err := os.Stat(proof); err == nil || strings.Contains(log.String(), "uid=") {
 		t.Errorf("the commit ran a program:\n%s", &log)
 	}
+	sandboxtest.Again(t)
+}
+
+// The variables would lead the compiler to other headers, programs and libraries, and messages to
+// another language. The compilers here are scripts, as in Nix, which say what else they are told.
+func TestACompilerHasAnEnvironmentOfOurs(t *testing.T) {
+	needCompiler(t)
+	elsewhere, bin := t.TempDir(), filepath.Join(t.TempDir(), "bin")
+	must(t, os.WriteFile(filepath.Join(elsewhere, "leaked.h"), nil, 0o666))
+	must(t, os.Mkdir(bin, 0o777))
+	for _, tool := range []string{"g++", "gcc", "ld"} {
+		path, err := exec.LookPath("xtensa-lx106-elf-" + tool)
+		must(t, err)
+		script := "#!/bin/sh\ntest $(env | grep -c -v -E '^(PATH|LC_ALL|TMPDIR|CCACHE_DISABLE|PWD|OLDPWD|SHLVL|_)=') = 0 || { env; exit 1; }\nexec " + path + " \"$@\"\n"
+		must(t, os.WriteFile(filepath.Join(bin, "xtensa-lx106-elf-"+tool), []byte(script), 0o777))
+	}
+	t.Setenv("PATH", ".:"+bin+":"+os.Getenv("PATH"))
+	for _, name := range []string{"CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "COMPILER_PATH", "LIBRARY_PATH", "GCC_EXEC_PREFIX", "PGPASSWORD"} {
+		t.Setenv(name, elsewhere)
+	}
+	t.Setenv("LC_ALL", "de_DE.UTF-8")
+	dir := newSite(t, true)
+	add(t, filepath.Join(dir, "devices", "socket", "socket.cpp"), "// "+elsewhere+"\n#if __has_include(<leaked.h>)\n#error\n#endif")
+	mustBuild(t, dir, build.Options{Types: []string{"socket"}})
 	sandboxtest.Again(t)
 }
 

@@ -4,14 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
-	"syscall"
 
 	"esper/internal/sandbox"
-	"esper/internal/secret"
 )
 
 // ErrNoCompiler says that the cross compiler, or the C library that belongs to
@@ -25,6 +25,7 @@ type toolchain struct {
 	name     string   // what the compiler calls itself
 	identity string   // changes with the compiler and the C library
 	library  []string // the archives of both
+	linker   string
 	files    []string // what it reads and executes of the system
 }
 
@@ -45,14 +46,14 @@ func findToolchain(ctx context.Context) (*toolchain, error) {
 		}
 		t.identity += line + "\n"
 	}
+	var err error
+	if t.linker, err = ask(ctx, "prog", "ld"); err != nil {
+		return nil, err
+	}
 	for _, name := range []string{"libc.a", "libgcc.a"} {
-		out, err := command(ctx, "gcc", "-print-file-name="+name).Output()
+		path, err := ask(ctx, "file", name)
 		if err != nil {
-			return nil, fmt.Errorf("%sgcc -print-file-name=%s: %w", prefix, name, err)
-		}
-		path := strings.TrimSpace(string(out))
-		if !filepath.IsAbs(path) { // gcc answers with the bare name when it has no such file
-			return nil, fmt.Errorf("%w: no %s", ErrNoCompiler, name)
+			return nil, err
 		}
 		info, err := os.Stat(path)
 		if err != nil {
@@ -61,24 +62,39 @@ func findToolchain(ctx context.Context) (*toolchain, error) {
 		t.identity += fmt.Sprintf("%s %d %d\n", name, info.Size(), info.ModTime().Unix())
 		t.library = append(t.library, path)
 	}
-	var err error
 	if t.files, err = toolFiles(command(ctx, "g++").Path, t.library); err != nil {
 		return nil, err
 	}
+	// What was compiled without may hold files that were none of the compiler's business, or be
+	// another with CPATH in the environment.
+	t.identity += "own environment\n"
 	if sandbox.Check() == nil {
-		// What was compiled without may hold files that were none of the compiler's business.
 		t.identity += "confined\n"
 	}
 	return t, nil
 }
 
-// command is a call of a tool, which is told no secrets.
+// ask asks the compiler where it has a program ("prog") or a file ("file").
+func ask(ctx context.Context, kind, name string) (string, error) {
+	option := "-print-" + kind + "-name=" + name
+	out, err := command(ctx, "gcc", option).Output()
+	if err != nil {
+		return "", fmt.Errorf("%sgcc %s: %w", prefix, option, err)
+	}
+	path := strings.TrimSpace(string(out))
+	if !filepath.IsAbs(path) { // the bare name when there is none
+		return "", fmt.Errorf("%w: no %s", ErrNoCompiler, name)
+	}
+	return path, nil
+}
+
+// command is a call of a tool, with an environment of ours: CPATH, LIBRARY_PATH or GCC_EXEC_PREFIX
+// would change what is built, LANG the messages that are looked into, and PGPASSWORD is none of its
+// business. A ccache that stands for the compiler could not write to its cache.
 func command(ctx context.Context, tool string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, prefix+tool, args...)
-	cmd.Env = secret.Environ()
-	// g++ has children that do the work, which end with it.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	path := slices.DeleteFunc(filepath.SplitList(os.Getenv("PATH")), func(dir string) bool { return !filepath.IsAbs(dir) })
+	cmd.Env = []string{"PATH=" + strings.Join(path, string(filepath.ListSeparator)), "LC_ALL=C", "CCACHE_DISABLE=1"}
 	return cmd
 }
 
@@ -106,26 +122,47 @@ func (s *said) Write(p []byte) (int, error) {
 
 func (s *said) String() string { return string(s.text) }
 
-// run runs a tool in a folder and returns all that it says. It speaks English,
-// because its messages are looked into. It can read those files and folders, and nothing else
-// that is not the toolchain's, since what it compiles may be another's. It puts its own files
-// into temp, which the caller removes: the assembly has the passwords in it, and stays if the
+// run runs a tool in a folder and returns all that it says. It can read those files and folders, and
+// nothing else that is not the toolchain's, since what it compiles may be another's. It puts its own
+// files into temp, which the caller removes: the assembly has the passwords in it, and stays if the
 // tool is killed.
 func (t *toolchain) run(ctx context.Context, dir, temp string, readable []string, tool string, args ...string) (string, error) {
 	var output said
-	cmd := command(ctx, tool, args...)
-	cmd.Dir = dir
-	// A ccache that stands for the compiler could not write to its own cache.
-	cmd.Env = append(cmd.Env, "LC_ALL=C", "TMPDIR="+temp, "CCACHE_DISABLE=1")
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := sandbox.Start(cmd, t.confined(temp, readable)); err != nil {
-		return "", fmt.Errorf("%s%s: %w", prefix, tool, err)
+	call := func(cmd *exec.Cmd, to io.Writer) error {
+		cmd.Dir = dir
+		cmd.Env = append(cmd.Env, "TMPDIR="+temp)
+		cmd.Stdout, cmd.Stderr = to, to
+		err := sandbox.Run(cmd, t.confined(cmd.Path, temp, readable))
+		var ended *exec.ExitError
+		if errors.As(err, &ended) && !ended.Exited() { // by a signal
+			fmt.Fprintf(to, "%s: %v\n", filepath.Base(cmd.Path), err)
+		}
+		return err
 	}
-	if err := cmd.Wait(); err != nil {
+	failed := func(name, output string, err error) error {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		return output.String(), &toolError{prefix + tool, output.String(), err}
+		return &toolError{name, output, err}
+	}
+	var plan said
+	if err := call(command(ctx, tool, append([]string{"-###"}, args...)...), &plan); err != nil {
+		return plan.String(), failed(prefix+tool, plan.String(), err)
+	}
+	steps, err := readSteps(plan.String())
+	if err != nil {
+		return "", fmt.Errorf("%s%s -###: %w", prefix, tool, err)
+	}
+	for _, step := range steps {
+		program := step[0]
+		if filepath.Base(program) == "collect2" { // it would start the linker
+			program = t.linker
+		}
+		cmd := command(ctx, tool)
+		cmd.Path, cmd.Args = program, step
+		if err := call(cmd, &output); err != nil {
+			return output.String(), failed(filepath.Base(program), output.String(), err)
+		}
 	}
 	return output.String(), nil
 }

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
-	"runtime"
 	"sync"
 	"unsafe"
 
@@ -41,11 +39,6 @@ var version = sync.OnceValues(func() (int, error) {
 	return 0, fmt.Errorf("%w: Landlock: %w", ErrUnavailable, errno)
 })
 
-func check() error {
-	_, err := version()
-	return err
-}
-
 // handled is what a program may not do unless a rule lets it, as far as the kernel knows.
 func handled(version int) *unix.LandlockRulesetAttr {
 	h := &unix.LandlockRulesetAttr{Handled_access_fs: firstRights}
@@ -67,29 +60,21 @@ func handled(version int) *unix.LandlockRulesetAttr {
 	return h
 }
 
-// start starts a program from a thread that is confined before. The program inherits that.
-func (r Rules) start(cmd *exec.Cmd) error {
+// restrictFiles confines this thread, and the program that it becomes, by Landlock, if the kernel
+// has it. The thread can gain no privileges any more.
+func (r Rules) restrictFiles() error {
 	ruleset, err := r.ruleset()
+	if errors.Is(err, ErrUnavailable) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	defer unix.Close(ruleset)
-	started := make(chan error)
-	go func() {
-		// It is never unlocked: so the thread, which stays confined, runs nothing else, makes no
-		// threads, and ends with this function (runtime.LockOSThread).
-		runtime.LockOSThread()
-		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-			started <- fmt.Errorf("no_new_privs: %w", err)
-			return
-		}
-		if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(ruleset), 0, 0); errno != 0 {
-			started <- os.NewSyscallError("landlock", errno)
-			return
-		}
-		started <- cmd.Start()
-	}()
-	return <-started
+	if _, _, errno := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(ruleset), 0, 0); errno != 0 {
+		return os.NewSyscallError("landlock", errno)
+	}
+	return nil
 }
 
 // ruleset gives the rules to the kernel. The caller closes the file descriptor.

@@ -3,23 +3,24 @@ package sandbox
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
-	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"esper/internal/sandbox/sandboxtest"
 )
 
 // The test program is a program to confine, too.
 func TestMain(m *testing.M) {
-	if address := os.Getenv("SANDBOX_DIAL"); address != "" {
-		c, err := net.Dial("tcp", address)
+	if network, address, dial := strings.Cut(os.Getenv("SANDBOX_DIAL"), " "); dial {
+		c, err := net.Dial(network, address)
 		if err != nil {
 			os.Stderr.WriteString(err.Error())
 			os.Exit(1)
@@ -36,16 +37,16 @@ var system = []string{"/bin", "/lib", "/lib64", "/usr/bin", "/usr/lib", "/usr/li
 // run runs a program with rules, and returns what it said.
 func run(r Rules, program string, args ...string) (string, error) {
 	if r.Memory == 0 {
-		r.Memory, r.FileSize = 4<<30, 1<<30
+		r.Memory, r.FileSize = 1<<30, 1<<30
+	}
+	if r.CPU == 0 {
+		r.CPU = time.Minute
 	}
 	r.Run = append(r.Run, system...)
 	var said bytes.Buffer
 	cmd := exec.Command(program, args...)
 	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := Start(cmd, r); err != nil {
-		return "", err
-	}
-	err := cmd.Wait()
+	err := Run(cmd, r)
 	return said.String(), err
 }
 
@@ -77,7 +78,7 @@ func files(t *testing.T) (open, secret string) {
 func TestAProgramReadsWhatItMayAndNothingElse(t *testing.T) {
 	needLandlock(t, 1)
 	open, secret := files(t)
-	rules := Rules{Read: []string{open}}
+	rules := Rules{Read: []string{open}, Children: true}
 	if said, err := run(rules, "cat", filepath.Join(open, "plain")); err != nil || said != "plain text" {
 		t.Errorf("what may be read: %v: %q", err, said)
 	}
@@ -99,7 +100,7 @@ func TestAProgramReadsWhatItMayAndNothingElse(t *testing.T) {
 func TestAProgramWritesWhereItMayAndNowhereElse(t *testing.T) {
 	needLandlock(t, 1)
 	read, write := t.TempDir(), t.TempDir()
-	rules := Rules{Read: []string{read}, Write: []string{write}}
+	rules := Rules{Read: []string{read}, Write: []string{write}, Children: true}
 	if said, err := run(rules, "sh", "-c", "cd "+write+" && echo a >file && echo b >file && cat file && rm file && echo >/dev/null"); err != nil || said != "b\n" {
 		t.Errorf("where it may: %v: %q", err, said)
 	}
@@ -113,25 +114,38 @@ func TestAProgramWritesWhereItMayAndNowhereElse(t *testing.T) {
 func TestAProgramExecutesNothingThatItWrote(t *testing.T) {
 	needLandlock(t, 1)
 	write := t.TempDir()
-	if said, err := run(Rules{Write: []string{write}}, "sh", "-c", "cat /bin/true >"+write+"/x; chmod +x "+write+"/x; "+write+"/x"); err == nil {
+	if said, err := run(Rules{Write: []string{write}, Children: true}, "sh", "-c", "cat /bin/true >"+write+"/x; chmod +x "+write+"/x; "+write+"/x"); err == nil {
 		t.Errorf("it ran: %q", said)
 	}
 }
 
-func TestAProgramHasNoTCPAndCannotSignalOthers(t *testing.T) {
-	needLandlock(t, 6)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func TestAProgramHasNoSockets(t *testing.T) {
+	stream, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	defer listener.Close()
+	defer stream.Close()
+	datagrams, err := net.ListenPacket("udp", "127.0.0.1:0")
+	must(t, err)
+	defer datagrams.Close()
+	path := filepath.Join(t.TempDir(), "socket")
+	local, err := net.Listen("unix", path)
+	must(t, err)
+	defer local.Close()
 	self, err := os.Executable()
 	must(t, err)
-	t.Setenv("SANDBOX_DIAL", listener.Addr().String())
-	if output, err := exec.Command(self).CombinedOutput(); err != nil {
-		t.Fatalf("unconfined: %v: %s", err, output)
+	for _, address := range []string{"tcp " + stream.Addr().String(), "udp " + datagrams.LocalAddr().String(), "unix " + path} {
+		t.Setenv("SANDBOX_DIAL", address)
+		if output, err := exec.Command(self).CombinedOutput(); err != nil {
+			t.Fatalf("%s unconfined: %v: %s", address, err, output)
+		}
+		said, err := run(Rules{Run: []string{self}, Write: []string{path}, Children: true}, self)
+		if err == nil || !strings.Contains(said, "operation not permitted") {
+			t.Errorf("%s: %v: %q", address, err, said)
+		}
 	}
-	if said, err := run(Rules{Run: []string{self}}, self); err == nil || !strings.Contains(said, "permission denied") {
-		t.Errorf("a connection: %v: %q", err, said)
-	}
+}
+
+func TestAProgramCannotSignalOthers(t *testing.T) {
+	needLandlock(t, 6)
 	other := exec.Command("sleep", "60")
 	must(t, other.Start())
 	defer func() { other.Process.Kill(); other.Wait() }()
@@ -140,40 +154,51 @@ func TestAProgramHasNoTCPAndCannotSignalOthers(t *testing.T) {
 	}
 }
 
-func TestTheProcessThatConfinesIsItselfFree(t *testing.T) {
-	needLandlock(t, 1)
-	open, secret := files(t)
-	for range 20 {
-		if _, err := run(Rules{}, "cat", filepath.Join(open, "plain")); err == nil {
-			t.Fatal("it is not confined")
+func TestAProgramStartsNoOthersUnlessItMay(t *testing.T) {
+	script := "echo one; /bin/echo two; echo three"
+	if said, err := run(Rules{Children: true}, "sh", "-c", script); err != nil || said != "one\ntwo\nthree\n" {
+		t.Errorf("it may: %v: %q", err, said)
+	}
+	if said, err := run(Rules{}, "sh", "-c", script); err == nil || !strings.HasPrefix(said, "one\n") || strings.Contains(said, "two") {
+		t.Errorf("it may not: %v: %q", err, said)
+	}
+	// It can become another.
+	if said, err := run(Rules{}, "sh", "-c", "exec /bin/echo two"); err != nil || said != "two\n" {
+		t.Errorf("it executes: %v: %q", err, said)
+	}
+}
+
+func TestNoChildOutlivesItsProgram(t *testing.T) {
+	for _, leave := range []string{"sleep 600 &", "setsid sleep 600 &", "setsid -f sleep 600;", "(sleep 600 & setsid sleep 600 &) &"} {
+		read, write, err := os.Pipe()
+		must(t, err)
+		defer read.Close()
+		cmd := exec.Command("sh", "-c", leave+" exit 3")
+		cmd.ExtraFiles = []*os.File{write} // which whatever it starts has, too
+		err = Run(cmd, Rules{Run: system, Children: true, Memory: 1 << 30, FileSize: 1 << 20, CPU: time.Minute})
+		var ended *exec.ExitError
+		if !errors.As(err, &ended) || ended.ExitCode() != 3 {
+			t.Errorf("%s: %v", leave, err)
+		}
+		must(t, write.Close())
+		must(t, read.SetReadDeadline(time.Now().Add(20*time.Second)))
+		if _, err := io.ReadAll(read); err != nil {
+			t.Errorf("%s: it is still there: %v", leave, err)
 		}
 	}
-	// Each of these has a thread of its own, old or new, all at the same time.
-	var all sync.WaitGroup
-	reached, errs := make(chan struct{}), make(chan error, 100)
-	for range cap(errs) {
-		all.Add(1)
-		go func() {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			all.Done()
-			<-reached
-			_, err := os.ReadFile(secret)
-			errs <- err
-		}()
-	}
-	all.Wait()
-	close(reached)
-	for range cap(errs) {
-		if err := <-errs; err != nil {
-			t.Fatal(err)
-		}
+}
+
+func TestAProgramThatComputesWithoutEndIsEnded(t *testing.T) {
+	_, err := run(Rules{CPU: time.Second}, "sh", "-c", "while :; do :; done")
+	var ended *exec.ExitError
+	if !errors.As(err, &ended) || !ended.Sys().(syscall.WaitStatus).Signaled() {
+		t.Errorf("%v", err)
 	}
 }
 
 func TestAProgramHasSoMuchMemoryAndLongFilesAndNoMore(t *testing.T) {
 	write := t.TempDir()
-	rules := Rules{Read: []string{"/dev/zero"}, Write: []string{write}, Memory: 64 << 20, FileSize: 1 << 20}
+	rules := Rules{Read: []string{"/dev/zero"}, Write: []string{write}, Memory: 64 << 20, FileSize: 1 << 20, Children: true}
 	line := "head -c 30000000 /dev/zero | tail -n 1 | wc -c" // tail keeps the line
 	if said, err := run(rules, "sh", "-c", line); err != nil || strings.TrimSpace(said) != "30000000" {
 		t.Errorf("within the limit: %v: %q", err, said)

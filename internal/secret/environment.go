@@ -13,6 +13,7 @@ var variables = []string{
 	KeyVariable, "ESPER_WIFI_PASSWORD", "ESPER_MQTT_PASSWORD", "ESPER_SIGNING_KEY", "ESPER_HOOK_SECRET",
 	"ESPER_TOKEN",
 	"ESPER_MQTT", "ESPER_DATABASE", // URLs, with a password in them
+	"PGPASSWORD",
 }
 
 // Environ returns the environment for another program, without what is secret in it.
