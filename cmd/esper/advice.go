@@ -7,7 +7,7 @@ import (
 	"os/user"
 	"syscall"
 
-	"esper/internal/site"
+	"esper/internal/git"
 	"esper/internal/store"
 	"esper/internal/watch"
 )
@@ -27,7 +27,7 @@ func advice(err error) string {
 		return "this runs as " + userName() + ", who may not: 'ls -l' shows who may"
 	case errors.Is(err, watch.ErrNoBuild):
 		return noBuildHint
-	case errors.Is(err, site.ErrNoGit):
+	case errors.Is(err, git.ErrMissing):
 		return "install git: a site's versions come from its commits"
 	}
 	return serverAdvice(err)

@@ -12,6 +12,7 @@ import (
 	"github.com/google/renameio/v2"
 
 	"esper/internal/build"
+	"esper/internal/git"
 	"esper/internal/image"
 	"esper/internal/release"
 	"esper/internal/secret"
@@ -130,7 +131,7 @@ func buildHint(err error) error {
 		return hint(err, "a device type is a folder of .cpp files in devices")
 	case errors.As(err, &wrong):
 		return hint(err, "mend it; --type TYPE is for another type without it")
-	case errors.Is(err, site.ErrShallow):
+	case errors.Is(err, git.ErrShallow):
 		return hint(err, "git fetch --unshallow")
 	case errors.As(err, &overflow), errors.As(err, &large):
 		return hint(err, "xtensa-lx106-elf-nm --size-sort lists what takes the room in the .elf0 of an earlier build")

@@ -11,7 +11,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"sync"
@@ -27,8 +26,8 @@ import (
 	"esper/internal/broker"
 	"esper/internal/build"
 	"esper/internal/fleet"
+	"esper/internal/git"
 	"esper/internal/release"
-	"esper/internal/secret"
 	"esper/internal/server"
 	"esper/internal/site"
 )
@@ -228,14 +227,12 @@ func freePorts(n int) ([]string, error) {
 
 // commit commits everything in the site.
 func (d *demo) commit(message string) error {
-	for _, args := range [][]string{
-		{"add", "."},
-		{"-c", "user.name=ESPer demo", "-c", "user.email=demo@localhost", "-c", "commit.gpgsign=false", "commit", "--quiet", "-m", message},
-	} {
-		git := exec.Command("git", args...)
-		git.Dir, git.Env = d.site.Dir, secret.Environ()
-		if out, err := git.CombinedOutput(); err != nil {
-			return fmt.Errorf("git %s: %w: %s", args[0], err, bytes.TrimSpace(out))
+	repository := git.Repository{Dir: d.site.Dir, Env: []string{
+		"GIT_AUTHOR_NAME=ESPer demo", "GIT_AUTHOR_EMAIL=demo@localhost", "GIT_COMMITTER_NAME=ESPer demo", "GIT_COMMITTER_EMAIL=demo@localhost",
+	}}
+	for _, args := range [][]string{{"add", "."}, {"commit", "--quiet", "-m", message}} {
+		if _, err := repository.Run(context.Background(), args...); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -18,12 +17,12 @@ import (
 
 	"esper/internal/build"
 	"esper/internal/client"
+	"esper/internal/git"
 	"esper/internal/logging"
 	"esper/internal/pipeline"
 	"esper/internal/preflight"
 	"esper/internal/repository"
 	"esper/internal/sandbox"
-	"esper/internal/secret"
 	"esper/internal/site"
 	"esper/internal/watch"
 )
@@ -167,12 +166,16 @@ func (f *followFlags) open(ctx context.Context, s *streams, source, data string,
 	if filepath.IsAbs(folder) || !filepath.IsLocal(filepath.Join(".", folder)) {
 		return nil, fmt.Errorf("--folder %s should be a folder in the repository", folder)
 	}
+	format := ""
+	if source == "" && opened != nil { // what is pushed is most likely this
+		format, _ = git.Repository{Dir: opened.Dir}.Format(ctx)
+	}
 	if err := sandbox.Check(); err != nil {
 		log.Warn("the compiler is not confined: a commit can make it read all that this user may read, the signing key too; "+
 			"use a kernel with Landlock, or keep the key elsewhere (docs/security.md, The build server)", "error", err)
 	}
 	w, err := watch.Open(ctx, watch.Config{
-		Data: data, Source: source, Branch: f.Branch, Folder: folder, Every: f.Order == "every", Interval: interval, Log: log,
+		Data: data, Source: source, Format: format, Branch: f.Branch, Folder: folder, Every: f.Order == "every", Interval: interval, Log: log,
 		Make: func(ctx context.Context, m watch.Making) ([]pipeline.Outcome, error) {
 			return f.make(ctx, s, m, keys, target(ctx), others)
 		},
@@ -196,12 +199,8 @@ func locate(source string) (where, folder string, interval time.Duration) {
 	if abs, err := filepath.Abs(source); err == nil {
 		where = abs
 	}
-	git := exec.Command("git", "rev-parse", "--show-toplevel", "--show-prefix")
-	git.Dir, git.Env = where, secret.Environ()
-	if out, err := git.Output(); err == nil { // not in a bare repository
-		if top, prefix, found := strings.Cut(strings.TrimSuffix(string(out), "\n"), "\n"); found {
-			where, folder = top, filepath.FromSlash(strings.TrimSuffix(prefix, "/"))
-		}
+	if top, prefix, err := (git.Repository{Dir: where}).Place(context.Background()); err == nil { // not in a bare repository
+		where, folder = top, filepath.FromSlash(prefix)
 	}
 	return where, folder, interval
 }

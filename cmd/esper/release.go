@@ -37,7 +37,8 @@ type releaseCommand struct {
 func (c *releaseCommand) Help() string {
 	return `Builds the device types of the site, signs the images, publishes the releases, and tells the
 devices over MQTT to check. Version and sequence come from git: the commit, and the number of
-commits on its first-parent line; so what is released is what is committed.
+commits in its history. What is released is what is committed: a file in devices or lib that is not
+as in the commit, or that git ignores, is named.
 
 Only device types whose firmware changed are released: a commit to one does not update the
 others. They are built with the version of their published release and must not differ from
@@ -131,8 +132,8 @@ func committed(opened *site.Site, orElse string) (site.Version, error) {
 	case err != nil:
 		return version, buildHint(err)
 	case version.Sequence == 0 && version.Dirty:
-		return version, hint(fmt.Errorf("%s has changes that are not committed: the release would not be what any commit says", opened.Dir),
-			"commit them, or 'esper build' for a development build")
+		return version, hint(fmt.Errorf("%s is not in the commit as it is here: the release would not be what any commit says", version.Change),
+			"commit it (git add -f adds what git ignores), remove it, or 'esper build' for a development build")
 	case version.Sequence == 0:
 		return version, hint(fmt.Errorf("%s has no commit, where the version would come from", opened.Dir), "%s", orElse)
 	}

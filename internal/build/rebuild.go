@@ -163,7 +163,7 @@ func RebuildCommit(ctx context.Context, s *site.Site, r *release.Release, o Opti
 		return err
 	}
 	defer os.RemoveAll(dir)
-	clean, err := s.Checkout(r.Version, filepath.Join(dir, "site"))
+	clean, err := s.Checkout(ctx, r.Version, filepath.Join(dir, "site"))
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,15 @@
 package site
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
+
+	"esper/internal/git"
 )
 
 // ErrNoCommit says that a release's version names no commit of the site's repository.
@@ -14,27 +19,24 @@ var commitVersion = regexp.MustCompile(`^[0-9a-f]{8}$`)
 
 // Checkout checks out the commit that a version names, clean, into an empty folder, and
 // opens the site there, for the same environment.
-func (s *Site) Checkout(version, dir string) (*Site, error) {
+func (s *Site) Checkout(ctx context.Context, version, dir string) (*Site, error) {
 	if !commitVersion.MatchString(version) {
 		return nil, fmt.Errorf("%w: version %q is not the first eight digits of a commit's hash", ErrNoCommit, version)
 	}
-	commit, err := s.git("rev-parse", "--quiet", "--verify", version+"^{commit}")
-	if err != nil {
+	repository := git.Repository{Dir: s.Dir}
+	commit, err := repository.Commit(ctx, version)
+	if err != nil || !strings.HasPrefix(commit, version) { // a branch may have such a name
 		return nil, fmt.Errorf("%w: %s", ErrNoCommit, version)
 	}
-	prefix, err := s.git("rev-parse", "--show-prefix")
+	_, prefix, err := repository.Place(ctx)
 	if err != nil {
 		return nil, err
 	}
-	repository, err := s.git("rev-parse", "--path-format=absolute", "--git-common-dir")
-	if err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	if _, err := s.git("clone", "--quiet", "--shared", "--no-checkout", "--", repository, dir); err != nil {
+	if err := repository.Checkout(ctx, commit, dir); err != nil {
 		return nil, err
 	}
-	if _, err := (&Site{Dir: dir}).git("checkout", "--quiet", "--detach", commit); err != nil {
-		return nil, err
-	}
-	return OpenFor(filepath.Join(dir, prefix), s.Environment)
+	return OpenFor(filepath.Join(dir, filepath.FromSlash(prefix)), s.Environment)
 }

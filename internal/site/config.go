@@ -58,6 +58,7 @@ type Update struct {
 	Path     string              // empty, or begins with a slash
 	Interval time.Duration       // whole seconds
 	Keys     []ed25519.PublicKey // 1 to 4; may be none if URL is empty
+	KeyFiles []string            // that they are in, as paths from the site's folder
 
 	ConfirmAfter time.Duration // whole seconds: how long a trial must be healthy
 	TrialTimeout time.Duration // whole seconds, longer: when one that is not confirmed ends

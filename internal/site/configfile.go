@@ -133,6 +133,7 @@ func readConfig(dir string, secrets *secrets) (Config, error) {
 		if !filepath.IsLocal(name) {
 			return Config{}, fmt.Errorf("%s: update.keys: %.60q is not in the site: copy it into the site's folder, and give its name from there", path, name)
 		}
+		c.Update.KeyFiles = append(c.Update.KeyFiles, name)
 		name = filepath.Join(dir, name)
 		key, err := release.LoadPublicKey(name)
 		if err != nil {

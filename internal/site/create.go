@@ -1,6 +1,7 @@
 package site
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"esper/internal/git"
 	"esper/internal/image"
 	"esper/internal/release"
 )
@@ -102,7 +104,7 @@ func Create(dir string, t Template) (err error) {
 		return err
 	}
 	if _, err := exec.LookPath("git"); err != nil {
-		return ErrNoGit
+		return git.ErrMissing
 	}
 	files = append(files, newFile{ConfigFile, config})
 
@@ -135,10 +137,10 @@ func Create(dir string, t Template) (err error) {
 	if _, err := OpenFor(dir, ""); err != nil {
 		return err
 	}
-	s := &Site{Dir: dir}
-	if _, err := s.git("rev-parse", "--git-dir"); err != nil {
+	repository := git.Repository{Dir: dir}
+	if _, err := repository.Run(context.Background(), "rev-parse", "--git-dir"); err != nil {
 		undo.add(filepath.Join(dir, ".git"))
-		_, err := s.git("init", "--quiet", "--initial-branch=main")
+		_, err := repository.Run(context.Background(), "init", "--quiet", "--initial-branch=main")
 		return err
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"esper/internal/git"
 	"esper/internal/image"
 	"esper/internal/release"
 )
@@ -473,8 +474,8 @@ func FuzzURL(f *testing.F) {
 	})
 }
 
-// git runs git in a folder, as someone whose settings do not matter.
-func git(t *testing.T, dir string, args ...string) string {
+// runGit runs git in a folder, as someone whose settings do not matter.
+func runGit(t *testing.T, dir string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command("git", args...)
 	cmd.Dir = dir
@@ -517,30 +518,35 @@ func TestVersionAndSequenceComeFromGit(t *testing.T) {
 	needGit(t)
 	dir := newSite(t, good)
 	write(t, filepath.Join(dir, ".gitignore"), "*.key\n/build/\n")
-	wantVersion(t, dir, Version{"dev", 0, true})
-	git(t, dir, "init", "--quiet")
-	wantVersion(t, dir, Version{"dev", 0, true})
+	wantVersion(t, dir, Version{Name: "dev", Dirty: true})
+	runGit(t, dir, "init", "--quiet")
+	wantVersion(t, dir, Version{Name: "dev", Dirty: true})
 
-	git(t, dir, "add", ".")
-	git(t, dir, "commit", "--quiet", "--message", "First")
-	first := git(t, dir, "rev-parse", "HEAD")[:8]
-	wantVersion(t, dir, Version{first, 1, false})
+	runGit(t, dir, "add", ".")
+	runGit(t, dir, "commit", "--quiet", "--message", "First")
+	first := runGit(t, dir, "rev-parse", "HEAD")[:8]
+	wantVersion(t, dir, Version{Name: first, Sequence: 1})
 
 	// Builds leave a commit's version as it is; changes and new files do not.
 	write(t, filepath.Join(dir, "build/socket.rom0"), "")
-	wantVersion(t, dir, Version{first, 1, false})
+	wantVersion(t, dir, Version{Name: first, Sequence: 1})
 	write(t, filepath.Join(dir, "devices/socket/new.cpp"), "")
-	wantVersion(t, dir, Version{first + "+dirty", 0, true})
-	git(t, dir, "add", ".")
-	wantVersion(t, dir, Version{first + "+dirty", 0, true})
+	wantVersion(t, dir, Version{Name: first + "+dirty", Dirty: true, Change: "devices/socket/new.cpp"})
+	runGit(t, dir, "add", ".")
+	wantVersion(t, dir, Version{Name: first + "+dirty", Dirty: true, Change: "devices/socket/new.cpp"})
 
-	// A branch that is merged counts as one commit, however many it has.
-	git(t, dir, "switch", "--quiet", "--create", "work")
-	git(t, dir, "commit", "--quiet", "--message", "One")
-	git(t, dir, "commit", "--quiet", "--allow-empty", "--message", "Two")
-	git(t, dir, "switch", "--quiet", "-")
-	git(t, dir, "merge", "--quiet", "--no-ff", "--no-edit", "work")
-	wantVersion(t, dir, Version{git(t, dir, "rev-parse", "HEAD")[:8], 2, false})
+	// A branch that is merged counts with all its commits, whichever is merged into the other.
+	runGit(t, dir, "switch", "--quiet", "--create", "work")
+	runGit(t, dir, "commit", "--quiet", "--message", "One")
+	runGit(t, dir, "commit", "--quiet", "--allow-empty", "--message", "Two")
+	runGit(t, dir, "switch", "--quiet", "-")
+	runGit(t, dir, "merge", "--quiet", "--no-ff", "--no-edit", "work")
+	wantVersion(t, dir, Version{Name: runGit(t, dir, "rev-parse", "HEAD")[:8], Sequence: 4})
+	runGit(t, dir, "switch", "--quiet", "--create", "other", "work")
+	runGit(t, dir, "commit", "--quiet", "--allow-empty", "--message", "Three")
+	wantVersion(t, dir, Version{Name: runGit(t, dir, "rev-parse", "HEAD")[:8], Sequence: 4})
+	runGit(t, dir, "merge", "--quiet", "--no-ff", "--no-edit", "-")
+	wantVersion(t, dir, Version{Name: runGit(t, dir, "rev-parse", "HEAD")[:8], Sequence: 6})
 
 	// In a hook, git sets variables that must not lead to another repository.
 	t.Setenv("GIT_DIR", t.TempDir())
@@ -548,7 +554,7 @@ func TestVersionAndSequenceComeFromGit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v, err := s.Version(); err != nil || v.Sequence != 2 {
+	if v, err := s.Version(); err != nil || v.Sequence != 6 {
 		t.Errorf("with GIT_DIR set: %+v, %v", v, err)
 	}
 }
@@ -557,38 +563,38 @@ func TestASiteInASubfolderHasItsOwnChanges(t *testing.T) {
 	needGit(t)
 	dir := newSite(t, good)
 	root := filepath.Dir(dir)
-	git(t, root, "init", "--quiet")
-	git(t, root, "add", ".")
-	git(t, root, "commit", "--quiet", "--message", "First")
+	runGit(t, root, "init", "--quiet")
+	runGit(t, root, "add", ".")
+	runGit(t, root, "commit", "--quiet", "--message", "First")
 	write(t, filepath.Join(root, "elsewhere.txt"), "")
-	wantVersion(t, dir, Version{git(t, root, "rev-parse", "HEAD")[:8], 1, false})
+	wantVersion(t, dir, Version{Name: runGit(t, root, "rev-parse", "HEAD")[:8], Sequence: 1})
 }
 
 func TestASiteThatGitIgnoresIsInNoCommit(t *testing.T) {
 	needGit(t)
 	dir := newSite(t, good)
 	root := filepath.Dir(dir)
-	git(t, root, "init", "--quiet")
+	runGit(t, root, "init", "--quiet")
 	write(t, filepath.Join(root, ".gitignore"), "*\n")
-	git(t, root, "commit", "--quiet", "--allow-empty", "--message", "Without the site")
-	wantVersion(t, dir, Version{git(t, root, "rev-parse", "HEAD")[:8] + "+dirty", 0, true})
+	runGit(t, root, "commit", "--quiet", "--allow-empty", "--message", "Without the site")
+	wantVersion(t, dir, Version{Name: runGit(t, root, "rev-parse", "HEAD")[:8] + "+dirty", Dirty: true, Change: filepath.Base(dir) + "/esper.toml"})
 }
 
 func TestAShallowCloneHasNoVersion(t *testing.T) {
 	needGit(t)
 	dir := newSite(t, good)
-	git(t, dir, "init", "--quiet")
-	git(t, dir, "add", ".")
-	git(t, dir, "commit", "--quiet", "--message", "First")
-	git(t, dir, "commit", "--quiet", "--allow-empty", "--message", "Second")
+	runGit(t, dir, "init", "--quiet")
+	runGit(t, dir, "add", ".")
+	runGit(t, dir, "commit", "--quiet", "--message", "First")
+	runGit(t, dir, "commit", "--quiet", "--allow-empty", "--message", "Second")
 	clone := filepath.Join(t.TempDir(), "clone")
-	git(t, dir, "clone", "--quiet", "--depth=1", "file://"+dir, clone)
+	runGit(t, dir, "clone", "--quiet", "--depth=1", "file://"+dir, clone)
 	s, err := Open(clone)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v, err := s.Version(); !errors.Is(err, ErrShallow) {
-		t.Errorf("%+v, %v; want %v", v, err, ErrShallow)
+	if v, err := s.Version(); !errors.Is(err, git.ErrShallow) {
+		t.Errorf("%+v, %v; want %v", v, err, git.ErrShallow)
 	}
 }
 
@@ -611,10 +617,10 @@ func TestWhatIsCreatedIsASite(t *testing.T) {
 	if c.WiFi.SSID != template.SSID || c.MQTT.Host != "broker" || c.Update.URL != template.UpdateURL || len(c.Update.Keys) != 1 {
 		t.Errorf("%+v", c)
 	}
-	git(t, dir, "add", ".")
-	git(t, dir, "commit", "--quiet", "--message", "First")
-	wantVersion(t, dir, Version{git(t, dir, "rev-parse", "HEAD")[:8], 1, false})
-	if tracked := git(t, dir, "ls-files"); strings.Contains(tracked, ".key") {
+	runGit(t, dir, "add", ".")
+	runGit(t, dir, "commit", "--quiet", "--message", "First")
+	wantVersion(t, dir, Version{Name: runGit(t, dir, "rev-parse", "HEAD")[:8], Sequence: 1})
+	if tracked := runGit(t, dir, "ls-files"); strings.Contains(tracked, ".key") {
 		t.Errorf("git has the key: %s", tracked)
 	}
 	if err := Create(dir, template); !errors.Is(err, fs.ErrExist) {

@@ -79,11 +79,17 @@ func (w *Watcher) lookNow(ctx context.Context) error {
 	}
 	var queued []*Build
 	for _, hash := range commits {
+		b := &Build{Commit: Commit{Hash: hash}, Branch: branch, Back: back}
 		c, err := w.repo.commit(ctx, hash)
-		if err != nil {
-			return err
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		queued = append(queued, &Build{Commit: c, Branch: branch, Back: back})
+		if err != nil { // it would be no other the next time
+			b.State, b.Error = Failed, printable(err.Error(), "")
+		} else {
+			b.Commit = c
+		}
+		queued = append(queued, b)
 	}
 	if !w.config.Every {
 		if err := w.skip(); err != nil {

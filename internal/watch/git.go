@@ -1,38 +1,31 @@
 package watch
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
 
+	"esper/internal/git"
 	"esper/internal/site"
 )
 
 // Limits on what is followed.
 const (
-	gitTimeout   = 5 * time.Minute // for a fetch
-	maxCheckout  = 256 << 20       // bytes of files in a commit
-	maxFiles     = 20_000          // in a commit
-	maxPush      = 64 << 20        // bytes in a push
-	maxQueued    = 1000            // commits that are queued at a time
-	maxGitOutput = 64 << 20        // bytes of a command's answer
+	maxPush   = 64 << 20 // bytes in a push
+	maxQueued = 1000     // commits that are queued at a time
 )
 
 // mirror is the build server's own bare git repository. It is fetched into or pushed to;
 // commits are built out of it and nothing else.
 type mirror struct {
-	dir string // absolute
+	git.Repository
 }
 
 // Commit is what is known of a commit.
@@ -46,27 +39,43 @@ type Commit struct {
 // version is what a build of the commit is called (SPEC 8).
 func (c Commit) version() site.Version { return site.Version{Name: c.Hash[:8], Sequence: c.Sequence} }
 
-// openMirror makes the repository if need be.
-func openMirror(ctx context.Context, dir string) (*mirror, error) {
-	r := &mirror{dir}
-	if _, err := exec.LookPath("git"); err != nil {
-		return nil, site.ErrNoGit
+// openMirror makes the repository if need be, with objects of a format, sha1 or sha256; empty:
+// that which it has, or sha1. One without any branch gets the format, too.
+func openMirror(ctx context.Context, dir, format string) (*mirror, error) {
+	r := &mirror{git.Repository{Dir: dir, Bare: true}}
+	if _, err := os.Stat(filepath.Join(dir, "HEAD")); err == nil && format != "" {
+		if has, err := r.Format(ctx); err != nil {
+			return nil, err
+		} else if has != format {
+			if branches, err := r.branches(ctx); err != nil {
+				return nil, err
+			} else if len(branches) > 0 {
+				return nil, fmt.Errorf("%s has objects named by %s, and the site's repository by %s: move it away", dir, has, format)
+			}
+			if err := os.RemoveAll(dir); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	// No template: so there are no hooks. To do it again changes nothing.
-	if _, err := r.git(ctx, nil, "init", "--quiet", "--bare", "--template=", "--initial-branch=main"); err != nil {
+	init := []string{"init", "--quiet", "--bare", "--template=", "--initial-branch=main"}
+	if format != "" {
+		init = append(init, "--object-format="+format)
+	}
+	if _, err := r.Run(ctx, init...); err != nil {
 		return nil, err
 	}
-	for _, setting := range [][2]string{
+	for _, setting := range slices.Concat(git.Settings, [][2]string{
 		{"receive.maxInputSize", strconv.Itoa(maxPush)},
 		{"receive.fsckObjects", "true"},
-		{"receive.autogc", "false"}, // it would go on after the push; see tidy
-		{"gc.auto", "0"},
+		{"receive.unpackLimit", "1"}, // a pack stays as small as it came
+		{"receive.autogc", "false"},  // it would go on after the push; see tidy
 		{"core.logAllRefUpdates", "true"},
-	} {
-		if _, err := r.git(ctx, nil, "config", setting[0], setting[1]); err != nil {
+	}) {
+		if _, err := r.Run(ctx, "config", setting[0], setting[1]); err != nil {
 			return nil, err
 		}
 	}
@@ -75,14 +84,14 @@ func openMirror(ctx context.Context, dir string) (*mirror, error) {
 
 // tidy packs what has come in small pieces, if it has become much.
 func (r *mirror) tidy(ctx context.Context) error {
-	_, err := r.git(ctx, nil, "-c", "gc.auto=2000", "-c", "gc.autoDetach=false", "gc", "--auto", "--quiet")
+	_, err := r.Run(ctx, "-c", "gc.auto=2000", "-c", "gc.autoDetach=false", "gc", "--auto", "--quiet")
 	return err
 }
 
 // unlock removes the locks of a git that was killed. Nobody else is at work: the caller has
 // the lock of the builds.
 func (r *mirror) unlock() error {
-	return filepath.WalkDir(r.dir, func(path string, entry fs.DirEntry, err error) error {
+	return filepath.WalkDir(r.Dir, func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() && strings.HasSuffix(path, ".lock") {
 			err = os.Remove(path)
 		}
@@ -90,106 +99,77 @@ func (r *mirror) unlock() error {
 	})
 }
 
-// gitError is what git said when it failed.
-type gitError struct {
-	command, message string
-	err              error
-}
-
-func (e *gitError) Error() string {
-	if e.message == "" {
-		return fmt.Sprintf("git %s: %v", e.command, e.err)
-	}
-	return fmt.Sprintf("git %s: %s", e.command, e.message)
-}
-func (e *gitError) Unwrap() error { return e.err }
-
-// git runs a git command in the repository and returns its output. It asks nobody for a
-// password, and needs none of what the environment may hold for ESPer.
-func (r *mirror) git(ctx context.Context, env []string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, gitTimeout)
-	defer cancel()
-	var out, message bytes.Buffer
-	cmd := exec.CommandContext(ctx, "git", append([]string{"--git-dir=" + r.dir}, args...)...)
-	cmd.Dir = r.dir
-	cmd.Stdout, cmd.Stderr = &out, &message
-	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool {
-		name, _, _ := strings.Cut(v, "=")
-		return strings.HasPrefix(name, "ESPER_") ||
-			slices.Contains([]string{"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"}, name)
-	}), append(env, "LC_ALL=C", "GIT_TERMINAL_PROMPT=0", "GIT_ALLOW_PROTOCOL=file:git:http:https:ssh")...)
-	if os.Getenv("GIT_SSH_COMMAND") == "" {
-		cmd.Env = append(cmd.Env, "GIT_SSH_COMMAND=ssh -oBatchMode=yes")
-	}
-	// git has children of its own, which end with it.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = 5 * time.Second
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			err = ctx.Err()
-		}
-		return "", &gitError{args[0], lastLines(message.String()), err}
-	}
-	return strings.TrimSpace(out.String()), nil
-}
-
-// lastLines is the end of what git said, as one line, without what it says of every remote
-// repository that it cannot read.
-func lastLines(said string) string {
-	said = strings.TrimSpace(said)
-	lines := strings.Split(strings.TrimSpace(strings.TrimSuffix(said, `fatal: Could not read from remote repository.
-
-Please make sure you have the correct access rights
-and the repository exists.`)), "\n")
-	lines = lines[max(0, len(lines)-3):]
-	return strings.Join(lines, "; ")
-}
-
 // fetch makes the branch what it is at the source. Without a branch it is the one that the
 // source's HEAD names when the source is first fetched. It returns the branch.
 func (r *mirror) fetch(ctx context.Context, source, branch string) (string, error) {
-	fail := func(err error) (string, error) {
-		var g *gitError
-		if u, parse := url.Parse(source); errors.As(err, &g) && parse == nil && u.User != nil {
-			if password, has := u.User.Password(); has {
-				g.message = strings.ReplaceAll(g.message, password, "xxxxx")
-			}
+	branch, err := r.fetchFrom(ctx, source, branch)
+	var g *git.Error
+	if u, parse := url.Parse(source); errors.As(err, &g) && parse == nil && u.User != nil {
+		if password, has := u.User.Password(); has {
+			g.Message = strings.ReplaceAll(g.Message, password, "xxxxx")
 		}
+	}
+	return branch, err
+}
+
+func (r *mirror) fetchFrom(ctx context.Context, source, branch string) (string, error) {
+	if branch == "" {
+		followed, err := r.Run(ctx, "config", "--default", "", "--get", "esper.followed")
+		if err != nil {
+			return "", err
+		}
+		branch = followed
+	}
+	known, err := r.branches(ctx)
+	if err != nil {
 		return "", err
 	}
-	if branch == "" {
-		known, err := r.git(ctx, nil, "config", "--default", "", "--get", "esper.followed")
+	if len(known) == 0 {
+		head, format, err := r.ask(ctx, source, branch)
 		if err != nil {
-			return fail(err)
+			return "", err
 		}
-		branch = known
-	}
-	if branch == "" {
-		answer, err := r.git(ctx, nil, "ls-remote", "--symref", "--", source, "HEAD")
-		if err != nil {
-			return fail(err)
+		if _, err := openMirror(ctx, r.Dir, format); err != nil {
+			return "", err
 		}
-		_, name, _ := strings.Cut(answer, "ref: refs/heads/")
-		if branch, _, _ = strings.Cut(name, "\t"); branch == "" {
-			return "", errors.New("the repository has no branch yet")
-		}
-		if _, err := r.git(ctx, nil, "config", "esper.followed", branch); err != nil {
-			return fail(err)
+		if branch == "" {
+			branch = head
+			if _, err := r.Run(ctx, "config", "esper.followed", branch); err != nil {
+				return "", err
+			}
 		}
 	}
 	ref := "refs/heads/" + branch
-	_, err := r.git(ctx, nil, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", source, "+"+ref+":"+ref)
+	_, err = r.RunAsUser(ctx, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", source, "+"+ref+":"+ref)
+	return branch, err
+}
+
+// ask asks a source which branch its HEAD names and how it names its objects, if it has the branch or
+// a HEAD. Without a branch it is an error if there is none.
+func (r *mirror) ask(ctx context.Context, source, branch string) (head, format string, err error) {
+	answer, err := r.RunAsUser(ctx, "ls-remote", "--symref", "--", source, "HEAD", "refs/heads/"+branch)
 	if err != nil {
-		return fail(err)
+		return "", "", err
 	}
-	return branch, nil
+	for line := range strings.Lines(answer) {
+		object, name, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		if to, is := strings.CutPrefix(object, "ref: refs/heads/"); is && name == "HEAD" {
+			head = to
+		}
+		if git.IsHash(object) {
+			format = map[int]string{40: "sha1", 64: "sha256"}[len(object)]
+		}
+	}
+	if branch == "" && head == "" {
+		err = errors.New("the repository has no branch yet")
+	}
+	return head, format, err
 }
 
 // head returns the hash of a branch's commit, empty if there is no such branch.
 func (r *mirror) head(ctx context.Context, branch string) (string, error) {
-	hash, err := r.git(ctx, nil, "for-each-ref", "--format=%(objectname)", "refs/heads/"+branch)
-	if err == nil && hash != "" && !isHash(hash) { // a folder of branches
+	hash, err := r.Run(ctx, "for-each-ref", "--format=%(objectname)", "refs/heads/"+branch)
+	if err == nil && hash != "" && !git.IsHash(hash) { // a folder of branches
 		hash = ""
 	}
 	return hash, err
@@ -197,50 +177,48 @@ func (r *mirror) head(ctx context.Context, branch string) (string, error) {
 
 // branches lists the branches.
 func (r *mirror) branches(ctx context.Context) ([]string, error) {
-	list, err := r.git(ctx, nil, "for-each-ref", "--format=%(refname:short)", "refs/heads")
+	list, err := r.Run(ctx, "for-each-ref", "--format=%(refname:short)", "refs/heads")
 	return strings.Fields(list), err
-}
-
-// isHash says whether text is a commit's whole name.
-func isHash(text string) bool {
-	return (len(text) == 40 || len(text) == 64) && strings.Trim(text, "0123456789abcdef") == ""
 }
 
 // holds says whether a commit is there and in the history of another.
 func (r *mirror) holds(ctx context.Context, commit, of string) bool {
-	_, err := r.git(ctx, nil, "merge-base", "--is-ancestor", commit, of)
+	_, err := r.Run(ctx, "merge-base", "--is-ancestor", commit, of)
 	return err == nil
 }
 
-// between lists the commits on the first-parent line behind one commit up to another, the
-// oldest first, at most maxQueued, the newest of them.
+// between lists the commits on the first-parent line of one commit that have another in their
+// history, the oldest first, at most maxQueued, the newest of them. What a merge brings in from
+// beside is not among them: it lacks what was built already.
 func (r *mirror) between(ctx context.Context, after, upTo string) ([]string, error) {
-	list, err := r.git(ctx, nil, "rev-list", "--first-parent", "--reverse", fmt.Sprintf("--max-count=%d", maxQueued), after+".."+upTo)
-	return strings.Fields(list), err
+	line, err := r.Run(ctx, "rev-list", "--first-parent", fmt.Sprintf("--max-count=%d", maxQueued), after+".."+upTo)
+	if err != nil {
+		return nil, err
+	}
+	var commits []string
+	for hash := range strings.FieldsSeq(line) {
+		if !r.holds(ctx, after, hash) {
+			break
+		}
+		commits = append(commits, hash)
+	}
+	slices.Reverse(commits)
+	return commits, nil
 }
 
 // commit tells about a commit.
-func (r *mirror) commit(ctx context.Context, hash string) (Commit, error) {
-	if shallow, err := r.git(ctx, nil, "rev-parse", "--is-shallow-repository"); err != nil || shallow == "true" {
-		return Commit{}, errors.Join(err, site.ErrShallow)
-	}
-	text, err := r.git(ctx, nil, "show", "--no-patch", "--format=%H%x00%an%x00%s", hash+"^{commit}", "--")
+func (r *mirror) commit(ctx context.Context, name string) (Commit, error) {
+	hash, err := r.Commit(ctx, name)
 	if err != nil {
 		return Commit{}, err
 	}
-	fields := strings.SplitN(text, "\x00", 3)
-	if len(fields) != 3 || !isHash(fields[0]) {
-		return Commit{}, fmt.Errorf("git show: unexpected answer %q", text)
-	}
-	count, err := r.git(ctx, nil, "rev-list", "--first-parent", "--count", fields[0])
-	if err != nil {
+	c := Commit{Hash: hash}
+	if c.Sequence, err = r.Count(ctx, hash); err != nil {
 		return Commit{}, err
 	}
-	sequence, err := strconv.ParseUint(count, 10, 32)
-	if err != nil {
-		return Commit{}, fmt.Errorf("git rev-list: unexpected answer %q", count)
-	}
-	return Commit{fields[0], oneLine(fields[1]), oneLine(fields[2]), uint32(sequence)}, nil
+	author, subject, err := r.Author(ctx, hash)
+	c.Author, c.Subject = oneLine(author), oneLine(subject)
+	return c, err
 }
 
 // oneLine cuts a text from outside to what a table can show.
@@ -250,61 +228,4 @@ func oneLine(text string) string {
 		text = string(runes[:117]) + "..."
 	}
 	return text
-}
-
-// checkout writes the files of a commit into an empty folder, and nothing else: neither
-// settings of this machine nor hooks count.
-func (r *mirror) checkout(ctx context.Context, commit, dir string) error {
-	if err := r.checkSize(ctx, commit); err != nil {
-		return err
-	}
-	index := filepath.Join(r.dir, "index-of-checkout")
-	defer os.Remove(index)
-	_, err := r.git(ctx, []string{"GIT_INDEX_FILE=" + index, "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=" + os.DevNull},
-		"--work-tree="+dir, "-c", "core.autocrlf=false", "-c", "core.hooksPath="+os.DevNull, "read-tree", "--reset", "-u", commit)
-	if err != nil {
-		return err
-	}
-	return checkLinks(dir)
-}
-
-// checkSize refuses a commit with more than a site can need.
-func (r *mirror) checkSize(ctx context.Context, commit string) error {
-	list, err := r.git(ctx, nil, "ls-tree", "-r", "--format=%(objectsize)", commit)
-	if err != nil {
-		return err
-	}
-	sizes := strings.Fields(list)
-	total := 0
-	for _, size := range sizes {
-		n, _ := strconv.Atoi(size) // "-" for a submodule, which stays empty
-		total += n
-	}
-	if len(sizes) > maxFiles || total > maxCheckout {
-		return fmt.Errorf("the commit holds %d files with %d bytes; at most %d with %d are built", len(sizes), total, maxFiles, maxCheckout)
-	}
-	return nil
-}
-
-// checkLinks refuses symbolic links that lead out of the folder: the compiler would follow
-// them.
-func checkLinks(dir string) error {
-	root, err := filepath.EvalSymlinks(dir)
-	if err != nil {
-		return err
-	}
-	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.Type()&fs.ModeSymlink == 0 {
-			return err
-		}
-		name, _ := filepath.Rel(dir, path)
-		target, err := filepath.EvalSymlinks(path)
-		if err != nil {
-			return fmt.Errorf("the commit holds a symbolic link that leads nowhere: %s", name)
-		}
-		if target != root && !strings.HasPrefix(target, root+string(filepath.Separator)) {
-			return fmt.Errorf("the commit holds a symbolic link that leads out of it: %s", name)
-		}
-		return nil
-	})
 }

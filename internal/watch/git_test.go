@@ -6,7 +6,7 @@ import (
 )
 
 func TestWhatGitSaysIsToldInOneLine(t *testing.T) {
-	r, err := openMirror(t.Context(), filepath.Join(t.TempDir(), "site.git"))
+	r, err := openMirror(t.Context(), filepath.Join(t.TempDir(), "site.git"), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -106,7 +106,7 @@ func (w *Watcher) make(ctx context.Context, b *Build, log *Log) ([]pipeline.Outc
 	}
 	defer os.RemoveAll(dir)
 	log.dir = dir
-	if err := w.repo.checkout(ctx, b.Hash, dir); err != nil {
+	if err := w.repo.Checkout(ctx, b.Hash, dir); err != nil {
 		return nil, err
 	}
 	home := filepath.Join(dir, w.config.Folder)

@@ -10,13 +10,12 @@ import (
 	"net/http"
 	"net/http/cgi"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"esper/internal/secret"
+	"esper/internal/git"
 )
 
 // PushPath is what the repository's URL begins with: git push http://server/git/site.git.
@@ -32,27 +31,24 @@ const pushTime = 10 * time.Minute
 // Push answers git at the repository's URL, by git's own http-backend. Whoever is let through
 // to it may read the site and push to every branch; only the followed one is built.
 func (w *Watcher) Push() (http.Handler, error) {
-	git := exec.Command("git", "--exec-path")
-	git.Env = secret.Environ()
-	programs, err := git.Output()
+	programs, err := w.repo.Run(context.Background(), "--exec-path")
 	if err != nil {
 		return nil, err
 	}
-	backend := filepath.Join(strings.TrimSpace(string(programs)), "git-http-backend")
+	backend := filepath.Join(programs, "git-http-backend")
 	if _, err := os.Stat(backend); err != nil {
 		return nil, err
 	}
+	program, args := git.Limited(backend)
 	handler := &cgi.Handler{
-		Path: backend, Root: strings.TrimSuffix(PushPath, "/"), Dir: w.repo.dir,
-		Env: []string{
-			"GIT_PROJECT_ROOT=" + filepath.Dir(w.repo.dir), "GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER=publisher",
-			"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=" + os.DevNull,
-		},
+		Path: program, Args: args, Root: strings.TrimSuffix(PushPath, "/"), Dir: w.repo.Dir,
+		Env: append(git.Environment(),
+			"GIT_PROJECT_ROOT="+filepath.Dir(w.repo.Dir), "GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER=publisher"),
 		Logger: slog.NewLogLogger(w.log.Handler(), slog.LevelWarn),
 		Stderr: debugWriter{w.log},
 	}
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if !strings.HasPrefix(r.URL.Path, PushPath+filepath.Base(w.repo.dir)+"/") || path.Clean(r.URL.Path) != r.URL.Path {
+		if !strings.HasPrefix(r.URL.Path, PushPath+filepath.Base(w.repo.Dir)+"/") || path.Clean(r.URL.Path) != r.URL.Path {
 			http.NotFound(rw, r)
 			return
 		}

@@ -18,8 +18,11 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
 // pushed is a build server that is pushed to, and the URL of its repository.
-func pushed(t *testing.T, m *maker) (*Watcher, string) {
-	w, _ := run(t, newConfig(t, "", m))
+func pushed(t *testing.T, m *maker) (*Watcher, string) { return pushedTo(t, newConfig(t, "", m)) }
+
+// pushedTo is pushed with a configuration.
+func pushedTo(t *testing.T, c Config) (*Watcher, string) {
+	w, _ := run(t, c)
 	handler, err := w.Push()
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +67,7 @@ func TestWhatIsPushedIsBuiltIfItIsTheBranch(t *testing.T) {
 		t.Fatal(said)
 	}
 	expect(t, w, Published, Published)
-	if said := a.tryPush(w.repo.dir, "main~1:main", "--force"); said != "" { // as a folder
+	if said := a.tryPush(w.repo.Dir, "main~1:main", "--force"); said != "" { // as a folder
 		t.Fatal(said)
 	}
 	w.Look()
@@ -103,7 +106,7 @@ func TestAPushThatIsTooLargeIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.commit("one")
-	if _, err := w.repo.git(t.Context(), nil, "config", "receive.maxInputSize", "50000"); err != nil {
+	if _, err := w.repo.Run(t.Context(), "config", "receive.maxInputSize", "50000"); err != nil {
 		t.Fatal(err)
 	}
 	if said := a.tryPush(url, "main"); !strings.Contains(said, "exceeds maximum allowed size") {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"time"
 
@@ -35,9 +36,14 @@ func (w *Watcher) skip() error {
 	return nil
 }
 
-// queue gives a build its number and queues it.
+// queue gives a build its number and queues it, or notes it if it has failed already.
 func (w *Watcher) queue(b *Build) error {
-	b.Number, b.State, b.Attempt, b.Queued, b.Types = 1, Queued, 1, time.Now(), []pipeline.Outcome{}
+	b.Number, b.Attempt, b.Queued, b.Types = 1, 1, time.Now(), []pipeline.Outcome{}
+	if b.State == Failed {
+		b.Ended = b.Queued
+	} else {
+		b.State = Queued
+	}
 	if n := len(w.builds); n > 0 {
 		b.Number = w.builds[n-1].Number + 1
 	}
@@ -45,8 +51,12 @@ func (w *Watcher) queue(b *Build) error {
 		return err
 	}
 	w.builds = append(w.builds, b)
-	w.log.Info("queued", "build", b.Number, "commit", b.Hash[:8], "subject", b.Subject)
-	signal(w.wake)
+	if b.State == Failed {
+		w.log.Error("a commit cannot be built", "build", b.Number, "commit", b.Hash[:8], "error", b.Error)
+	} else {
+		w.log.Info("queued", "build", b.Number, "commit", b.Hash[:8], "subject", b.Subject)
+		signal(w.wake)
+	}
 	return w.prune()
 }
 
@@ -71,6 +81,9 @@ func (w *Watcher) prune() error {
 // ErrNotFollowed says that a commit is not one of the followed branch.
 var ErrNotFollowed = errors.New("the branch that is followed has no such commit")
 
+// hashPrefix is the beginning of a hash, and nothing else that git would understand.
+var hashPrefix = regexp.MustCompile(`^[0-9a-f]{4,64}$`)
+
 // Request queues a build of a commit of the branch, named by its whole hash or the beginning,
 // or of its newest; [ErrNotFollowed].
 func (w *Watcher) Request(ctx context.Context, commit string) (Build, error) {
@@ -83,6 +96,8 @@ func (w *Watcher) Request(ctx context.Context, commit string) (Build, error) {
 	}
 	if commit == "" {
 		commit = head
+	} else if !hashPrefix.MatchString(commit) {
+		return Build{}, fmt.Errorf("%w: %q in %q", ErrNotFollowed, commit, branch)
 	}
 	c, err := w.repo.commit(ctx, commit)
 	if err != nil || head == "" || !w.repo.holds(ctx, c.Hash, head) {

@@ -28,6 +28,7 @@ import (
 type Config struct {
 	Data   string // folder, of which it uses git and builds
 	Source string // what to fetch: a path or a URL; empty: it is pushed to
+	Format string // how what is pushed names its objects, sha1 or sha256; empty: as before, or sha1
 	Branch string // empty: what the source's HEAD names when it is first fetched, or main
 	Folder string // of the site in the repository; empty: the repository is the site
 	// Every builds every commit on the first-parent line, in order; else the newest is
@@ -94,7 +95,7 @@ func Open(ctx context.Context, c Config) (*Watcher, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	if w.repo, err = openMirror(ctx, filepath.Join(data, "git", "site.git")); err == nil {
+	if w.repo, err = openMirror(ctx, filepath.Join(data, "git", "site.git"), c.Format); err == nil {
 		err = w.load()
 	}
 	if err != nil {

@@ -24,9 +24,12 @@ type author struct {
 	dir string
 }
 
-func newAuthor(t *testing.T) *author {
+func newAuthor(t *testing.T) *author { return newAuthorOf(t, "sha1") }
+
+// newAuthorOf is newAuthor with a format of objects' names.
+func newAuthorOf(t *testing.T, format string) *author {
 	a := &author{t, t.TempDir()}
-	a.git("init", "--quiet", "--initial-branch=main")
+	a.git("init", "--quiet", "--initial-branch=main", "--object-format="+format)
 	return a
 }
 
