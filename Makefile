@@ -4,6 +4,7 @@
 # make bench   the figures
 # make fuzz    every fuzz target for SECONDS=30 each
 # make screenshots    pictures of the dashboard's pages, into build/screenshots
+# make cross   vets and tests for a 32-bit computer, and builds for others
 # make         builds ./esper
 #
 # Each installs the Debian packages it needs, if they are missing.
@@ -25,7 +26,7 @@ QEMU_TOOLS  = qemu-system-xtensa:qemu-system-misc
 
 CXX_FILES = $(shell git ls-files 'firmware/*.h' 'firmware/*.cpp' 'firmware/*.c')
 
-.PHONY: all esper demo test bench screenshots fuzz lint format tools-qemu clean
+.PHONY: all esper demo test cross bench screenshots fuzz lint format tools-qemu clean
 
 all: esper
 
@@ -40,6 +41,15 @@ demo:
 test:
 	@./scripts/need $(TEST_TOOLS)
 	$(GO) test ./...
+
+# A Raspberry Pi may be a 32-bit computer; an amd64 one runs programs for the 386. The packages that
+# are tested have what the size of an int matters to.
+cross:
+	GOARCH=386 $(GO) vet ./...
+	GOARCH=386 $(GO) test ./internal/fleet ./internal/git ./internal/image ./internal/release ./internal/repository \
+	    ./internal/rollout ./internal/sandbox ./internal/secret ./internal/site
+	for target in linux/arm linux/arm64 darwin/amd64 darwin/arm64; do \
+	    GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) build -o /dev/null ./cmd/esper || exit; done
 
 bench:
 	@./scripts/need $(TEST_TOOLS)

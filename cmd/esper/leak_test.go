@@ -32,7 +32,7 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 
 	dir := t.TempDir()
 	home, cache := filepath.Join(dir, "home"), filepath.Join(dir, "cache")
-	temp, calls := filepath.Join(dir, "temp"), filepath.Join(dir, "calls")
+	temp, calls, flags := filepath.Join(dir, "temp"), filepath.Join(dir, "calls"), filepath.Join(dir, "flags")
 	for _, d := range []string{temp, cache, filepath.Join(dir, "bin")} {
 		if err := os.Mkdir(d, 0o755); err != nil {
 			t.Fatal(err)
@@ -41,13 +41,15 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 	// A compiler that writes down how it is called, and one that does not understand.
 	for _, name := range []string{"g++", "gcc"} {
 		real := strings.TrimSuffix(compiler, "g++") + name
-		script := "#!/bin/sh\n{ echo \"$@\"; tr '\\0' '\\n' </proc/self/environ; } >>" + calls + "\ncase \"$*\" in *configuration.cpp*) exec " + real + " $ESPER_TEST_FLAGS \"$@\";; esac\nexec " + real + " \"$@\"\n"
+		script := "#!/bin/sh\n{ echo \"$@\"; tr '\\0' '\\n' </proc/self/environ; } >>" + calls + "\ncase \"$*\" in *configuration.cpp*) exec " + real + " $(cat " + flags + ") \"$@\";; esac\nexec " + real + " \"$@\"\n"
 		if err := os.WriteFile(filepath.Join(dir, "bin", "xtensa-lx106-elf-"+name), []byte(script), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(calls, nil, 0o600); err != nil {
-		t.Fatal(err)
+	for _, file := range []string{calls, flags} {
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Setenv("PATH", filepath.Join(dir, "bin")+":"+os.Getenv("PATH"))
 	if old, err := os.UserCacheDir(); err == nil && os.Getenv(build.MonocypherVariable) == "" {
@@ -103,7 +105,9 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 	command(1, "", "trigger", "--all", "--mqtt", "mqtt://device:"+strings.ReplaceAll(broker, `\`, "%5C")+"@127.0.0.1:1")
 	command(0, "", "secrets", "list")
 	// The generated source does not compile: the compiler would show the line, were it let.
-	t.Setenv("ESPER_TEST_FLAGS", "-Dconst=")
+	if err := os.WriteFile(flags, []byte("-Dconst="), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	t.Setenv(site.PasswordVariable, wifi+"2")
 	failed := command(1, "", "build")
 	if !strings.Contains(failed, "string constant") {

@@ -131,9 +131,9 @@ func committed(opened *site.Site, orElse string) (site.Version, error) {
 	switch {
 	case err != nil:
 		return version, buildHint(err)
-	case version.Sequence == 0 && version.Dirty:
-		return version, hint(fmt.Errorf("%s is not in the commit as it is here: the release would not be what any commit says", version.Change),
-			"commit it (git add -f adds what git ignores), remove it, or 'esper build' for a development build")
+	case version.Change != "":
+		return version, hint(fmt.Errorf("%s has changes that are not committed, such as %q: the release would not be what any commit says", opened.Dir, version.Change),
+			"commit them ('git add -f' adds what git ignores), or 'esper build' for a development build")
 	case version.Sequence == 0:
 		return version, hint(fmt.Errorf("%s has no commit, where the version would come from", opened.Dir), "%s", orElse)
 	}

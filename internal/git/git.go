@@ -264,6 +264,6 @@ func (t *tail) lines() string {
 
 Please make sure you have the correct access rights
 and the repository exists.`)
-	lines := strings.Split(strings.TrimSpace(said), "\n")
-	return strings.Join(lines[max(0, len(lines)-3):], "; ")
+	lines := strings.FieldsFunc(said, func(r rune) bool { return r == '\n' || r == '\t' })
+	return strings.TrimSpace(strings.Join(lines[max(0, len(lines)-3):], "; "))
 }

@@ -26,6 +26,9 @@ func (r Rules) restrict() error {
 	return r.restrictCalls()
 }
 
+// executable returns the path of this executable, also when another has taken its place on the disk.
+func executable() (string, error) { return "/proc/self/exe", nil }
+
 // awaitEnd waits until a process has ended, and leaves it as a zombie, so that its number and its
 // group are nobody else's yet.
 func awaitEnd(pid int) {

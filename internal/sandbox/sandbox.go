@@ -6,7 +6,6 @@ package sandbox
 import (
 	"encoding/json"
 	"errors"
-	"os"
 	"os/exec"
 	"syscall"
 	"time"
@@ -62,7 +61,7 @@ func Run(cmd *exec.Cmd, r Rules) error {
 // wrap has this very executable started, which confines itself and becomes the program ([init]):
 // Go can do nothing between fork and exec.
 func (r Rules) wrap(cmd *exec.Cmd) error {
-	self, err := os.Executable()
+	self, err := executable()
 	if err != nil {
 		return err
 	}

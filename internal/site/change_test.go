@@ -137,7 +137,7 @@ func TestTheUsersConfigurationChangesNoVersion(t *testing.T) {
 	branch = true
 `)
 	t.Setenv("HOME", home)
-	os.Unsetenv("GIT_CONFIG_GLOBAL") // needGit sets it back
+	t.Setenv("GIT_CONFIG_GLOBAL", filepath.Join(home, ".gitconfig"))
 	runGit(t, dir, "config", "log.showSignature", "true")
 	runGit(t, dir, "config", "color.ui", "always")
 	runGit(t, dir, "config", "core.fsmonitor", "touch started; false")

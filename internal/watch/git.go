@@ -160,9 +160,13 @@ func (r *mirror) ask(ctx context.Context, source, branch string) (head, format s
 			format = map[int]string{40: "sha1", 64: "sha256"}[len(object)]
 		}
 	}
-	if branch == "" && head == "" {
-		err = errors.New("the repository has no branch yet")
+	if branch != "" {
+		return "", format, nil
 	}
+	if head == "" {
+		return "", "", errors.New("the repository has no branch yet")
+	}
+	_, err = r.Run(ctx, "check-ref-format", "refs/heads/"+head)
 	return head, format, err
 }
 

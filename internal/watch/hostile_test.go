@@ -130,7 +130,7 @@ func TestACheckoutIsByteByByteWhatIsInTheCommit(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(home, ".gitconfig"), []byte("[core]\n\tautocrlf = true\n[filter \"x\"]\n\tsmudge = echo other\n"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("HOME", home)
+	t.Setenv("GIT_CONFIG_GLOBAL", filepath.Join(home, ".gitconfig"))
 	w, _ := run(t, newConfig(t, a.dir, m))
 	expect(t, w, Published)
 	if want := []string{"one\n$Id$\n"}; !slices.Equal(m.made, want) {
@@ -168,7 +168,7 @@ func TestTheUsersConfigurationChangesNoBuild(t *testing.T) {
 		}
 	}
 	t.Setenv("HOME", home)
-	os.Unsetenv("GIT_CONFIG_GLOBAL")
+	t.Setenv("GIT_CONFIG_GLOBAL", filepath.Join(home, ".gitconfig"))
 	a, m := newAuthor(t), &maker{}
 	a.commit("one")
 	head, message, _ := strings.Cut(a.git("cat-file", "commit", "HEAD"), "\n\n")

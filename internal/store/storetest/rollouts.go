@@ -203,7 +203,7 @@ func findsLagging(t *testing.T, b *bench) {
 		{"000006", "sensor", "dev1", 0, "dev2", 48},
 		{"000007", "socket", "v1", 1, "", 0}, // nothing is known of what it should run
 	} {
-		b.says(now, d.id+"/info", info(d.id, d.deviceType, d.version, d.sequence, 1, 100, "power-on"))
+		b.says(now, d.id+"/info", info(d.id, d.deviceType, d.version, uint32(d.sequence), 1, 100, "power-on"))
 		if d.target != "" {
 			targets = append(targets, rollout.Target{Device: d.id, Release: d.target, Since: now.Add(-time.Duration(d.hours) * time.Hour)})
 		}

@@ -117,7 +117,7 @@ func (b *bench) history(q store.HistoryQuery) []fleet.Event {
 }
 
 // info is the info of a device, as it sends it.
-func info(id, deviceType, version string, sequence, boot, uptime int, reset string) string {
+func info(id, deviceType, version string, sequence uint32, boot, uptime int, reset string) string {
 	return fmt.Sprintf(`{"device":"%s","chip_id":"%s","flash_id":"1440ef",
 		"version":{"esper":"%s","sequence":%d,"sdk":"3.0.5","boot":%d},
 		"boot":{"rom":1,"default":0,"trial":true,"reset":"%s","slots":[{"version":"8a1b2c3d","sequence":42},null]},
