@@ -102,6 +102,9 @@ func Build(ctx context.Context, s *site.Site, o Options) (*Result, error) {
 	for _, warning := range s.Warnings() {
 		b.note("warning: %s", warning)
 	}
+	if version.Change != "" {
+		b.note("a development build: %q is not as in the commit", version.Change)
+	}
 	jobs := make([]job, len(types))
 	for i, t := range types {
 		jobs[i] = job{t, *version}

@@ -25,7 +25,6 @@ type toolchain struct {
 	name     string   // what the compiler calls itself
 	identity string   // changes with the compiler and the C library
 	library  []string // the archives of both
-	linker   string
 	files    []string // what it reads and executes of the system
 }
 
@@ -46,14 +45,14 @@ func findToolchain(ctx context.Context) (*toolchain, error) {
 		}
 		t.identity += line + "\n"
 	}
-	var err error
-	if t.linker, err = ask(ctx, "prog", "ld"); err != nil {
-		return nil, err
-	}
 	for _, name := range []string{"libc.a", "libgcc.a"} {
-		path, err := ask(ctx, "file", name)
+		out, err := command(ctx, "gcc", "-print-file-name="+name).Output()
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%sgcc -print-file-name=%s: %w", prefix, name, err)
+		}
+		path := strings.TrimSpace(string(out))
+		if !filepath.IsAbs(path) { // gcc answers with the bare name when it has no such file
+			return nil, fmt.Errorf("%w: no %s", ErrNoCompiler, name)
 		}
 		info, err := os.Stat(path)
 		if err != nil {
@@ -62,6 +61,7 @@ func findToolchain(ctx context.Context) (*toolchain, error) {
 		t.identity += fmt.Sprintf("%s %d %d\n", name, info.Size(), info.ModTime().Unix())
 		t.library = append(t.library, path)
 	}
+	var err error
 	if t.files, err = toolFiles(command(ctx, "g++").Path, t.library); err != nil {
 		return nil, err
 	}
@@ -72,20 +72,6 @@ func findToolchain(ctx context.Context) (*toolchain, error) {
 		t.identity += "confined\n"
 	}
 	return t, nil
-}
-
-// ask asks the compiler where it has a program ("prog") or a file ("file").
-func ask(ctx context.Context, kind, name string) (string, error) {
-	option := "-print-" + kind + "-name=" + name
-	out, err := command(ctx, "gcc", option).Output()
-	if err != nil {
-		return "", fmt.Errorf("%sgcc %s: %w", prefix, option, err)
-	}
-	path := strings.TrimSpace(string(out))
-	if !filepath.IsAbs(path) { // the bare name when there is none
-		return "", fmt.Errorf("%w: no %s", ErrNoCompiler, name)
-	}
-	return path, nil
 }
 
 // command is a call of a tool, with an environment of ours: CPATH, LIBRARY_PATH or GCC_EXEC_PREFIX
@@ -129,39 +115,36 @@ func (s *said) String() string { return string(s.text) }
 func (t *toolchain) run(ctx context.Context, dir, temp string, readable []string, tool string, args ...string) (string, error) {
 	var output said
 	call := func(cmd *exec.Cmd, to io.Writer) error {
+		name := filepath.Base(cmd.Path)
 		cmd.Dir = dir
 		cmd.Env = append(cmd.Env, "TMPDIR="+temp)
 		cmd.Stdout, cmd.Stderr = to, to
 		err := sandbox.Run(cmd, t.confined(cmd.Path, temp, readable))
 		var ended *exec.ExitError
 		if errors.As(err, &ended) && !ended.Exited() { // by a signal
-			fmt.Fprintf(to, "%s: %v\n", filepath.Base(cmd.Path), err)
+			fmt.Fprintf(to, "%s: %v\n", name, err)
+		}
+		if err != nil && ctx.Err() != nil {
+			err = ctx.Err()
 		}
 		return err
 	}
-	failed := func(name, output string, err error) error {
-		if ctx.Err() != nil {
-			err = ctx.Err()
-		}
-		return &toolError{name, output, err}
-	}
 	var plan said
 	if err := call(command(ctx, tool, append([]string{"-###"}, args...)...), &plan); err != nil {
-		return plan.String(), failed(prefix+tool, plan.String(), err)
+		return plan.String(), &toolError{prefix + tool, plan.String(), err}
 	}
 	steps, err := readSteps(plan.String())
 	if err != nil {
 		return "", fmt.Errorf("%s%s -###: %w", prefix, tool, err)
 	}
 	for _, step := range steps {
-		program := step[0]
-		if filepath.Base(program) == "collect2" { // it would start the linker
-			program = t.linker
+		cmd := command(ctx, tool, step[1:]...)
+		cmd.Path = step[0]
+		if filepath.Base(cmd.Path) == "collect2" { // it would start the linker
+			cmd.Path, cmd.Err = exec.LookPath(prefix + "ld")
 		}
-		cmd := command(ctx, tool)
-		cmd.Path, cmd.Args = program, step
 		if err := call(cmd, &output); err != nil {
-			return output.String(), failed(filepath.Base(program), output.String(), err)
+			return output.String(), &toolError{filepath.Base(step[0]), output.String(), err}
 		}
 	}
 	return output.String(), nil
