@@ -1,14 +1,35 @@
 package build
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 )
 
-// The driver that one calls as gcc starts a compiler, an assembler or a linker for each step. It is
-// asked what it would start (-###), and each of these is started here: so none that reads a source
-// has to start another, and the sandbox forbids it.
+// plan returns the commands that a tool would start. The driver that one calls as gcc starts a
+// compiler, an assembler or a linker for each step. It is asked which (-###), for which it reads
+// no source, and each of these is started here: so none that reads a source has to start another,
+// and the sandbox forbids it.
+func plan(ctx context.Context, dir, temp, tool string, args []string) ([][]string, error) {
+	var output said
+	cmd := command(ctx, tool, append([]string{"-###"}, args...)...)
+	cmd.Dir, cmd.Env = dir, append(cmd.Env, "TMPDIR="+temp)
+	cmd.Stdout, cmd.Stderr = &output, &output
+	err := cmd.Run()
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, &toolError{prefix + tool, output.String(), err}
+	}
+	steps, err := readSteps(output.String())
+	if err != nil {
+		return nil, fmt.Errorf("%s%s -###: %w", prefix, tool, err)
+	}
+	return steps, nil
+}
 
 // readSteps reads the commands that a driver says it would start. Each is a line that begins with a
 // space; an argument with characters other than letters, digits and _ / - . is in quotation marks,

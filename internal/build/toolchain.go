@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -113,39 +112,32 @@ func (s *said) String() string { return string(s.text) }
 // files into temp, which the caller removes: the assembly has the passwords in it, and stays if the
 // tool is killed.
 func (t *toolchain) run(ctx context.Context, dir, temp string, readable []string, tool string, args ...string) (string, error) {
-	var output said
-	call := func(cmd *exec.Cmd, to io.Writer) error {
-		name := filepath.Base(cmd.Path)
-		cmd.Dir = dir
-		cmd.Env = append(cmd.Env, "TMPDIR="+temp)
-		cmd.Stdout, cmd.Stderr = to, to
-		err := sandbox.Run(cmd, t.confined(cmd.Path, temp, readable))
-		var ended *exec.ExitError
-		if errors.As(err, &ended) && !ended.Exited() { // by a signal
-			fmt.Fprintf(to, "%s: %v\n", name, err)
-		}
-		if err != nil && ctx.Err() != nil {
-			err = ctx.Err()
-		}
-		return err
-	}
-	var plan said
-	if err := call(command(ctx, tool, append([]string{"-###"}, args...)...), &plan); err != nil {
-		return plan.String(), &toolError{prefix + tool, plan.String(), err}
-	}
-	steps, err := readSteps(plan.String())
+	steps, err := plan(ctx, dir, temp, tool, args)
 	if err != nil {
-		return "", fmt.Errorf("%s%s -###: %w", prefix, tool, err)
+		return "", err
 	}
+	var output said
 	for _, step := range steps {
 		cmd := command(ctx, tool, step[1:]...)
 		cmd.Path = step[0]
 		if filepath.Base(cmd.Path) == "collect2" { // it would start the linker
 			cmd.Path, cmd.Err = exec.LookPath(prefix + "ld")
 		}
-		if err := call(cmd, &output); err != nil {
-			return output.String(), &toolError{filepath.Base(step[0]), output.String(), err}
+		name := filepath.Base(cmd.Path)
+		cmd.Dir, cmd.Env = dir, append(cmd.Env, "TMPDIR="+temp)
+		cmd.Stdout, cmd.Stderr = &output, &output
+		err := sandbox.Run(cmd, t.confined(cmd.Path, temp, readable))
+		if err == nil {
+			continue
 		}
+		var ended *exec.ExitError
+		if errors.As(err, &ended) && !ended.Exited() { // by a signal
+			fmt.Fprintf(&output, "%s: %v\n", name, err)
+		}
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return output.String(), &toolError{name, output.String(), err}
 	}
 	return output.String(), nil
 }
