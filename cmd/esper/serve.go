@@ -110,7 +110,11 @@ func (c *serveCommand) Run(s *streams) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if c.Follow != "" || c.Push {
-		if err := c.build(ctx, s, running, log); err != nil {
+		err := c.build(ctx, s, running, log)
+		switch {
+		case err != nil && store.Unwritable(running.Store()) != nil: // devices need no builds
+			log.Error("nothing is built: when there is room on the disk, start the server again", "error", err)
+		case err != nil:
 			return errors.Join(err, running.Close())
 		}
 	}
