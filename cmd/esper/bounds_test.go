@@ -20,8 +20,8 @@ import (
 	"esper/internal/broker"
 )
 
-// within runs 'esper serve' as the last command of a shell that sets its bounds first, until its log has
-// a line that matches; it returns what that names.
+// within runs 'esper serve' as the last command of a shell that sets its bounds first, until its
+// log has a line that matches; it returns what that names.
 func within(t *testing.T, bounds, line string, more ...string) []string {
 	t.Helper()
 	dir := t.TempDir()
@@ -61,8 +61,8 @@ func within(t *testing.T, bounds, line string, more ...string) []string {
 	return nil
 }
 
-// Connections that do nothing, more than the server may have open files, keep neither HTTP nor MQTT from
-// those who come after them.
+// Connections that do nothing, more than the server may have open files, keep neither HTTP nor
+// MQTT from those who come after them.
 func TestIdleConnectionsBlockNobody(t *testing.T) {
 	t.Parallel()
 	found := within(t, "ulimit -n 256", `(?s)url=http://([0-9.:]+)/firmware.*serving MQTT" address=(\S+)`)

@@ -9,8 +9,8 @@ import (
 )
 
 func main() {
-	// In a container or a systemd unit, memory is collected before its limit is reached: 90 % of it, or
-	// what GOMEMLIMIT says. An error is that there is no such thing as a limit here.
+	// In a container or a systemd unit, memory is collected before its limit is reached: 90 % of
+	// it, or what GOMEMLIMIT says. An error is that there is no such thing as a limit here.
 	_, _ = memlimit.Set()
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

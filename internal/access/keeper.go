@@ -44,8 +44,8 @@ const (
 
 // Keeper knows the tokens there are. It can be used by several goroutines.
 //
-// The lock guards what is below it, and is not held while the database is asked: one that hangs keeps
-// out who asks, but nobody waits for those before.
+// The lock guards what is below it, and is not held while the database is asked: one that hangs
+// keeps out who asks, but nobody waits for those before.
 type Keeper struct {
 	storage Storage
 	log     *slog.Logger

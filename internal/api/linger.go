@@ -12,9 +12,9 @@ const (
 	lingerTime  = 30 * time.Second
 )
 
-// lingering reads the rest of requests that were answered before their end, such as those that are too
-// long. Otherwise the connection would be reset while the client still sends, and the answer lost with
-// it (RFC 9112, 9.6).
+// lingering reads the rest of requests that were answered before their end, such as those that are
+// too long. Otherwise the connection would be reset while the client still sends, and the answer
+// lost with it (RFC 9112, 9.6).
 func lingering(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body := r.Body

@@ -26,9 +26,11 @@ func checkQuery(described huma.API) func(huma.Context, func(huma.Context)) {
 	}
 }
 
-// wrongQuery says what is wrong with a parameter of a query, if something is.
+// wrongQuery returns what is wrong with a parameter of a query, or empty.
 func wrongQuery(o *huma.Operation, name string, values []string) string {
-	i := slices.IndexFunc(o.Parameters, func(p *huma.Param) bool { return p.In == "query" && p.Name == name })
+	i := slices.IndexFunc(o.Parameters, func(p *huma.Param) bool {
+		return p.In == "query" && p.Name == name
+	})
 	switch {
 	case i < 0:
 		return "there is no such parameter here"

@@ -59,10 +59,13 @@ type entry struct {
 }
 
 func newAccounts(realm string) *accounts {
-	return &accounts{broadDepth: 2 + strings.Count(realm, "/"), of: map[string]*account{}, retained: map[string]entry{}, devices: map[string]amount{}}
+	return &accounts{
+		broadDepth: 2 + strings.Count(realm, "/"), of: map[string]*account{},
+		retained: map[string]entry{}, devices: map[string]amount{},
+	}
 }
 
-// nameOf names the account of a party. On the broker's own machine each connection is one: that is
+// nameOf returns the name of a party's account. On the broker's own machine each connection is one: that is
 // where fleets are emulated, and where tunnels and proxies end.
 func nameOf(p *party, c *connection) string {
 	switch {
@@ -112,8 +115,8 @@ func (n *accounts) subscribe(name string, have map[string]amount, filters []stri
 			broad++
 		}
 		of, all := a.subscriptions.plus(more), n.subscriptions.plus(more)
-		if broad > maxBroad || of.topics > maxAccountSubscriptions || of.memory() > maxAccountMemory ||
-			all.topics > maxSubscriptions || all.memory() > maxMemory {
+		if broad > maxBroad || of.topics > maxAccountSubscriptions ||
+			of.memory() > maxAccountMemory || all.topics > maxSubscriptions || all.memory() > maxMemory {
 			return false // the connection ends, and with it what has been counted
 		}
 		a.broad, a.subscriptions, n.subscriptions, have[filter] = broad, of, all, more
@@ -135,8 +138,8 @@ func (n *accounts) unsubscribe(name string, have map[string]amount, filter strin
 	delete(have, filter)
 }
 
-// isBroad reports whether a filter matches topics of many devices, so that each of their messages is
-// sent once more: it has a wildcard no later than where a topic has the device's id.
+// isBroad reports whether a filter matches topics of many devices, so that each of their messages
+// is sent once more: it has a wildcard no later than where a topic has the device's id.
 func (n *accounts) isBroad(filter string) bool {
 	levels := strings.SplitN(filter, "/", n.broadDepth+1)
 	for _, level := range levels[:min(len(levels), n.broadDepth)] {
@@ -164,8 +167,8 @@ func (n *accounts) mayRetain(topic string, e entry) bool {
 		}
 	}
 	device, all, of = device.plus(e.amount), all.plus(e.amount), of.plus(e.amount)
-	return all.topics <= maxRetained && all.memory() <= maxMemory && of.memory() <= maxAccountMemory &&
-		(e.device == "" || device.topics <= maxDeviceRetained && device.bytes <= maxDeviceRetainedBytes)
+	fits := e.device == "" || device.topics <= maxDeviceRetained && device.bytes <= maxDeviceRetainedBytes
+	return fits && all.topics <= maxRetained && all.memory() <= maxMemory && of.memory() <= maxAccountMemory
 }
 
 // setRetained notes what is retained on a topic now. It asks for it under the lock, so that of two

@@ -283,8 +283,8 @@ func (g *gate) OnWill(client *mqtt.Client, w mqtt.Will) (mqtt.Will, error) {
 	return w, nil
 }
 
-// mayRetain reports whether a message is retained that should be: of tokens, those of operators only, who
-// else could have all devices check at each connection. An empty one removes another.
+// mayRetain reports whether a message is retained that should be: of tokens, those of operators
+// only, who else could have all devices check at each connection. An empty one removes another.
 func (g *gate) mayRetain(client *mqtt.Client, retain bool, m packets.Packet) bool {
 	p := partyOf(client)
 	may := p == nil || p.isAnyone() || p.isDevice() || p.role.Load() == access.Operator
@@ -353,7 +353,7 @@ func (g *gate) slowDown(c *connection, cost float64) {
 	}
 }
 
-// tooMuch says which limit a packet exceeds. It counts subscriptions.
+// tooMuch returns the limit that a packet exceeds, or empty. It counts subscriptions.
 func (g *gate) tooMuch(c *connection, p packets.Packet) string {
 	isDevice := c.party.isDevice()
 	switch {

@@ -52,8 +52,8 @@ const (
 	maxDeviceRetained      = 64
 	maxDeviceRetainedBytes = 32 << 10
 	maxRetained            = 500_000
-	// maxAccountMemory is how much memory, by our estimate, the retained messages of an account take,
-	// and its subscriptions; maxMemory is the same for all.
+	// maxAccountMemory is how much memory, by our estimate, the retained messages of an account
+	// take, and its subscriptions; maxMemory is the same for all.
 	maxAccountMemory = 128 << 20
 	maxMemory        = 1 << 30
 	// maxQueue is how many messages wait for one slow client; more are dropped.
@@ -103,7 +103,7 @@ type address struct {
 	failures       bucket
 }
 
-// newAddresses returns counts of no connections. So many as the process may have open files for at most.
+// newAddresses returns counts of no connections. Files is how many of them may be open.
 func newAddresses(files int) *addresses {
 	return &addresses{most: min(MaxConnections, files), known: map[netip.Prefix]*address{}}
 }

@@ -65,8 +65,8 @@ func (c *connection) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// SetDeadline is asked for with each packet that comes, and sets the deadline of reading. Writing has
-// its own: a client that sends but does not read would put it off for ever.
+// SetDeadline is asked for with each packet that comes, and sets the deadline of reading. Writing
+// has its own: a client that sends but does not read would put it off for ever.
 func (c *connection) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
 
 // Write writes, and ends the connection if that takes too long: what waits for a client that does

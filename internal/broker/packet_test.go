@@ -143,8 +143,8 @@ func willOf(b *Broker, id string) string {
 	return string(m.Payload)
 }
 
-// What no client should send, in hexadecimal: cut off, too long, with wrong flags, lengths, strings and
-// properties, out of order.
+// What no client should send, in hexadecimal: cut off, too long, with wrong flags, lengths,
+// strings and properties, out of order.
 var malformed = []string{
 	"00 00", "f0 00", "ff ff ff ff ff", "80 80 80 80 80 00",
 	"10 00", "10 0c 00 04 4d 51 54 54 04 02 00 3c 00 00", "20 02 00 00", "20 00",
@@ -164,8 +164,8 @@ var malformed = []string{
 	"f0 01 00", "f0 02 18 00", "f0 05 18 03 15 00 05", "f0 02 ff ff",
 }
 
-// FuzzPackets has a client that is subscribed and has a last will send anything. However its connection
-// ends then, the broker has nothing of it any more, and the will has been sent.
+// FuzzPackets has a client that is subscribed and has a last will send anything. However its
+// connection ends then, the broker has nothing of it any more, and the will has been sent.
 func FuzzPackets(f *testing.F) {
 	for _, text := range malformed {
 		p, err := hex.DecodeString(strings.ReplaceAll(text, " ", ""))

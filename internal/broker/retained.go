@@ -18,7 +18,8 @@ type retained struct {
 	gate   *gate
 }
 
-// What MQTT 5 lets clients ask for: the retained messages always, if the subscription is new, or never.
+// What MQTT 5 lets clients ask for: the retained messages always, if the subscription is new, or
+// never.
 const (
 	retainedIfNew = 1
 	retainedNever = 2
@@ -42,7 +43,8 @@ func (r *retained) OnSubscribe(client *mqtt.Client, p packets.Packet) packets.Pa
 	for i := range p.Filters {
 		f := &p.Filters[i]
 		_, has := client.State.Subscriptions.Get(f.Filter)
-		c.sendRetained[i] = f.RetainHandling != retainedNever && !(f.RetainHandling == retainedIfNew && has) && !named[f.Filter]
+		unwanted := f.RetainHandling == retainedNever || f.RetainHandling == retainedIfNew && has
+		c.sendRetained[i] = !unwanted && !named[f.Filter]
 		named[f.Filter] = true
 		f.Qos, f.RetainHandling = 0, retainedNever
 	}
@@ -85,7 +87,8 @@ func (r *retained) OnSubscribed(client *mqtt.Client, p packets.Packet, codes []b
 func (r *retained) find(c *connection, filter string) []packets.Packet {
 	began := time.Now()
 	found := r.server.Topics.Messages(filter)
-	wait := r.gate.accounts.take(c.account, func(a *account) *bucket { return &a.scans }, scanRate, time.Since(began).Seconds())
+	scans := func(a *account) *bucket { return &a.scans }
+	wait := r.gate.accounts.take(c.account, scans, scanRate, time.Since(began).Seconds())
 	if wait > 0 {
 		r.gate.slowed.Add(1)
 		r.gate.pause(wait)

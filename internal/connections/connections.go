@@ -46,8 +46,9 @@ func Address(a net.Addr) netip.Prefix {
 
 // Limit limits the connections of HTTP servers, of which it is told by their ConnState.
 //
-// When there are too many, the connection ends that has waited for a request for the longest time. If
-// all are being answered, it is the new one. Loopback has no limit of its own: proxies connect from there.
+// When there are too many, the connection ends that has waited for a request for the longest time.
+// If all are being answered, it is the new one. Loopback has no limit of its own: proxies connect
+// from there.
 type Limit struct {
 	all, each int
 	now       func() time.Time
@@ -64,7 +65,10 @@ type connection struct {
 
 // NewLimit returns a limit of so many connections in all, and from each address.
 func NewLimit(all, each int) *Limit {
-	return &Limit{all: all, each: each, now: time.Now, connections: map[net.Conn]*connection{}, from: map[netip.Prefix]int{}}
+	return &Limit{
+		all: all, each: each, now: time.Now,
+		connections: map[net.Conn]*connection{}, from: map[netip.Prefix]int{},
+	}
 }
 
 // State is an [http.Server.ConnState].
@@ -101,11 +105,13 @@ func (l *Limit) add(c net.Conn) {
 	}
 }
 
-// end ends the connection that has waited longest among some, and if there is none but it the new one.
+// end ends the connection that has waited longest among some, and if there is none but it the new
+// one.
 func (l *Limit) end(among func(*connection) bool, unless net.Conn) {
 	longest := unless
 	for c, known := range l.connections {
-		if among(known) && !known.waiting.IsZero() && known.waiting.Before(l.connections[longest].waiting) {
+		waits := among(known) && !known.waiting.IsZero()
+		if waits && known.waiting.Before(l.connections[longest].waiting) {
 			longest = c
 		}
 	}

@@ -1,8 +1,8 @@
 // Package logging makes a server's log one that a person can read, however many devices there are.
 //
-// What happens to each device, and each request, is for the debug level; a [Digest] tells once a minute
-// how much of it there was. Whatever else comes in any number, refusals for instance, is shown as long as
-// there is little of it.
+// What happens to each device, and each request, is for the debug level; a [Digest] tells once a
+// minute how much of it there was. Whatever else comes in any number, refusals for instance, is
+// shown as long as there is little of it.
 package logging
 
 import (
@@ -23,7 +23,8 @@ const (
 // maxMessages is how many messages are told apart. Programs have no more, but for those that quote.
 const maxMessages = 1000
 
-// New returns a log of text with what is at least of a level. At the debug level nothing is left out.
+// New returns a log of text with what is at least of a level. At the debug level nothing is left
+// out.
 func New(w io.Writer, level slog.Level) *slog.Logger {
 	var h slog.Handler = slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})
 	if level > slog.LevelDebug {

@@ -185,8 +185,8 @@ type fileKey struct {
 // maxETags bounds what etags remembers: the files of some hundred device types.
 const maxETags = 4096
 
-// of returns the entity tag of an open file. No lock is held while the file is read: on a disk that hangs,
-// who asks for other files does not wait for it.
+// of returns the entity tag of an open file. No lock is held while the file is read: on a disk
+// that hangs, who asks for other files does not wait for it.
 func (e *etags) of(f *os.File, info os.FileInfo) (string, error) {
 	key := fileKey{f.Name(), info.Size(), info.ModTime().UnixNano()}
 	e.mu.Lock()

@@ -10,8 +10,8 @@ import (
 	"esper/internal/store/storetest"
 )
 
-// A server that starts on a full disk has firmware and a broker for the devices, and lets in who may be
-// let in, and nobody else.
+// A server that starts on a full disk has firmware and a broker for the devices, and lets in who
+// may be let in, and nobody else.
 func TestAServerStartsOnAFullDisk(t *testing.T) {
 	dir, fill := storetest.SmallDisk(t)
 	c := config(t)

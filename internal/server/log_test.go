@@ -11,7 +11,8 @@ import (
 	"esper/internal/repository/repositorytest"
 )
 
-// A person can read the log while many devices update: the log of thousands is as long as that of a few.
+// A person can read the log while many devices update: the log of thousands is as long as that of
+// a few.
 func TestTheLogOfAnUpdateOfManyDevices(t *testing.T) {
 	const devices = 400
 	log := &locked{}

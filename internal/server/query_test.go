@@ -105,7 +105,8 @@ func TestQueriesAreChecked(t *testing.T) {
 	}
 }
 
-// A request that is far too long is answered, to a client that reads nothing before it has sent all.
+// A request that is far too long is answered, to a client that reads nothing before it has sent
+// all.
 func TestARequestThatIsTooLongIsAnswered(t *testing.T) {
 	s := trusting(t)
 	token := addToken(t, s, "ci", access.Publisher)

@@ -17,16 +17,17 @@ import (
 	"modernc.org/sqlite"
 )
 
-// Settings of a connection to SQLite. FULL: what is committed outlives a power cut, too. A writer waits
-// for another.
+// Settings of a connection to SQLite. FULL: what is committed outlives a power cut, too. A writer
+// waits for another.
 const (
-	settings = "_pragma=busy_timeout(10000)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_txlock=immediate"
+	settings = "_pragma=busy_timeout(10000)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" +
+		"&_txlock=immediate"
 	together = settings + "&_pragma=journal_mode(WAL)"
 	alone    = "_pragma=locking_mode(EXCLUSIVE)&" + settings
 )
 
-// How many connections there are to a file, and how long one lasts that has the file to itself, before it
-// is seen whether others can be made again.
+// How many connections there are to a file, and how long one lasts that has the file to itself,
+// before it is seen whether others can be made again.
 const (
 	connections = 4
 	aloneFor    = 10 * time.Second
@@ -34,10 +35,11 @@ const (
 
 // file makes connections to a SQLite database in a file.
 //
-// Connections share an index of the write-ahead log in a file beside it, 32 KB that are made with the
-// first connection. Where the disk is full that cannot be done, and nothing can be read. A connection that has
-// the file to itself keeps the index in memory (https://sqlite.org/wal.html#noshm), so that is
-// what there is until there is room: the database can be read, by this process.
+// Connections share an index of the write-ahead log in a file beside it, 32 KB that are made with
+// the first connection. Where the disk is full that cannot be done, and nothing can be read. A
+// connection that has the file to itself keeps the index in memory
+// (https://sqlite.org/wal.html#noshm), so that is what there is until there is room: the database
+// can be read, by this process.
 type file struct {
 	together, alone driver.Connector
 	handle          *sql.DB
@@ -102,8 +104,8 @@ func (f *file) became(unable error) {
 	f.unable = unable
 }
 
-// Unwritable returns why a database was opened that cannot be written now, or nil. It is written again
-// by itself when that is over.
+// Unwritable returns why a database was opened that cannot be written now, or nil. It is written
+// again by itself when that is over.
 func Unwritable(s Store) error {
 	d, ok := s.(*database)
 	if !ok || d.file == nil {
@@ -114,9 +116,9 @@ func Unwritable(s Store) error {
 	return d.file.unable
 }
 
-// create makes the file of a database, with the schema of a version, unless it is there. Only its owner
-// may read it: it names networks and addresses. It gets its name when all is in it, so that no crash
-// leaves a file without tables, which would look as if there were no tokens.
+// create makes the file of a database, with the schema of a version, unless it is there. Only its
+// owner may read it: it names networks and addresses. It gets its name when all is in it, so that
+// no crash leaves a file without tables, which would look as if there were no tokens.
 func create(ctx context.Context, where string, version int64) error {
 	if where == InMemory || isURL(where) {
 		return nil
@@ -153,10 +155,12 @@ func create(ctx context.Context, where string, version int64) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(migrate(ctx, handle, goose.DialectSQLite3, version), handle.Close()); err != nil {
+	err = migrate(ctx, handle, goose.DialectSQLite3, version)
+	if err = errors.Join(err, handle.Close()); err != nil {
 		return err
 	}
-	if info, err := os.Stat(making + "-wal"); err == nil && info.Size() > 0 { // the last connection takes it in
+	// The last connection takes it in.
+	if info, err := os.Stat(making + "-wal"); err == nil && info.Size() > 0 {
 		return errors.New("its write-ahead log could not be taken in")
 	}
 	if err := os.Rename(making, where); err != nil {
@@ -169,8 +173,8 @@ func create(ctx context.Context, where string, version int64) error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
-// diagnose returns ErrDamaged for an error that comes of a file that is damaged, which has many forms: a
-// table that cannot be read may be made again, and found to be there.
+// diagnose returns ErrDamaged for an error that comes of a file that is damaged, which has many
+// forms: a table that cannot be read may be made again, and found to be there.
 func diagnose(ctx context.Context, handle *sql.DB, err error) error {
 	if err == nil || errors.Is(err, ErrDamaged) {
 		return err

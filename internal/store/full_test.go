@@ -32,8 +32,8 @@ func names(t *testing.T, s store.Store) (names []string) {
 	return names
 }
 
-// On a full disk a database is opened all the same, with all that is in it, also what a server that was
-// killed had only in its write-ahead log; and it is written again when there is room.
+// On a full disk a database is opened all the same, with all that is in it, also what a server
+// that was killed had only in its write-ahead log; and it is written again when there is room.
 func TestADatabaseOnAFullDisk(t *testing.T) {
 	for _, killed := range []bool{false, true} {
 		name := map[bool]string{false: "after an end", true: "after a crash"}[killed]

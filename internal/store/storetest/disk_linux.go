@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// SmallDisk returns a folder that is a file system of its own, of a few MB, and a function that fills
-// what is free there. Removing the file that it returns makes room again.
+// SmallDisk returns a folder that is a file system of its own, of a few MB, and a function that
+// fills what is free there. Removing the file that it returns makes room again.
 func SmallDisk(t testing.TB) (dir string, fill func() string) {
 	t.Helper()
 	dir = t.TempDir()
