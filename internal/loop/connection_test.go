@@ -1,6 +1,7 @@
 package loop
 
 import (
+	_ "embed"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -20,17 +21,16 @@ import (
 // names as long.
 const crowded = "a-type-whose-name-is-this-long0"
 
+//go:embed testdata/crowded/device.cpp
+var crowdedSource []byte
+
 // addCrowded adds it to a site.
 func addCrowded(dir string) error {
-	source, err := os.ReadFile("testdata/crowded/device.cpp")
-	if err != nil {
-		return err
-	}
 	folder := filepath.Join(dir, site.DevicesDir, crowded)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(folder, crowded+".cpp"), source, 0o644)
+	return os.WriteFile(filepath.Join(folder, crowded+".cpp"), crowdedSource, 0o644)
 }
 
 // said is what a device has published from the nth message on: the topics after <realm>/<id>/,
