@@ -116,7 +116,9 @@ func serverAdvice(err error) string {
 		return "an older 'esper serve' has no API; --server names another server"
 	case errors.As(err, &problem) && problem.Status == http.StatusUnauthorized:
 		return "show a token: in a file, --token-file FILE, or in ESPER_TOKEN; 'esper token add' on the server makes one"
-	case errors.As(err, &problem) && problem.Status == http.StatusForbidden && strings.Contains(problem.Detail, "role"):
+	case errors.As(err, &problem) && problem.Status == http.StatusForbidden && strings.Contains(problem.Detail, "has no tokens"):
+		return "then show it, --token-file FILE, over TLS; or come through a tunnel: ssh -L 8080:127.0.0.1:8080 SERVER"
+	case errors.As(err, &problem) && problem.Status == http.StatusForbidden && strings.Contains(problem.Detail, "with the role"):
 		return "'esper token add NAME --role ROLE' on the server makes a token with another role"
 	case errors.As(err, &problem) && problem.Status == http.StatusNotFound && strings.Contains(problem.Detail, store.ErrNoDevice.Error()):
 		return "'esper devices' lists all that have reported"
