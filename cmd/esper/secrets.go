@@ -294,10 +294,11 @@ func (c *secretsEditCommand) Run(s *streams) error {
 		s.note("unchanged")
 		return nil
 	}
+	var done []string // is said when it is written
 	for _, name := range slices.Sorted(maps.Keys(before)) {
 		if _, stays := after[name]; !stays {
 			c.File.Remove(name)
-			s.note("removed %s", name)
+			done = append(done, "removed "+name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(after)) {
@@ -305,10 +306,16 @@ func (c *secretsEditCommand) Run(s *streams) error {
 			if err := c.File.Set(name, value, recipients); err != nil {
 				return err
 			}
-			s.note("set %s", name)
+			done = append(done, "set "+name)
 		}
 	}
-	return c.Write(c.keeping.Path)
+	if err := c.Write(c.keeping.Path); err != nil {
+		return err
+	}
+	for _, what := range done {
+		s.note("%s", what)
+	}
+	return nil
 }
 
 // secretsKeygenCommand makes an age key.
