@@ -187,7 +187,7 @@ func TestWhatCanBeDoneToARollout(t *testing.T) {
 	state("it runs", func(s rollout.State) bool { return s.Status == rollout.Running })
 	do("Everywhere now", "All 2 devices of socket")
 	state("it is everywhere", func(s rollout.State) bool { return s.Status == rollout.Complete })
-	b.says("Complete")
+	b.says("Generally available")
 
 	w.publish("socket", "v3")
 	w.firmwareSeen("socket")

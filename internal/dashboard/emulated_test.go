@@ -68,7 +68,7 @@ func TestAnEmulatedDeviceIsWatchedWhileItUpdates(t *testing.T) {
 	b.follow("Releases")
 	b.follow("How it went")
 	b.says("1 of 1")
-	b.says("Complete")
+	b.says("Generally available")
 	if !eval[bool](b, `window.same === true`) {
 		t.Error("the page was loaded anew")
 	}

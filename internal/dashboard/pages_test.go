@@ -189,6 +189,29 @@ func TestADevelopmentBuildIsNoAlarm(t *testing.T) {
 	b.fine()
 }
 
+// Somebody flashed a build of a newer commit. It refuses the release, and is right.
+func TestADeviceAheadOfItsReleaseIsNoAlarm(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.publish("socket", "v1")
+	w.joins("00c001", "socket", "v2", -61)
+	w.says("00c001", "update/status", `{"state":"failed","version":"v1","progress":0,"error":"not-newer"}`)
+	w.knows(1, store.Query{Condition: store.Ahead})
+	w.knows(0, store.Query{Condition: store.FailedUpdate})
+	b := open(t, w.url())
+	b.visit("/")
+	b.wait(`text("tr[data-key='00c001']").includes("Ahead of its release")`)
+	if eval[bool](b, `document.querySelector("tr[data-key='00c001'] .bad") !== null`) {
+		t.Error("it looks like a failure")
+	}
+	b.visit("/devices/00c001")
+	b.says("It runs something newer than v1, the newest release.")
+	b.visit("/releases")
+	b.says("Generally available")
+	b.says("v1 is on 0 of 1 device")
+	b.fine()
+}
+
 // What is known to fail is not asked for: browsers show it as an error.
 func TestWithoutABuildServerNobodyAsksForBuilds(t *testing.T) {
 	t.Parallel()

@@ -1,7 +1,7 @@
 // The components that all pages are made of.
 
 import { h, show } from "./dom.js";
-import { development, isDevelopment, isUnpublished, minute, presence, presences, updates } from "./words.js";
+import { ahead, development, isAhead, isDevelopment, isUnpublished, minute, presence, presences, updates } from "./words.js";
 
 // badge says a state by sign, word and colour.
 export function badge([kind, sign, words], more) {
@@ -12,11 +12,12 @@ export function badge([kind, sign, words], more) {
 // and the release that it failed with, also when it has looked again since.
 export function badges(device) {
   const u = device.update;
-  const over = !u || u.state === "idle" || (u.state === "confirmed" && u.progress === 100) || isUnpublished(device);
+  const over = !u || u.state === "idle" || (u.state === "confirmed" && u.progress === 100) || isUnpublished(device) || (isAhead(device) && u.state === "failed");
   const last = device.why?.device.last;
   const failed = last?.state === "failed" && !["failed", "rolled-back"].includes(u?.state);
   return [badge(presences[presence(device)] ?? presences[""]),
     isDevelopment(device) && badge(development),
+    isAhead(device) && badge(ahead),
     !over && badge(updates[u.state] ?? ["off", "?", u.state], [u.state === "downloading" && `${u.progress} %`, [u.error, u.http_status].filter(Boolean).join(" ")].filter(Boolean).join(": ")),
     failed && badge(updates.failed, `with ${last.release}: ${last.failure}`)];
 }

@@ -16,11 +16,11 @@ export function duration(seconds) {
 
 // now is what the server's clock says, as far as answers have told: the times of a page are the server's,
 // and the clock of what shows it may be wrong.
-let ahead = 0;
-export const now = () => Date.now() + ahead;
+let fast = 0;
+export const now = () => Date.now() + fast;
 export function told(date) {
   const off = Date.parse(date) - Date.now();
-  if (!Number.isNaN(off)) ahead = Math.abs(off) < 5000 ? 0 : off; // whole seconds, and its way here
+  if (!Number.isNaN(off)) fast = Math.abs(off) < 5000 ? 0 : off; // whole seconds, and its way here
 }
 
 // ago is an element that says how long ago a time was, and when exactly on hover.
@@ -68,13 +68,14 @@ export const updates = {
   "rolled-back": ["bad", "↺", "Rolled back"],
 };
 export const development = ["off", "⚒", "Development build"];
+export const ahead = ["off", "▲", "Ahead of its release"];
 export const rollouts = {
   __proto__: null,
   running: ["busy", "▶", "Running"],
   paused: ["warn", "❚❚", "Paused"],
   aborted: ["bad", "✕", "Aborted"],
   stopped: ["bad", "✕", "Stopped by failures"],
-  complete: ["good", "✓", "Complete"],
+  complete: ["good", "✓", "Generally available"],
 };
 export const builds = {
   __proto__: null,
@@ -105,6 +106,10 @@ export const isDevelopment = (device) => device.info?.version.sequence === 0;
 // isUnpublished says whether all that is wrong with an update is that there is no release for a
 // development build to be replaced by.
 export const isUnpublished = (device) => isDevelopment(device) && device.update?.error === "http-status" && device.update.http_status === 404;
+
+// isAhead reports whether a device runs something newer than the newest release, which it refuses or
+// is not offered; neither is a failure.
+export const isAhead = (device) => device.why?.reason === "ahead";
 
 // waitsForApproval says whether a roll-out goes on only when a person says so.
 export const waitsForApproval = (s) => s.status === "running" && !s.opened && Boolean((s.plan.stages ?? [])[s.stage]?.approve);
