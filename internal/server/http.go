@@ -64,12 +64,12 @@ func (s *Server) routes() http.Handler {
 		}
 		return []string{"broker"}
 	}))
-	return asSaid(mux)
+	return noSniff(mux)
 }
 
-// asSaid has browsers take each answer for what it says to be, not for what it looks like: much
-// in answers is what others have chosen (Fetch, "nosniff").
-func asSaid(next http.Handler) http.Handler {
+// noSniff sets X-Content-Type-Options: nosniff, so that browsers take each answer for what it is said to
+// be, not for what it looks like: much in answers is what others have chosen (Fetch, "nosniff").
+func noSniff(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		next.ServeHTTP(w, r)

@@ -51,11 +51,14 @@ func (s *Server) watchFleet(ctx context.Context) error {
 		return err
 	}
 	s.client.Store(&client)
-	if err := s.tellHomeAssistant(ctx, client); err != nil {
-		return err
+	if s.config.HomeAssistant.Prefix == "" {
+		<-ctx.Done()
+		return nil
 	}
-	<-ctx.Done()
-	return nil
+	s.log.Info("telling Home Assistant about the devices", "discovery_prefix", s.config.HomeAssistant.Prefix)
+	return homeassistant.New(homeassistant.Config{
+		Options: s.config.HomeAssistant, Realm: s.config.Realm, Fleet: s.fleet, Log: s.log, Wanted: s.conductor.Wanted,
+	}).Run(ctx, client)
 }
 
 // broker starts the embedded broker, or connects to the external one, however long
