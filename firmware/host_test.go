@@ -8,7 +8,7 @@ import (
 
 // The framework's sources that know nothing of the chip.
 var sources = []string{
-	"BootConfiguration", "HttpResponse", "MqttPacket", "Refusal", "Sha256", "Sha512", "UpdateError", "VersionFile",
+	"BootConfiguration", "Connection", "HttpResponse", "MqttPacket", "Refusal", "Sha256", "Sha512", "UpdateError", "VersionFile",
 }
 
 // The tests themselves are in test/, in C++.
@@ -25,7 +25,7 @@ func TestParsersOnTheHost(t *testing.T) {
 	args := []string{
 		"-std=c++17", "-O0", "-g", "-Wall", "-Wextra", "-Werror",
 		"-fsanitize=address,undefined", "-fno-sanitize-recover=all",
-		"-Iframework", "-o", program,
+		"-Iframework", "-Isdk", "-o", program,
 	}
 	args = append(args, tests...)
 	for _, name := range sources {

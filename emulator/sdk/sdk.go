@@ -211,6 +211,7 @@ func (s *SDK) start() uint32 {
 	s.cpuFreq = 80
 	s.lastPort = 1024
 	s.wifi.autoConnect = true
+	s.wifi.mode = softAPMode
 	s.heap.open(s.Chip.Arg(2))
 	s.fillStack()
 	s.print("\r\nSDK ver: %s\r\n", Version)
@@ -290,6 +291,7 @@ func (s *SDK) returned() {
 	case s.current.stage == preInit && !s.partition:
 		s.misuse("user_pre_init has not registered a partition table")
 	case s.current.stage == userInit:
+		s.wifi.openedAccessPoint = s.wifi.mode == softAPMode
 		s.later(call{function: s.initDone})
 		s.autoConnect()
 	}

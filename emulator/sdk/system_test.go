@@ -23,6 +23,17 @@ void user_init() {
 	m.expect("init 0", "id abcdef flash 1440ef", "sdk 3.0.5(emulator)", "done")
 }
 
+func TestAProgramThatSaysNothingOpensAnAccessPoint(t *testing.T) {
+	for body, opens := range map[string]bool{`say("init\n");`: true, `join(); say("init\n");`: false} {
+		m := program(t, `void user_init() { `+body+` }`)
+		m.run(100 * time.Millisecond)
+		m.expect("init")
+		if got := m.OpenedAccessPoint(); got != opens {
+			t.Errorf("%s opens one: %v", body, got)
+		}
+	}
+}
+
 func TestAProgramThatRegistersNoPartitionTableIsStopped(t *testing.T) {
 	m := program(t, `void user_pre_init() {} void user_init() { say("init\n"); }`, "-DNO_PARTITIONS")
 	m.run(100 * time.Millisecond)

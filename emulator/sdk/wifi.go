@@ -15,6 +15,8 @@ type wifi struct {
 	phase       phase
 	status      uint32
 	next        uint64 // cycle of the next step of the phase
+
+	openedAccessPoint bool
 }
 
 // phase is how far the station is.
@@ -44,6 +46,7 @@ const (
 	systemEventSize   = 44
 
 	stationMode = 1
+	softAPMode  = 2 // what a chip starts with, until it is told otherwise
 
 	eventConnected    = 0
 	eventDisconnected = 1
@@ -154,6 +157,10 @@ func (s *SDK) setWifiHandler() uint32 {
 
 // getOpmode is wifi_get_opmode().
 func (s *SDK) getOpmode() uint32 { return s.wifi.mode }
+
+// OpenedAccessPoint reports whether user_init ended without another mode than the one that a chip starts
+// with: the vendor's SDK opens an access point then, with a DHCP server. There is none here.
+func (s *SDK) OpenedAccessPoint() bool { return s.wifi.openedAccessPoint }
 
 // setOpmode is wifi_set_opmode(mode) and wifi_set_opmode_current(mode). There is
 // no access point mode.

@@ -86,6 +86,9 @@ func (c *cycle) run(t *testing.T) *track {
 			t.Fatalf("without a cut: %s is not reached: %s; %s\n%s",
 				st.wanted.Version, s.problem, s.last(), tail(s.serial.String(), 3000))
 		}
+		if s.device.SDK.OpenedAccessPoint() {
+			t.Fatalf("%s opens an access point at each boot", st.wanted.Version)
+		}
 	}
 	return tr
 }

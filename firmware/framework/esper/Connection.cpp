@@ -6,6 +6,9 @@
 // cannot abort one that is still being opened, and does not report every failure.
 static constexpr uint32_t CLOSE_TIMEOUT = 30000;
 
+// How long to wait before a connection is aborted that the SDK has and this does not.
+static constexpr uint32_t STRAY_TIMEOUT = 100;
+
 Connection::Connection(Listener* listener)
     : listener(listener), timer(bind<Connection, &Connection::onTimer>, this) {}
 
@@ -72,6 +75,8 @@ void Connection::connect() {
             self->listener->onOpen();
         } else if (self->state == State::CLOSING) {
             self->timer.once(1);  // closed while it was being opened
+        } else {
+            self->abandon(1);  // it was taken to have ended
         }
     });
     espconn_regist_recvcb(&connection, [](void* pointer, char* data, unsigned short length) {
@@ -89,9 +94,21 @@ void Connection::connect() {
     espconn_regist_disconcb(&connection, [](void* pointer) { of(pointer)->ended(); });
     espconn_regist_reconcb(&connection, [](void* pointer, int8_t) { of(pointer)->ended(); });
 
-    if (espconn_connect(&connection) != ESPCONN_OK) {
+    const int8_t result = espconn_connect(&connection);
+    if (result == ESPCONN_ISCONN) {
+        abandon(STRAY_TIMEOUT);
+    } else if (result != ESPCONN_OK) {
         fail();
     }
+}
+
+// Ends a connection that the SDK still has, and then opens the one that is wanted, if any.
+void Connection::abandon(uint32_t after) {
+    reopen = state != State::IDLE;
+    established = true;
+    aborted = false;
+    state = State::CLOSING;
+    timer.once(after);
 }
 
 bool Connection::send(const uint8_t* data, size_t length) {
@@ -121,9 +138,15 @@ void Connection::onTimer() {
         state = State::IDLE;
         listener->onClosed();
     } else if (state == State::CLOSING) {
-        const bool started = !aborted && espconn_abort(&connection) == ESPCONN_OK;
-        if (started || (!aborted && !established)) {
-            aborted = started;
+        if (aborted) {  // and its end was not reported
+            ended();
+            return;
+        }
+        const int8_t result = espconn_abort(&connection);
+        // It is refused while the SDK ends the connection by itself, since the other side did. That
+        // end is reported, too, and until then no other one can be opened.
+        aborted = result == ESPCONN_OK || (established && result == ESPCONN_INPROGRESS);
+        if (aborted || !established) {
             timer.once(CLOSE_TIMEOUT);
         } else {
             ended();
@@ -132,8 +155,11 @@ void Connection::onTimer() {
 }
 
 void Connection::ended() {
-    timer.stop();
     const State before = state;
+    if (before != State::CLOSING && before != State::CONNECTING && before != State::OPEN) {
+        return;  // the end of one that was given up for lost before
+    }
+    timer.stop();
     state = State::IDLE;
     if (before == State::CLOSING) {
         if (reopen) {

@@ -41,6 +41,7 @@ class Connection {
     void begin();
     void connect();
     void fail();
+    void abandon(uint32_t after);
     void ended();
     void onTimer();
     static Connection* of(void* espconn);

@@ -35,6 +35,8 @@ void user_pre_init() {
 static Device* device;
 
 void user_init() {
+    // Or each boot opens an access point for a moment, with a DHCP server.
+    wifi_set_opmode_current(STATION_MODE);
     uart_div_modify(0, UART_DIVISOR);
     SafeMode::begin();
     if (SafeMode::active()) {

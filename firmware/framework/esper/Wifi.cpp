@@ -16,7 +16,6 @@ Wifi::Wifi(Listener* listener) : listener(listener), timer(bind<Wifi, &Wifi::onT
 
 void Wifi::start() {
     instance = this;
-    wifi_set_opmode_current(STATION_MODE);
     // The SDK's own retries neither back off nor end.
     wifi_station_set_reconnect_policy(false);
     // A device on mains power that sleeps between beacons answers a command late.
