@@ -143,8 +143,10 @@ func TestTheNameOfASourceIsNoOption(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(socket.Dir, "x.c"),
 		[]byte(`-wrapper /bin/sh,-c,"id >&2; id >`+proof+`; exit 1" -x c -c socket.cpp -o /dev/null`), 0o666))
 	must(t, os.WriteFile(filepath.Join(socket.Dir, "@x.c"), []byte("// "+proof), 0o666)) // never compiled before
-	if _, err := site.Open(dir); err == nil || !strings.Contains(err.Error(), "@x.c") {
-		t.Errorf("the site is opened: %v", err)
+	again, err := site.Open(dir)
+	must(t, err)
+	if _, err := again.Type("socket"); err == nil || !strings.Contains(err.Error(), "@x.c") {
+		t.Errorf("the device type is taken: %v", err)
 	}
 	socket.Sources = append(socket.Sources, "@x.c") // as if the site had taken it
 	s.Types = []site.DeviceType{socket}
