@@ -8,6 +8,8 @@ package esp8266
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"esper/emulator/lx106"
 )
@@ -69,6 +71,14 @@ type Chip struct {
 	// arguments in place. It sets PC, by Return or otherwise.
 	Gate func(addr uint32)
 
+	// ROM is the content of the mask ROM, for the chip's own to be executed. Without it
+	// its functions are emulated (rom.go).
+	ROM []byte
+
+	// Idle, if set, is called when the program waits for an interrupt and none has come. It
+	// returns the cycle up to which it knows of nothing either; or it lets the program go on.
+	Idle func() uint64
+
 	// Exception is called for an exception that has no handler, PC being at the
 	// vector. It may call Reset, or set PC; if it does neither, the CPU stands
 	// still until the watchdog bites. Without it the ROM's own lines are printed.
@@ -81,6 +91,7 @@ type Chip struct {
 
 	onPin func(n int, high bool)
 	until uint64 // of Run
+	hooks map[uint32]func()
 	state
 }
 
@@ -93,6 +104,7 @@ type state struct {
 
 	cache     bool
 	cacheBase uint32 // flash address that is mapped at 0x40200000
+	cacheSize uint32 // bytes of IRAM that the cache takes while it is on
 
 	reason  ResetReason
 	wanted  ResetReason
@@ -101,9 +113,16 @@ type state struct {
 	stopped bool
 	random  uint64
 
-	plain    [0x2000 / 4]uint32 // peripheral registers that only keep their value
+	// Registers that only keep their value: of the peripherals, the system, the radio's
+	// controller and its baseband.
+	plain    [0x2000 / 4]uint32
 	dport    [0x100 / 4]uint32
+	radio    [macSize / 4]uint32
+	baseband [0x1000 / 4]uint32
+
 	uart     uart
+	spi      spi
+	mac      mac
 	gpio     gpio
 	frc1     countdown
 	frc2     countup
@@ -131,11 +150,13 @@ func (c *Chip) PowerOn() {
 }
 
 // Reset restarts the chip as reason would: RAM and RTC memory keep what they hold,
-// all else starts anew, and the mask ROM boots the image at flash 0.
+// all else starts anew, and the mask ROM boots the image at flash 0: at once, or, if it is the
+// chip's own, when the chip runs.
 func (c *Chip) Reset(reason ResetReason) {
 	c.reason, c.wanted, c.pending = reason, reason, EventBudget
 	c.stopped, c.breaks = false, false
 	c.plain, c.dport = [len(c.plain)]uint32{}, [len(c.dport)]uint32{}
+	c.radio, c.baseband = [len(c.radio)]uint32{}, [len(c.baseband)]uint32{}
 	now := c.CPU.Cycles
 	c.CPU.Reset()
 	c.CPU.Cycles = now
@@ -144,8 +165,12 @@ func (c *Chip) Reset(reason ResetReason) {
 	c.frc1, c.frc2 = countdown{}, countup{}
 	c.resetWatchdog()
 	c.rom = romState{}
-	c.setCache(false, 0)
-	c.boot()
+	c.spi = spi{}
+	c.resetMAC()
+	c.cacheChanged()
+	if c.ROM == nil {
+		c.boot()
+	}
 }
 
 // ResetReason is that of the last reset.
@@ -192,6 +217,13 @@ func (c *Chip) Run(until uint64) Event {
 			if c.CPU.INTENABLE&(1<<timerInterrupt) != 0 {
 				next = min(next, c.CPU.TimerAt)
 			}
+			if c.Idle != nil {
+				next = min(next, c.Idle())
+				if !c.CPU.Waiting {
+					continue
+				}
+				next = max(next, c.CPU.Cycles+1)
+			}
 			if next >= until {
 				return EventIdle
 			}
@@ -217,6 +249,8 @@ func (c *Chip) awake() bool {
 func (c *Chip) simcall() {
 	c.CPU.Cycles += simcallCycles
 	switch pc := c.CPU.PC; {
+	case c.hooks[pc] != nil:
+		c.hooks[pc]()
 	case pc >= romBase && pc < romBase+romSize:
 		c.romCall(pc)
 	case pc >= GateBase && pc < GateBase+gatesSize && (pc-GateBase)%GateSize == 0 && c.Gate != nil:
@@ -224,6 +258,13 @@ func (c *Chip) simcall() {
 	default:
 		c.fault("SIMCALL at 0x%08x, where there is neither ROM nor gate", pc)
 	}
+}
+
+// SetHooks makes the chip call a function instead of executing what lies at an address, for
+// each of these and no others. The function sets PC, by Return or otherwise.
+func (c *Chip) SetHooks(hooks map[uint32]func()) {
+	c.hooks = hooks
+	c.CPU.SetHooks(slices.Collect(maps.Keys(hooks))...)
 }
 
 // simcallCycles is what entering a function outside the CPU costs at least, so

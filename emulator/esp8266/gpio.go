@@ -9,6 +9,10 @@ type gpio struct {
 	level, outputs      uint32 // of all pins, as last seen, for edges
 }
 
+// strapping is what the boot pins were at power-on, in the upper half of the pins' levels: boot
+// from the flash (3), no SDIO (6).
+const strapping = 3<<16 | 6<<29
+
 // drive is what the outside does to a pin.
 type drive uint8
 
@@ -125,7 +129,7 @@ func (c *Chip) loadGPIO(offset uint32) uint32 {
 	case 0x0C:
 		return g.enable
 	case 0x18:
-		return g.level & 0xFFFF
+		return g.level&0xFFFF | strapping
 	case 0x1C:
 		return g.status
 	}

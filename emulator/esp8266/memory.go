@@ -9,14 +9,16 @@ import (
 // The memory map. Sizes in bytes.
 //
 //	0x3FF00000  dport registers, eFuses
-//	0x3FF20000  radio registers: here only the clock and the random numbers
+//	0x3FF20000  the radio's controller: clock, random numbers, a timer; the rest of its
+//	            registers keep what is written
 //	0x3FFE8000  DRAM, 80 KB for programs, then 16 KB for ROM and stack: any width
 //	0x40000000  mask ROM: execute, load words
 //	0x40080000  gates of the emulator: execute only
-//	0x40100000  IRAM, 64 KB: execute, words only; the upper half is the flash
-//	            cache while that is on
+//	0x40100000  IRAM, 64 KB: execute, words only; the last 16 or 32 KB are the
+//	            flash cache while that is on
 //	0x40200000  1 MB of flash while the cache is on: execute, load words
 //	0x60000000  peripherals and RTC memory: words only
+//	0x60009000  the radio's baseband: registers that keep what is written
 //
 // The lowest 512 MB are prohibited, as the ROM sets the protection up. All else is
 // nothing: loads and stores are a LoadStoreError, fetches an InstructionFetchError.
@@ -31,9 +33,8 @@ const (
 	GateSize  = 16
 	gatesSize = 0x4000
 
-	iramBase  = 0x40100000
-	iramSize  = 0x10000
-	cacheSize = 0x8000 // of IRAM, at its end
+	iramBase = 0x40100000
+	iramSize = 0x10000
 
 	flashBase   = 0x40200000
 	flashWindow = 0x100000
@@ -41,6 +42,7 @@ const (
 	dportBase      = 0x3FF00000
 	peripheralBase = 0x60000000
 	peripheralEnd  = 0x60002000
+	basebandBase   = 0x60009000
 	rtcBase        = 0x60001000
 	rtcSize        = 0x400
 
@@ -50,22 +52,48 @@ const (
 // bus is the chip as the CPU sees it.
 type bus Chip
 
-// setCache turns the flash cache on or off and tells the CPU what memory there is.
-// While it is on the upper half of IRAM is the cache, whose bytes are gone.
-func (c *Chip) setCache(on bool, base uint32) {
-	if on && !c.cache {
-		junk(c.iram[iramSize-cacheSize:])
-		c.CPU.Invalidate(iramBase+iramSize-cacheSize, cacheSize)
+// Fields of the cache's registers.
+const (
+	cacheFlush = 1 << 0 // in regCache: forget what is there
+	cacheEmpty = 1 << 1 // that is done
+	cacheOn    = 1 << 8
+	cachePair  = 16      // bits 16 to 18: which pair of megabytes is mapped,
+	cacheOdd   = 1 << 25 // and which of the pair
+	cacheLarge = 1 << 26 // 32 KB instead of 16
+
+	cacheSmall = 1 << 3 // in regCacheSize: the last 16 KB of IRAM belong to the cache,
+	cacheAll   = 1 << 4 // and the 16 KB before them
+)
+
+// cacheChanged makes the flash cache as its registers say, and tells the CPU what memory
+// there is. While it is on, the end of IRAM is the cache, whose bytes are gone.
+func (c *Chip) cacheChanged() {
+	r := &c.dport[(regCache-dportBase)/4]
+	*r = *r&^cacheEmpty | *r&cacheFlush*cacheEmpty
+	on, base, size := *r&cacheOn != 0, *r>>cachePair&7*2*flashWindow, uint32(0x4000)
+	if *r&cacheOdd != 0 {
+		base += flashWindow
 	}
-	c.cache, c.cacheBase = on, base
+	if c.dport[(regCacheSize-dportBase)/4]&cacheAll != 0 {
+		size = 0x8000
+	}
+	if on == c.cache && base == c.cacheBase && size == c.cacheSize {
+		return
+	}
+	if on && !c.cache {
+		junk(c.iram[iramSize-size:])
+		c.CPU.Invalidate(iramBase+iramSize-size, size)
+	}
+	c.cache, c.cacheBase, c.cacheSize = on, base, size
 	c.setWindows()
+	c.CPU.Halt()
 }
 
 func (c *Chip) setWindows() {
 	windows := []lx106.Window{
 		{Base: dramBase, Data: c.dram[:], Load: 1 | 2 | 4, Store: 1 | 2 | 4},
 		{Base: iramBase, Data: c.plainIRAM(), Load: 4, Store: 4, Fetch: true},
-		{Base: romBase, Data: romWords, Load: 4, Fetch: true},
+		{Base: romBase, Data: c.romData(), Load: 4, Fetch: true},
 		{Base: GateBase, Data: gateWords, Fetch: true},
 	}
 	if flash := c.mappedFlash(); flash != nil {
@@ -77,9 +105,17 @@ func (c *Chip) setWindows() {
 // plainIRAM is the part of IRAM that is memory at present.
 func (c *Chip) plainIRAM() []byte {
 	if c.cache {
-		return c.iram[:iramSize-cacheSize]
+		return c.iram[:iramSize-c.cacheSize]
 	}
 	return c.iram[:]
+}
+
+// romData is what lies at romBase.
+func (c *Chip) romData() []byte {
+	if c.ROM != nil {
+		return c.ROM
+	}
+	return romWords
 }
 
 // mappedFlash is what lies at flashBase, or nil.
@@ -108,15 +144,15 @@ func (c *Chip) memory(addr uint32) (m []byte, load, store lx106.Widths) {
 	in := func(base uint32, data []byte) bool {
 		return addr >= base && addr-base < uint32(len(data))
 	}
-	switch flash, iram := c.mappedFlash(), c.plainIRAM(); {
+	switch flash, iram, rom := c.mappedFlash(), c.plainIRAM(), c.romData(); {
 	case in(dramBase, c.dram[:]):
 		return c.dram[addr-dramBase:], 1 | 2 | 4, 1 | 2 | 4
 	case in(iramBase, iram):
 		return iram[addr-iramBase:], 4, 4
 	case in(flashBase, flash):
 		return flash[addr-flashBase:], 4, 0
-	case in(romBase, romWords):
-		return romWords[addr-romBase:], 4, 0
+	case in(romBase, rom):
+		return rom[addr-romBase:], 4, 0
 	}
 	return nil, 0, 0
 }

@@ -5,16 +5,22 @@ import "encoding/binary"
 // Registers by address. Names are those of the vendor's eagle_soc.h, where it has
 // one.
 const (
-	regEdgeInterrupts = 0x3FF00004 // bit 1: FRC1, bit 2: FRC2 reach the CPU
+	regEdgeInterrupts = 0x3FF00004 // bit 0: watchdog, bit 1: FRC1, bit 2: FRC2 reach the CPU
+	regCache          = 0x3FF0000C // what the flash cache maps
+	regCacheSize      = 0x3FF00024 // how much of IRAM it takes
 	regMAC0           = 0x3FF00050 // eFuses, four words
 	regMicroseconds   = 0x3FF20C00 // WDEV clock: us since power-on
 	regRandom         = 0x3FF20E44
 
 	regUART0    = 0x60000000
+	regSPI0     = 0x60000200
 	regGPIO     = 0x60000300
 	regTimers   = 0x60000600
 	regRTC      = 0x60000700
+	regRTCCause = 0x60000714
+	regRTCWoken = 0x60000718 // bits 8 to 13: what ended the deep sleep
 	regRTCCount = 0x6000071C
+	regRTCAwake = 0x60000728 // bits 0 and 1: 1 is awake
 	regGPIO16   = 0x60000768
 	regIOMux    = 0x60000800
 	regWatchdog = 0x60000900
@@ -34,6 +40,8 @@ func (c *Chip) loadRegister(addr uint32) (v uint32, ok bool) {
 		return binary.LittleEndian.Uint32(c.rtc[addr-rtcBase:]), true
 	case addr >= regUART0 && addr < regUART0+0x80:
 		return c.loadUART(addr - regUART0), true
+	case addr >= regSPI0 && addr < regSPI0+0x100:
+		return c.spi.registers[(addr-regSPI0)/4], true
 	case addr >= regGPIO && addr < regGPIO+0x68:
 		return c.loadGPIO(addr - regGPIO), true
 	case addr >= regTimers && addr < regTimers+0x34:
@@ -46,10 +54,14 @@ func (c *Chip) loadRegister(addr uint32) (v uint32, ok bool) {
 		return c.watchdog.load(addr - regWatchdog), true
 	case addr >= regMAC0 && addr < regMAC0+16:
 		return c.efuse(addr - regMAC0), true
-	case addr == regMicroseconds:
-		return uint32(c.CPU.Cycles / (CyclesPerSecond / 1_000_000)), true
-	case addr == regRandom:
-		return c.randomWord(), true
+	case addr == regRTCCause:
+		return c.resetCause(), true
+	case addr == regRTCWoken:
+		return wokenByTimer, true
+	case addr == regRTCAwake:
+		return 1, true
+	case addr >= macBase && addr < macBase+macSize:
+		return c.loadMAC(addr), true
 	}
 	if p := c.plainRegister(addr); p != nil {
 		return *p, true
@@ -66,6 +78,9 @@ func (c *Chip) storeRegister(addr, v uint32) bool {
 	case addr >= regUART0 && addr < regUART0+0x80:
 		c.storeUART(addr-regUART0, v)
 		return true
+	case addr >= regSPI0 && addr < regSPI0+0x100:
+		c.storeSPI(addr-regSPI0, v)
+		return true
 	case addr >= regGPIO && addr < regGPIO+0x68:
 		c.storeGPIO(addr-regGPIO, v)
 		return true
@@ -81,7 +96,10 @@ func (c *Chip) storeRegister(addr, v uint32) bool {
 	case addr == regRTC && v>>31 != 0: // RTC_CTL: reset now
 		c.ask(EventReset, ResetRestart)
 		return true
-	case addr == regRTCCount, addr == regMicroseconds, addr == regRandom,
+	case addr >= macBase && addr < macBase+macSize:
+		c.storeMAC(addr, v)
+		return true
+	case addr == regRTCCount, addr == regRTCCause, addr == regRTCAwake,
 		addr >= regMAC0 && addr < regMAC0+16:
 		return true // read only
 	}
@@ -91,6 +109,8 @@ func (c *Chip) storeRegister(addr, v uint32) bool {
 	}
 	*p = v
 	switch {
+	case addr == regCache, addr == regCacheSize:
+		c.cacheChanged()
 	case addr == regEdgeInterrupts:
 		c.CPU.Halt() // a timer may count as an interrupt from now on
 	case addr >= regIOMux && addr < regIOMux+0x44:
@@ -106,6 +126,8 @@ func (c *Chip) plainRegister(addr uint32) *uint32 {
 		return &c.plain[(addr-peripheralBase)/4]
 	case addr >= dportBase && addr < dportBase+uint32(4*len(c.dport)):
 		return &c.dport[(addr-dportBase)/4]
+	case addr >= basebandBase && addr < basebandBase+uint32(4*len(c.baseband)):
+		return &c.baseband[(addr-basebandBase)/4]
 	}
 	return nil
 }
@@ -119,11 +141,23 @@ func (c *Chip) efuse(offset uint32) uint32 {
 		return c.ChipID << 24
 	case 4:
 		return c.ChipID >> 8 & 0xFFFF
+	case 8:
+		return efuseESP8266 | efuseOUI
 	case 12:
 		return oui
 	}
 	return 0
 }
+
+// Bits of the third eFuse word: the vendor's software runs on an ESP8266 only, and takes its
+// part of the MAC address from the fourth word only if it is told to.
+const (
+	efuseESP8266 = 1 << 15
+	efuseOUI     = 1 << 12
+)
+
+// wokenByTimer is what the RTC says of a deep sleep that ended as it should.
+const wokenByTimer = 8 << 8
 
 // MAC is the station's address.
 func (c *Chip) MAC() [6]byte {

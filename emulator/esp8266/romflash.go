@@ -17,7 +17,21 @@ func spiResult(c *Chip, err error) {
 
 // cacheEnable (odd megabyte, pair of megabytes, 32 KB) maps a megabyte of flash.
 func cacheEnable(c *Chip) {
-	c.setCache(true, (c.Arg(1)*2+c.Arg(0)&1)*flashWindow)
+	size, v := uint32(cacheSmall), c.Arg(1)&7<<cachePair|cacheOn
+	if c.Arg(0)&1 != 0 {
+		v |= cacheOdd
+	}
+	if c.Arg(2) != 0 {
+		size, v = cacheSmall|cacheAll, v|cacheLarge
+	}
+	c.dport[(regCacheSize-dportBase)/4] |= size
+	c.storeRegister(regCache, v)
+	c.Return(0)
+}
+
+// cacheDisable unmaps it.
+func cacheDisable(c *Chip) {
+	c.storeRegister(regCache, c.dport[(regCache-dportBase)/4]&^cacheOn)
 	c.Return(0)
 }
 

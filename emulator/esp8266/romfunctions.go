@@ -75,7 +75,7 @@ var romFunctions = []romFunction{
 
 	// Flash.
 	{0x40004678, "Cache_Read_Enable", cacheEnable},
-	{0x400047F0, "Cache_Read_Disable", func(c *Chip) { c.setCache(false, 0); c.Return(0) }},
+	{0x400047F0, "Cache_Read_Disable", cacheDisable},
 	{0x400043C8, "SPI_read_status", spiReadStatus},
 	{0x40004400, "SPI_write_status", ok},
 	{0x4000443C, "SPI_write_enable", ok},

@@ -102,6 +102,16 @@ func (c *Chip) tick() {
 		c.edge(frc2Interrupt, 1<<2)
 	}
 	c.tickUART(now)
+	c.tickMAC(now)
+	if now >= c.watchdog.bark() {
+		c.watchdog.barked = true
+		c.edge(watchdogInterrupt, 1<<0)
+	}
+	c.tickMAC(now)
+	if now >= c.watchdog.bark() {
+		c.watchdog.barked = true
+		c.edge(watchdogInterrupt, 1<<0)
+	}
 	if now >= c.watchdog.due() {
 		c.ask(EventReset, ResetWatchdog)
 	}
@@ -117,7 +127,7 @@ func (c *Chip) edge(n int, mask uint32) {
 
 // nextTick is the cycle at which tick has something to do.
 func (c *Chip) nextTick() uint64 {
-	return min(c.frc1.due(), c.frc2.due(), c.watchdog.due(), c.uart.due())
+	return min(c.frc1.due(), c.frc2.due(), c.watchdog.bark(), c.watchdog.due(), c.uart.due(), c.mac.due())
 }
 
 func (c *Chip) loadTimer(offset uint32) uint32 {

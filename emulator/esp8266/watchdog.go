@@ -3,16 +3,19 @@ package esp8266
 // watchdog is the hardware watchdog. It counts whatever the program does; only a
 // write of 0x73 to WDT_FEED, or switching it off, keeps it from biting.
 //
-// It has two stages: the first, of 2^WDT_OP ticks of 819.2 us, would tell the
-// program by an NMI, which nobody uses; the second, of 2^WDT_OP_ND ticks, ends
-// with the reset. As the mask ROM leaves it that is 6.7 s + 1.7 s = 8.4 s. The
+// It has two stages: the first, of 2^WDT_OP ticks of 819.2 us, raises interrupt 8;
+// the second, of 2^WDT_OP_ND ticks, ends with the reset. As the mask ROM leaves it that is 6.7 s + 1.7 s = 8.4 s. The
 // tick and the exponents are what users of the chip have measured; the vendor
 // documents none of it.
 type watchdog struct {
 	control       uint32
 	first, second uint32 // exponents
 	fed           uint64 // cycle
+	barked        bool   // the first stage is over
 }
+
+// watchdogInterrupt is what the end of the first stage raises, an edge.
+const watchdogInterrupt = 8
 
 const (
 	watchdogTick   = 65536 // cycles: 819.2 us
@@ -27,12 +30,22 @@ func (w *watchdog) due() uint64 {
 	return w.fed + (1<<w.first+1<<w.second)*watchdogTick
 }
 
+// bark is the cycle at which the first stage ends.
+func (w *watchdog) bark() uint64 {
+	if w.control&watchdogEnable == 0 || w.barked {
+		return never
+	}
+	return w.fed + 1<<w.first*watchdogTick
+}
+
+func (w *watchdog) feed(now uint64) { w.fed, w.barked = now, false }
+
 func (c *Chip) resetWatchdog() {
 	c.watchdog = watchdog{control: watchdogEnable, first: 13, second: 11, fed: c.CPU.Cycles}
 }
 
 // FeedWatchdog starts the watchdog's time anew, as the SDK does.
-func (c *Chip) FeedWatchdog() { c.watchdog.fed = c.CPU.Cycles }
+func (c *Chip) FeedWatchdog() { c.watchdog.feed(c.CPU.Cycles) }
 
 func (w *watchdog) load(offset uint32) uint32 {
 	switch offset {
@@ -51,7 +64,7 @@ func (c *Chip) storeWatchdog(offset, v uint32) {
 	switch offset {
 	case 0x00:
 		if v&watchdogEnable != 0 && w.control&watchdogEnable == 0 {
-			w.fed = c.CPU.Cycles
+			w.feed(c.CPU.Cycles)
 		}
 		w.control = v
 	case 0x04:
@@ -60,7 +73,7 @@ func (c *Chip) storeWatchdog(offset, v uint32) {
 		w.second = v & 0xF
 	case 0x14:
 		if v&0xFF == watchdogFood {
-			w.fed = c.CPU.Cycles
+			w.feed(c.CPU.Cycles)
 		}
 	}
 	c.CPU.Halt()

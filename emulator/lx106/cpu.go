@@ -21,6 +21,7 @@ type CPU struct {
 	// The windows that the last load, store and L32R hit.
 	loadWindow, storeWindow, literalWindow *window
 
+	hooks  map[uint32]bool  // addresses where Run stops as at a SIMCALL
 	pages  map[uint32]*page // decoded code by address / pageSize
 	recent [64]*page        // the same, found faster
 
@@ -42,6 +43,19 @@ func New(bus Bus) *CPU {
 func (c *CPU) Halt() {
 	c.halt = true
 	c.next = 0
+}
+
+// SetHooks makes Run return StopSimcall wherever PC is one of these addresses, whatever
+// instruction lies there, instead of where it did so before. They cost nothing elsewhere.
+func (c *CPU) SetHooks(at ...uint32) {
+	for addr := range c.hooks {
+		c.Invalidate(addr, 1)
+	}
+	c.hooks = map[uint32]bool{}
+	for _, addr := range at {
+		c.hooks[addr] = true
+		c.Invalidate(addr, 1)
+	}
 }
 
 // CCOUNT returns the cycle counter as the program sees it.

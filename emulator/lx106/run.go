@@ -48,6 +48,9 @@ resume:
 					continue resume
 				}
 				*in = decode(pc, word)
+				if c.hooks[pc] {
+					in.op = opSimcall
+				}
 				goto decoded
 
 			// Arithmetic and logic.
