@@ -3,12 +3,15 @@
 package emulator
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"time"
 
 	"esper/emulator/esp8266"
+	"esper/emulator/gateway"
 	"esper/emulator/network"
+	"esper/emulator/radio"
 	"esper/emulator/sdk"
 )
 
@@ -18,7 +21,12 @@ type Config struct {
 	Flash  *esp8266.Flash // with the bootloader at 0
 	Link   network.Link
 	Serial io.Writer // what UART 0 sends, in lines as far as possible; nil drops it
-	ELF    []string  // files that the images in flash were made of, to name functions in crash reports
+	ROM    []byte    // the chip's mask ROM; nil: its functions are emulated
+
+	// ELF are the files that the images in flash were made of. They name functions in crash
+	// reports. An image with the vendor's own software needs its file: where the radio's
+	// functions are is not in the image.
+	ELF []string
 }
 
 // Device is an emulated device. It has its power from the beginning. One goroutine
@@ -32,6 +40,7 @@ type Device struct {
 	OnReset func(reason esp8266.ResetReason)
 
 	serial *lines
+	radio  *radio.Radio // nil: no image needs one
 	resets int
 }
 
@@ -40,20 +49,46 @@ func New(config Config) (*Device, error) {
 	chip := esp8266.New(config.Flash)
 	chip.ChipID = config.ChipID & 0xFFFFFF
 	chip.Seed = uint64(config.ChipID)
+	chip.ROM = config.ROM
 	d := &Device{Chip: chip, SDK: sdk.New(chip, config.Link)}
 	if config.Serial != nil {
 		d.serial = &lines{out: config.Serial}
 		chip.Serial = d.serial
 	}
+	var programs []*radio.Program
 	for _, path := range config.ELF {
 		symbols, err := sdk.ReadSymbols(path)
 		if err != nil {
 			return nil, err
 		}
 		d.SDK.Symbols = append(d.SDK.Symbols, symbols)
+		switch program, err := radio.ReadProgram(path); {
+		case err == nil:
+			programs = append(programs, program)
+		case !errors.Is(err, radio.ErrNotChip):
+			return nil, err
+		}
+	}
+	if len(programs) > 0 {
+		d.radio = radio.New(chip, gateway.New(config.Link), d.SDK.Now, programs...)
+	}
+	chip.Restarted = func() {
+		d.resets++
+		d.started()
+		if d.OnReset != nil {
+			d.OnReset(esp8266.ResetRestart)
+		}
 	}
 	d.SDK.PowerOn()
+	d.started()
 	return d, nil
+}
+
+// started prepares the radio for what the chip has just begun to boot.
+func (d *Device) started() {
+	if d.radio != nil {
+		d.radio.Reset()
+	}
 }
 
 // ID is the chip id, as 6 hex digits.
@@ -73,6 +108,7 @@ func (d *Device) Resets() int { return d.resets }
 func (d *Device) PowerCycle() {
 	d.resets++
 	d.SDK.PowerOn()
+	d.started()
 	if d.OnReset != nil {
 		d.OnReset(esp8266.ResetPowerOn)
 	}
@@ -92,6 +128,7 @@ func (d *Device) RunTo(t time.Duration) {
 		case sdk.Reset:
 			d.resets++
 			d.SDK.Reset()
+			d.started()
 			if d.OnReset != nil {
 				d.OnReset(d.Chip.ResetReason())
 			}

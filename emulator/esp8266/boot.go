@@ -20,13 +20,21 @@ const flashChipStruct = 0x3FFFC714
 // resetCause is how the ROM numbers a reset: 1 power, 2 the reset pin and all that
 // the SDK does by itself, 4 the hardware watchdog.
 func (c *Chip) resetCause() uint32 {
-	switch c.reason {
+	switch c.hardware {
 	case ResetPowerOn:
 		return 1
 	case ResetWatchdog:
 		return 4
 	}
 	return 2
+}
+
+// bootAgain is the ROM after a jump to its beginning.
+func (c *Chip) bootAgain() {
+	c.CPU.INTENABLE, c.CPU.LITBASE = 0, 0
+	c.rom = romState{}
+	c.storeRegister(regCache, 0)
+	c.boot()
 }
 
 // boot is the ROM after a reset: it loads the segments of the image at flash 0 and
@@ -41,7 +49,7 @@ func (c *Chip) boot() {
 		put(c.dram[flashChipStruct-dramBase+4*i:], 4, v)
 	}
 	c.print(fmt.Sprintf("\r\n ets Jan  8 2013,rst cause:%d, boot mode:(3,6)\r\n\r\n", c.resetCause()))
-	if c.reason == ResetWatchdog {
+	if c.hardware == ResetWatchdog {
 		c.print("wdt reset\r\n")
 	}
 	entry, err := c.loadImage()

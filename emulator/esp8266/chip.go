@@ -89,6 +89,10 @@ type Chip struct {
 	// illegal instruction exception. Without it the text goes to Serial.
 	Fault func(text string)
 
+	// Restarted, if set, is called when the program has started the ROM again, by a jump
+	// to where that begins. It is no reset: the peripherals go on.
+	Restarted func()
+
 	onPin func(n int, high bool)
 	until uint64 // of Run
 	hooks map[uint32]func()
@@ -102,16 +106,18 @@ type state struct {
 	iram [iramSize]byte
 	rtc  [rtcSize]byte
 
+	starting  bool // after a reset, before the ROM's first instruction
 	cache     bool
 	cacheBase uint32 // flash address that is mapped at 0x40200000
 	cacheSize uint32 // bytes of IRAM that the cache takes while it is on
 
-	reason  ResetReason
-	wanted  ResetReason
-	pending Event // what Run must return, or EventBudget
-	breaks  bool
-	stopped bool
-	random  uint64
+	reason   ResetReason
+	hardware ResetReason // the same, but for a jump to the ROM's beginning
+	wanted   ResetReason
+	pending  Event // what Run must return, or EventBudget
+	breaks   bool
+	stopped  bool
+	random   uint64
 
 	// Registers that only keep their value: of the peripherals, the system, the radio's
 	// controller and its baseband.
@@ -153,7 +159,7 @@ func (c *Chip) PowerOn() {
 // all else starts anew, and the mask ROM boots the image at flash 0: at once, or, if it is the
 // chip's own, when the chip runs.
 func (c *Chip) Reset(reason ResetReason) {
-	c.reason, c.wanted, c.pending = reason, reason, EventBudget
+	c.reason, c.hardware, c.wanted, c.pending = reason, reason, reason, EventBudget
 	c.stopped, c.breaks = false, false
 	c.plain, c.dport = [len(c.plain)]uint32{}, [len(c.dport)]uint32{}
 	c.radio, c.baseband = [len(c.radio)]uint32{}, [len(c.baseband)]uint32{}
@@ -168,6 +174,8 @@ func (c *Chip) Reset(reason ResetReason) {
 	c.spi = spi{}
 	c.resetMAC()
 	c.cacheChanged()
+	c.starting = c.ROM != nil
+	c.SetHooks(c.hooks)
 	if c.ROM == nil {
 		c.boot()
 	}
@@ -251,7 +259,9 @@ func (c *Chip) simcall() {
 	switch pc := c.CPU.PC; {
 	case c.hooks[pc] != nil:
 		c.hooks[pc]()
-	case pc >= romBase && pc < romBase+romSize:
+	case pc == resetVector:
+		c.romStarts()
+	case InROM(pc):
 		c.romCall(pc)
 	case pc >= GateBase && pc < GateBase+gatesSize && (pc-GateBase)%GateSize == 0 && c.Gate != nil:
 		c.Gate(pc)
@@ -264,7 +274,27 @@ func (c *Chip) simcall() {
 // each of these and no others. The function sets PC, by Return or otherwise.
 func (c *Chip) SetHooks(hooks map[uint32]func()) {
 	c.hooks = hooks
-	c.CPU.SetHooks(slices.Collect(maps.Keys(hooks))...)
+	c.CPU.SetHooks(append(slices.Collect(maps.Keys(hooks)), resetVector)...)
+}
+
+// resetVector is where the CPU begins, in the ROM.
+const resetVector = romBase + 0x80
+
+// romStarts is what happens at resetVector: after a reset, or because the program jumps there.
+func (c *Chip) romStarts() {
+	again := !c.starting
+	c.starting = false
+	if again {
+		c.reason = ResetRestart
+	}
+	if c.ROM != nil {
+		c.CPU.PassHook()
+	} else {
+		c.bootAgain()
+	}
+	if again && c.Restarted != nil {
+		c.Restarted()
+	}
 }
 
 // simcallCycles is what entering a function outside the CPU costs at least, so

@@ -110,6 +110,9 @@ func (c *Chip) plainIRAM() []byte {
 	return c.iram[:]
 }
 
+// InROM reports whether an address lies in the mask ROM.
+func InROM(addr uint32) bool { return addr >= romBase && addr < romBase+romSize }
+
 // romData is what lies at romBase.
 func (c *Chip) romData() []byte {
 	if c.ROM != nil {

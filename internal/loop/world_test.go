@@ -35,9 +35,11 @@ type firmwares struct {
 	site       *site.Site
 	key        ed25519.PrivateKey
 	bootloader []byte
+	sdk        string // the vendor's; empty: the emulator's link
 
 	mu    sync.Mutex
 	built map[string][image.Slots][]byte
+	elves []string // the ELF files of all that was built with the vendor's SDK
 }
 
 var (
@@ -150,6 +152,7 @@ func (f *firmwares) variant(t testing.TB, deviceType, version string, sequence u
 	result, err := build.Build(context.Background(), f.site, build.Options{
 		Types:   []string{deviceType},
 		Version: &site.Version{Name: version, Sequence: sequence},
+		SDKDir:  f.sdk,
 		Log:     &log,
 	})
 	if err != nil {
@@ -161,6 +164,9 @@ func (f *firmwares) variant(t testing.TB, deviceType, version string, sequence u
 	}
 	if f.bootloader, err = os.ReadFile(result.Bootloader); err != nil {
 		t.Fatal(err)
+	}
+	if f.sdk != "" {
+		f.keepELF(t, deviceType)
 	}
 	f.built[name] = images
 	return images
@@ -193,7 +199,12 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{Lab: emulator.NewLab(), t: t, firmwares: theFirmwares(t), updates: map[string][]fleet.UpdateStatus{}}
+	return newWorldOf(t, theFirmwares(t))
+}
+
+func newWorldOf(t testing.TB, f *firmwares) *world {
+	t.Helper()
+	w := &world{Lab: emulator.NewLab(), t: t, firmwares: f, updates: map[string][]fleet.UpdateStatus{}}
 	var err error
 	if w.repository, err = repository.Open(t.TempDir()); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,239 @@
+// Package gateway is the access point of a device whose own TCP/IP runs: frames of Ethernet on
+// one side, a network.Link on the other. It gives out an address by DHCP, answers ARP for every
+// other one, looks up names, and ends the device's TCP connections in a stack of its own, which
+// is gVisor's.
+//
+// Time is what each call says, and the same calls lead to the same frames.
+package gateway
+
+import (
+	"math/rand"
+	"net/netip"
+	"time"
+
+	"gvisor.dev/gvisor/pkg/buffer"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/link/channel"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+
+	"esper/emulator/network"
+)
+
+// MTU is the longest IP packet, in bytes.
+const MTU = 1500
+
+// MAC is the gateway's address.
+var MAC = [6]byte{0x02, 0, 0, 0, 0, 0x01}
+
+// nicID is the one interface of the stack.
+const nicID = 1
+
+// Gateway is one device's way to a Link. It is for one goroutine.
+type Gateway struct {
+	link  network.Link
+	clock *clock
+	stack *stack.Stack
+	nic   *channel.Endpoint
+
+	station [6]byte  // the device's MAC address
+	out     [][]byte // frames to the device
+	lastID  int
+	conns   map[int]*conn // by the Link's id
+	lookups map[int]lookup
+	known   map[netip.Addr]bool // addresses that the stack has taken
+}
+
+// New makes a gateway to a link.
+func New(link network.Link) *Gateway {
+	g := &Gateway{link: link}
+	g.start(0)
+	return g
+}
+
+// start begins with nothing known.
+func (g *Gateway) start(now time.Duration) {
+	if g.stack != nil {
+		g.stack.Destroy()
+	}
+	random := rand.New(rand.NewSource(1)) //nolint:gosec // that it can be repeated is what it is for
+	g.clock = &clock{now: now}
+	g.stack = stack.New(stack.Options{
+		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol},
+		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocol},
+		Clock:              g.clock,
+		RandSource:         rand.NewSource(2),
+		SecureRNG:          random,
+	})
+	g.nic = channel.New(queueLength, MTU, "")
+	must(g.stack.CreateNIC(nicID, g.nic))
+	g.stack.SetRouteTable([]tcpip.Route{{Destination: header.IPv4EmptySubnet, NIC: nicID}})
+	g.out, g.conns, g.lookups, g.known = nil, map[int]*conn{}, map[int]lookup{}, map[netip.Addr]bool{}
+}
+
+// queueLength is how many packets the stack makes at most before they are taken.
+const queueLength = 256
+
+// must is for what can only fail by a mistake here.
+func must(err tcpip.Error) {
+	if err != nil {
+		panic("gateway: " + err.String())
+	}
+}
+
+// Up reports whether the access point is there.
+func (g *Gateway) Up() bool { return g.link.Up() }
+
+// Restart forgets the device's connections, as when it starts or leaves.
+func (g *Gateway) Restart(now time.Duration) {
+	g.link.Restart(now)
+	g.start(now)
+}
+
+// Close ends the gateway's work.
+func (g *Gateway) Close() { g.stack.Destroy() }
+
+// settle waits until the stack has done what it was given, and takes what it sends.
+func (g *Gateway) settle() {
+	g.stack.Pause() // returns when the queues are empty
+	g.stack.Resume()
+	for pkt := g.nic.Read(); pkt != nil; pkt = g.nic.Read() {
+		b := pkt.ToView()
+		g.send(header.IPv4ProtocolNumber, b.AsSlice())
+		b.Release()
+		pkt.DecRef()
+	}
+}
+
+// send queues a frame to the device.
+func (g *Gateway) send(protocol tcpip.NetworkProtocolNumber, payload []byte) {
+	frame := make(header.Ethernet, header.EthernetMinimumSize, header.EthernetMinimumSize+len(payload))
+	frame.Encode(&header.EthernetFields{
+		SrcAddr: tcpip.LinkAddress(MAC[:]), DstAddr: tcpip.LinkAddress(g.station[:]), Type: protocol,
+	})
+	g.out = append(g.out, append(frame, payload...))
+}
+
+// inject gives the stack an IP packet.
+func (g *Gateway) inject(packet []byte) {
+	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(packet)})
+	g.nic.InjectInbound(header.IPv4ProtocolNumber, pkt)
+	pkt.DecRef()
+	g.settle()
+}
+
+// Frame takes a frame that the device sends.
+func (g *Gateway) Frame(now time.Duration, frame []byte) {
+	g.advance(now)
+	if len(frame) < header.EthernetMinimumSize {
+		return
+	}
+	f := header.Ethernet(frame)
+	copy(g.station[:], f.SourceAddress())
+	switch payload := frame[header.EthernetMinimumSize:]; f.Type() {
+	case header.ARPProtocolNumber:
+		g.arp(payload)
+	case header.IPv4ProtocolNumber:
+		g.ip(now, payload)
+	}
+	g.serve(now)
+}
+
+// Poll returns the next frame to the device.
+func (g *Gateway) Poll(now time.Duration) ([]byte, bool) {
+	g.advance(now)
+	g.events(now)
+	g.serve(now)
+	if len(g.out) == 0 {
+		return nil, false
+	}
+	frame := g.out[0]
+	g.out = g.out[1:]
+	return frame, true
+}
+
+// Next is the time before which there will be no frame, if that is known.
+func (g *Gateway) Next() (time.Duration, bool) {
+	if len(g.out) > 0 {
+		return 0, true
+	}
+	next, any := g.clock.next()
+	if t, ok := g.link.Next(); ok && (!any || t < next) {
+		next, any = t, true
+	}
+	return next, any
+}
+
+// Wake is signalled when there may be a frame; nil if Next tells all.
+func (g *Gateway) Wake() <-chan struct{} { return g.link.Wake() }
+
+func (g *Gateway) advance(now time.Duration) { g.clock.advance(now, g.settle) }
+
+// arp answers for every address but the device's own.
+func (g *Gateway) arp(payload []byte) {
+	a := header.ARP(payload)
+	if !a.IsValid() || a.Op() != header.ARPRequest {
+		return
+	}
+	ip, _, _ := g.link.Address()
+	if [4]byte(a.ProtocolAddressTarget()) == ip {
+		return
+	}
+	reply := make(header.ARP, header.ARPSize)
+	reply.SetIPv4OverEthernet()
+	reply.SetOp(header.ARPReply)
+	copy(reply.HardwareAddressSender(), MAC[:])
+	copy(reply.ProtocolAddressSender(), a.ProtocolAddressTarget())
+	copy(reply.HardwareAddressTarget(), a.HardwareAddressSender())
+	copy(reply.ProtocolAddressTarget(), a.ProtocolAddressSender())
+	g.send(header.ARPProtocolNumber, reply)
+}
+
+// ip takes an IP packet of the device's.
+func (g *Gateway) ip(now time.Duration, packet []byte) {
+	h := header.IPv4(packet)
+	if !h.IsValid(len(packet)) {
+		return
+	}
+	packet = packet[:h.TotalLength()] // without the frame's padding
+	switch payload := h.Payload(); h.TransportProtocol() {
+	case header.UDPProtocolNumber:
+		if len(payload) >= header.UDPMinimumSize {
+			g.udp(now, h, header.UDP(payload))
+		}
+	case header.TCPProtocolNumber:
+		if len(payload) >= header.TCPMinimumSize {
+			g.tcp(now, h, header.TCP(payload), packet)
+		}
+	default:
+		g.inject(packet)
+	}
+}
+
+// udp serves the protocols that the gateway itself knows.
+func (g *Gateway) udp(now time.Duration, h header.IPv4, u header.UDP) {
+	switch u.DestinationPort() {
+	case dhcpServerPort:
+		g.dhcp(u.Payload())
+	case dnsPort:
+		g.resolve(now, h, u)
+	}
+}
+
+// answer sends a datagram to the device.
+func (g *Gateway) answer(from, to tcpip.Address, fromPort, toPort uint16, data []byte) {
+	packet := make(header.IPv4, header.IPv4MinimumSize+header.UDPMinimumSize+len(data))
+	packet.Encode(&header.IPv4Fields{
+		TotalLength: uint16(len(packet)), TTL: 64, Protocol: uint8(header.UDPProtocolNumber),
+		SrcAddr: from, DstAddr: to,
+	})
+	packet.SetChecksum(^packet.CalculateChecksum())
+	u := header.UDP(packet[header.IPv4MinimumSize:])
+	u.Encode(&header.UDPFields{SrcPort: fromPort, DstPort: toPort, Length: uint16(len(u))})
+	copy(u.Payload(), data)
+	sum := header.PseudoHeaderChecksum(header.UDPProtocolNumber, from, to, uint16(len(u)))
+	u.SetChecksum(^u.CalculateChecksum(checksumOf(data, sum)))
+	g.send(header.IPv4ProtocolNumber, packet)
+}

@@ -1,0 +1,186 @@
+// Package radio stands in for the radio of a chip that runs the vendor's own software: it
+// answers the few functions of the image that need one, and carries the frames of its network
+// interface to and from the air. The seam is in seam.go.
+package radio
+
+import (
+	"fmt"
+	"time"
+
+	"esper/emulator/esp8266"
+	"esper/emulator/lx106"
+)
+
+// Air is what frames are sent to and come from.
+type Air interface {
+	// Up reports whether there is an access point.
+	Up() bool
+	// Restart forgets the device's connections.
+	Restart(now time.Duration)
+	// Frame takes a frame of the device's.
+	Frame(now time.Duration, frame []byte)
+	// Poll returns the next frame to the device that is due.
+	Poll(now time.Duration) ([]byte, bool)
+	// Next is the time before which none will be, if that is known.
+	Next() (time.Duration, bool)
+}
+
+// BSSID is the access point's address.
+var BSSID = [6]byte{0x02, 0, 0, 0, 0, 0x01}
+
+// Radio is the radio of one chip.
+type Radio struct {
+	chip     *esp8266.Chip
+	air      Air
+	now      func() time.Duration
+	programs []*Program
+	program  *Program // that runs, if it is known
+
+	state
+}
+
+// state is all that changes while the program runs.
+type state struct {
+	phase  phase
+	joinAt uint64 // cycle at which the scan ends
+
+	calls   []pending    // that the CPU is to make
+	calling bool         // it makes the first one
+	then    func(uint32) // what to do with its result
+	waiting lx106.State  // what it was doing
+}
+
+// phase is how far the station is.
+type phase int
+
+const (
+	idle phase = iota
+	scanning
+	joined
+)
+
+// pending is a call of a function of the program's.
+type pending struct {
+	function string
+	args     []uint32
+	then     func(result uint32)
+}
+
+// returnAddress is where these functions return to: an address that no gate has.
+const returnAddress = esp8266.GateBase + 0x3FF0
+
+// New makes the radio of a chip that runs one of the programs. now is the chip's time.
+func New(chip *esp8266.Chip, air Air, now func() time.Duration, programs ...*Program) *Radio {
+	return &Radio{chip: chip, air: air, now: now, programs: programs}
+}
+
+// Reset prepares for what the chip boots next: the programs that lie in its flash.
+func (r *Radio) Reset() {
+	r.state = state{}
+	r.program = nil
+	hooks := map[uint32]func(){returnAddress: r.returned}
+	for _, p := range r.programs {
+		if !p.fits(r.chip.Flash.Bytes()) {
+			continue
+		}
+		for name, answer := range seam {
+			hooks[p.address[name]] = func() {
+				r.program = p
+				answer(r)
+			}
+		}
+	}
+	if len(hooks) == 1 {
+		hooks = nil
+	}
+	r.chip.SetHooks(hooks)
+	r.chip.Idle = r.idle
+}
+
+// forget drops all connections.
+func (r *Radio) forget() {
+	r.state = state{}
+	r.air.Restart(r.now())
+}
+
+const never = ^uint64(0)
+
+// cycles is a time in CPU cycles.
+func (r *Radio) cycles(t time.Duration) uint64 {
+	return uint64(t) * (esp8266.CyclesPerSecond / 1_000_000) / 1000
+}
+
+// idle is called while the CPU waits. It returns the cycle at which there is something to do.
+func (r *Radio) idle() uint64 {
+	if r.program == nil || r.phase == idle || r.calling || !esp8266.InROM(r.chip.CPU.PC) {
+		return never
+	}
+	now := r.chip.CPU.Cycles
+	if r.phase == scanning {
+		switch {
+		case now < r.joinAt:
+			return r.joinAt
+		case r.air.Up():
+			r.join()
+		default:
+			r.notFound()
+		}
+	} else if frame, ok := r.air.Poll(r.now()); ok {
+		r.input(frame)
+	}
+	if len(r.calls) > 0 {
+		r.waiting = r.chip.CPU.State
+		r.next()
+		return now
+	}
+	next, ok := r.air.Next()
+	if !ok {
+		return never
+	}
+	return now + r.cycles(max(next-r.now(), 0)+time.Microsecond)
+}
+
+// call queues a call.
+func (r *Radio) call(function string, then func(uint32), args ...uint32) {
+	r.calls = append(r.calls, pending{function, args, then})
+}
+
+// next begins the first call, on the stack of what waits.
+func (r *Radio) next() {
+	c, cpu := r.calls[0], r.chip.CPU
+	r.calls, r.calling = r.calls[1:], true
+	r.then = c.then
+	cpu.A[0], cpu.A[1] = returnAddress, (r.waiting.A[1]-64)&^15
+	copy(cpu.A[2:8], c.args)
+	cpu.PC = r.program.address[c.function]
+	r.chip.Wait(false)
+}
+
+// returned is where the functions return to. After the last the CPU looks for what there is
+// to do now, as after an interrupt.
+func (r *Radio) returned() {
+	if !r.calling {
+		r.fault("a return to 0x%08x without a call", uint32(returnAddress))
+		return
+	}
+	r.calling = false
+	if then := r.then; then != nil {
+		then(r.chip.CPU.A[2])
+	}
+	if len(r.calls) > 0 {
+		r.next()
+		return
+	}
+	cpu := r.chip.CPU
+	cpu.A, cpu.PC, cpu.SAR, cpu.PS = r.waiting.A, r.waiting.PC, r.waiting.SAR, r.waiting.PS
+}
+
+// fault is a program that is not what this package knows.
+func (r *Radio) fault(format string, args ...any) {
+	text := "the radio: " + fmt.Sprintf(format, args...)
+	if r.chip.Fault != nil {
+		r.chip.Fault(text)
+	}
+	r.phase = idle
+	r.chip.CPU.Exception(lx106.IllegalInstruction, r.chip.CPU.PC)
+}

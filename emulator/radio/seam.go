@@ -1,0 +1,146 @@
+package radio
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// The seam between the vendor's software and this emulator. Everything above it is executed as
+// it is in the image: start-up, tasks, timers, heap, flash, lwIP with ARP and DHCP, espconn.
+// What is below needs a radio, or other stations that answer.
+//
+//	chip_v6_rf_init          return 0 at once: they calibrate the radio and wait for it
+//	chip_v6_initialize_bb
+//	chip_v6_set_chan
+//	ppTxPkt                  returns 0: what it would send are management frames
+//	cnx_sta_connect_cmd      returns at once; it would scan for the access point and join it.
+//	                         Some time later the CPU calls eagle_auth_done, as the vendor's
+//	                         software does at the end of that, with a node for the access point;
+//	                         or cnx_start_handoff_cb, the end of a scan that found nothing
+//	ieee80211_output_pbuf    takes the Ethernet frame in the pbuf, and returns 0
+//
+// A frame comes in by a call of ethernet_input with a pbuf of pbuf_alloc. The CPU makes these
+// calls while it waits in the ROM's ets_run, which is where the vendor's own task for received
+// frames would begin.
+var seam = map[string]func(*Radio){
+	"chip_v6_rf_init":       (*Radio).begin,
+	"chip_v6_initialize_bb": (*Radio).nothing,
+	"chip_v6_set_chan":      (*Radio).nothing,
+	"ppTxPkt":               (*Radio).nothing,
+	"cnx_sta_connect_cmd":   (*Radio).connect,
+	"ieee80211_output_pbuf": (*Radio).output,
+}
+
+// called are the functions that the CPU calls, and the variable that they need.
+var called = []string{"pvPortZalloc", "eagle_auth_done", "cnx_start_handoff_cb", "pbuf_alloc", "ethernet_input", "g_ic"}
+
+// nothing is a function that succeeds without an effect.
+func (r *Radio) nothing() { r.chip.Return(0) }
+
+// begin is where the vendor's software has started: nothing is connected.
+func (r *Radio) begin() {
+	r.forget()
+	r.chip.Return(0)
+}
+
+// connect is cnx_sta_connect_cmd: a scan begins.
+func (r *Radio) connect() {
+	r.joinAt = r.chip.CPU.Cycles + r.cycles(scanTime)
+	r.phase = scanning
+	r.chip.Return(0)
+}
+
+// scanTime is how long it takes to find an access point and to join it: 13 channels of 120 ms,
+// and a few frames.
+const scanTime = 1600 * time.Millisecond
+
+// output is ieee80211_output_pbuf(netif, pbuf).
+func (r *Radio) output() {
+	if frame := r.frameIn(r.chip.Arg(1)); r.phase == joined && frame != nil {
+		r.air.Frame(r.now(), frame)
+	}
+	r.chip.Return(0)
+}
+
+// Offsets in lwIP's struct pbuf.
+const (
+	pbufNext    = 0
+	pbufPayload = 4
+	pbufLength  = 8 // of this and those behind it, and then of this alone, 16 bits each
+)
+
+// maxFrame is the longest frame, in bytes.
+const maxFrame = 1514
+
+// frameIn reads the frame in a chain of pbufs.
+func (r *Radio) frameIn(pbuf uint32) []byte {
+	var frame []byte
+	for pbuf != 0 && len(frame) <= maxFrame {
+		head, err := r.chip.Read(pbuf, 12)
+		if err != nil {
+			return nil
+		}
+		n := binary.LittleEndian.Uint16(head[pbufLength+2:])
+		data, err := r.chip.Read(binary.LittleEndian.Uint32(head[pbufPayload:]), int(n))
+		if err != nil {
+			return nil
+		}
+		frame = append(frame, data...)
+		pbuf = binary.LittleEndian.Uint32(head[pbufNext:])
+	}
+	return frame
+}
+
+// What eagle_auth_done expects of g_ic and of the access point's node.
+const (
+	stationInIC   = 0x10  // g_ic: the station
+	channelInIC   = 0x84  // g_ic: the channel that it is on
+	netifOf       = 0     // station: its network interface
+	nodeOf        = 0x90  // station: the access point's node
+	nodeSize      = 0x200 // enough
+	channelOfNode = 0x98
+)
+
+// join makes the node and ends the connecting.
+func (r *Radio) join() {
+	ic := r.program.address["g_ic"]
+	r.call("pvPortZalloc", func(node uint32) {
+		if node == 0 {
+			r.phase = idle
+			return
+		}
+		station, err := r.chip.Load32(ic + stationInIC)
+		if err != nil || r.chip.Write(node, BSSID[:]) != nil ||
+			r.chip.Store32(node+channelOfNode, ic+channelInIC) != nil ||
+			r.chip.Store32(station+nodeOf, node) != nil {
+			r.fault("the station is not where it should be: 0x%08x, %v", station, err)
+			return
+		}
+		r.phase = joined
+		r.call("eagle_auth_done", nil)
+	}, nodeSize, 0, 0, 0)
+}
+
+// notFound ends the scan without an access point.
+func (r *Radio) notFound() {
+	r.phase = idle
+	r.call("cnx_start_handoff_cb", nil, 0, 0)
+}
+
+// input gives the vendor's lwIP a frame.
+func (r *Radio) input(frame []byte) {
+	const raw, ram = 3, 0
+	r.call("pbuf_alloc", func(pbuf uint32) {
+		if pbuf == 0 { // no memory: it is lost
+			return
+		}
+		station, _ := r.chip.Load32(r.program.address["g_ic"] + stationInIC)
+		netif, _ := r.chip.Load32(station + netifOf)
+		payload, err := r.chip.Load32(pbuf + pbufPayload)
+		if err != nil || r.chip.Write(payload, frame) != nil {
+			r.fault("pbuf_alloc returned 0x%08x", pbuf)
+			return
+		}
+		r.call("ethernet_input", nil, pbuf, netif)
+	}, raw, uint32(len(frame)), ram)
+}

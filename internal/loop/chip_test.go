@@ -1,0 +1,139 @@
+package loop
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"esper/emulator"
+	"esper/emulator/esp8266"
+	"esper/internal/image"
+)
+
+// The tests in this file run images of the chip's link, byte for byte what is flashed, with the
+// vendor's own software in them.
+
+var chip struct {
+	once      sync.Once
+	firmwares *firmwares
+	err       error
+}
+
+// chipFirmwares are what is built with the vendor's SDK.
+func chipFirmwares(t testing.TB) *firmwares {
+	t.Helper()
+	sdk := os.Getenv("SDK_DIR")
+	if sdk == "" {
+		t.Skip("SDK_DIR does not name a copy of the vendor's SDK")
+	}
+	theFirmwares(t) // makes the folder
+	chip.once.Do(func() {
+		if chip.firmwares, chip.err = makeFirmwares(filepath.Join(dir, "chip")); chip.err == nil {
+			chip.firmwares.sdk = sdk
+		}
+	})
+	if chip.err != nil {
+		t.Fatal(chip.err)
+	}
+	return chip.firmwares
+}
+
+// keepELF keeps the ELF files of what was just built, which the next build replaces.
+func (f *firmwares) keepELF(t testing.TB, deviceType string) {
+	t.Helper()
+	for slot := range image.Slots {
+		from := filepath.Join(f.site.BuildPath(), fmt.Sprintf("%s.elf%d", deviceType, slot))
+		to := fmt.Sprintf("%s-%d", from, len(f.elves))
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+		f.elves = append(f.elves, to)
+	}
+}
+
+// roms are the mask ROMs that a chip image runs with.
+var roms = []struct {
+	name string
+	read func(t testing.TB) []byte
+}{
+	{"emulated ROM", func(testing.TB) []byte { return nil }},
+	{"the chip's ROM", chipROM},
+}
+
+// chipROM is a dump of the chip's mask ROM.
+func chipROM(t testing.TB) []byte {
+	t.Helper()
+	path := os.Getenv("ESPER_ROM")
+	if path == "" {
+		t.Skip("ESPER_ROM does not name a dump of the chip's mask ROM")
+	}
+	rom, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rom
+}
+
+// addChip switches on a device that was flashed over the serial line, the vendor's sectors
+// included. All that it will run must be built.
+func (w *world) addChip(id uint32, rom []byte, deviceType, version string, sequence uint32) *emulator.Device {
+	w.t.Helper()
+	images := w.firmwares.images(w.t, deviceType, version, sequence)
+	content, err := image.NewFlash(w.firmwares.bootloader, images[0], nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	phy, err := os.ReadFile(filepath.Join(w.firmwares.sdk, "bin", "esp_init_data_default_v08.bin"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	flash := esp8266.NewFlash(image.FlashSize)
+	for at, b := range map[uint32][]byte{0: content, phyData: phy} {
+		if err := flash.Put(at, b); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	serial := &bytes.Buffer{}
+	d, err := w.Add(emulator.Config{ChipID: id, Flash: flash, ROM: rom, Serial: serial, ELF: slices.Clone(w.firmwares.elves)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() {
+		if w.t.Failed() {
+			w.t.Logf("serial line of %s:\n%s", d.ID(), tail(serial.String(), 4000))
+		}
+	})
+	return d
+}
+
+// phyData is where the vendor's initial data of the radio lie in flash.
+const phyData = 0xFC000
+
+func TestAChipImageIsUpdated(t *testing.T) {
+	for _, rom := range roms {
+		t.Run(rom.name, func(t *testing.T) {
+			f := chipFirmwares(t)
+			w := newWorldOf(t, f)
+			f.images(t, "socket", "v2", 2)
+			w.publish("socket", "v1", 1)
+			d := w.addChip(0xC0FFEE, rom.read(t), "socket", "v1", 1)
+			var resets []esp8266.ResetReason
+			d.OnReset = func(r esp8266.ResetReason) { resets = append(resets, r) }
+			w.settle()
+			if info := w.device(d).Info; info.Network.MAC != "5c:cf:7f:c0:ff:ee" || info.Network.IP != "10.0.0.100" {
+				t.Errorf("its network is %+v", info.Network)
+			}
+			w.publish("socket", "v2", 2)
+			w.notify()
+			w.expect("v2 on trial", time.Minute, func() bool { return w.starts(d, "v2") })
+			w.expect("v2 confirmed", time.Minute, func() bool { return w.runs(d, "v2") })
+			w.expect("an end of the update", time.Minute, func() bool { return w.lastUpdate(d).AtRest() })
+			t.Logf("resets %v, %v of virtual time", resets, w.Now())
+		})
+	}
+}
