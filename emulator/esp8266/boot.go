@@ -13,9 +13,12 @@ const imageMagic = 0xE9
 // maxSegments is what the ROM takes for an image at most.
 const maxSegments = 16
 
-// Where the ROM keeps what it knows of the flash: id, sizes of chip, block, sector
-// and page in bytes, mask of the status.
-const flashChipStruct = 0x3FFFC714
+// Where the ROM keeps what it knows of the flash: a pointer, and what it points to: id, sizes
+// of chip, block, sector and page in bytes, mask of the status.
+const (
+	flashChip       = 0x3FFFC714
+	flashChipStruct = 0x3FFFC718
+)
 
 // resetCause is how the ROM numbers a reset: 1 power, 2 the reset pin and all that
 // the SDK does by itself, 4 the hardware watchdog.
@@ -48,6 +51,11 @@ func (c *Chip) boot() {
 	for i, v := range []uint32{FlashID, uint32(c.Flash.Size()), 0x10000, SectorSize, PageSize, 0xFFFF} {
 		put(c.dram[flashChipStruct-dramBase+4*i:], 4, v)
 	}
+	c.setData(flashChip, flashChipStruct)
+	c.setData(putc1, 0)
+	c.resetXTOS()
+	c.resetTasks()
+	c.resetPHY()
 	c.print(fmt.Sprintf("\r\n ets Jan  8 2013,rst cause:%d, boot mode:(3,6)\r\n\r\n", c.resetCause()))
 	if c.hardware == ResetWatchdog {
 		c.print("wdt reset\r\n")

@@ -5,14 +5,6 @@ import (
 	"strings"
 )
 
-// printf (format, ...).
-func printf(c *Chip) {
-	text := c.Format(c.Arg(0), func(i int) uint32 { return c.Arg(1 + i) },
-		func(addr uint32) byte { return byte(c.load(addr, 1)) })
-	c.print(text)
-	c.Return(uint32(len(text)))
-}
-
 // Limits of what Format makes: a width, and all of it, in bytes.
 const (
 	maxWidth     = 256

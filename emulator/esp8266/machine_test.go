@@ -10,6 +10,7 @@ import (
 type code struct {
 	literals []uint32
 	bytes    []byte
+	start    uint32 // where it begins; 0: at the first instruction
 }
 
 const (
@@ -121,6 +122,9 @@ func newMachine(t *testing.T, p *code) *machine {
 		t.Fatal(err)
 	}
 	m.PowerOn()
+	if p.start != 0 {
+		m.CPU.PC = p.start
+	}
 	return m
 }
 

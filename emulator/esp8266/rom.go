@@ -13,15 +13,9 @@ import (
 
 // romState is what the ROM keeps for itself.
 type romState struct {
-	userStart  uint32 // what ets_set_user_start asked for
-	seed       uint32 // of rand
-	interrupts [15]romHandler
-	exceptions [64]uint32
-	frames     [maxFrames]frame
-	depth      int
+	userStart uint32 // what ets_set_user_start asked for
+	seed      uint32 // of rand
 }
-
-type romHandler struct{ function, arg uint32 }
 
 // romFunction is a function of the ROM. call is nil for one that is known but not
 // emulated.
@@ -31,12 +25,10 @@ type romFunction struct {
 	call func(c *Chip)
 }
 
-// Addresses in the ROM that functions called from it return to. The last is that
-// of _xtos_return_from_exc; the others lie in main.
+// Addresses in the ROM's main that functions called from it return to.
 const (
-	romMainReturn   = 0x40001000
-	romParked       = 0x40001004
-	romReturnFromIt = 0x4000DC54
+	romMainReturn = 0x40001000
+	romParked     = 0x40001004
 )
 
 // Offsets of the exception vectors from VECBASE.
@@ -107,8 +99,17 @@ func (c *Chip) romCall(pc uint32) {
 	case romParked:
 		c.CPU.Cycles = max(c.CPU.Cycles, min(c.until, c.nextTick()))
 		return
-	case romReturnFromIt:
-		c.endFrame()
+	case romInterrupted:
+		c.nextInterrupt()
+		return
+	case romWrapped:
+		c.wrapped()
+		return
+	case romTaskDone, romWoken:
+		c.nextTask()
+		return
+	case romPrinting:
+		c.printing()
 		return
 	case romBase + userVector, romBase + kernelVector:
 		c.exception()
@@ -139,17 +140,41 @@ func (c *Chip) load(addr uint32, size int) uint32 {
 		panic(fault{lx106.LoadStoreAlignment, addr})
 	}
 	v, cause := (*bus)(c).Load(addr, size)
+	if cause == lx106.LoadStoreError && c.narrow() {
+		v, cause = (*bus)(c).Load(addr&^3, 4)
+		v = v >> (addr % 4 * 8) & (1<<(8*size) - 1)
+		c.Elapse(narrowCycles)
+	}
 	if cause != lx106.OK {
 		panic(fault{cause, addr})
 	}
 	return v
 }
 
+// narrow reports whether the program has a handler for accesses of less than a word where only
+// words are allowed, as the vendor's software has. On the chip it executes the ROM's load or
+// store that failed; it cannot execute ours.
+func (c *Chip) narrow() bool {
+	return c.data(xtosHandlers+4*uint32(lx106.LoadStoreError)) != romNone
+}
+
+// narrowCycles is about what that handler takes.
+const narrowCycles = 120
+
 func (c *Chip) store(addr uint32, size int, v uint32) {
 	if addr%uint32(size) != 0 {
 		panic(fault{lx106.LoadStoreAlignment, addr})
 	}
-	if cause := (*bus)(c).Store(addr, size, v); cause != lx106.OK {
+	cause := (*bus)(c).Store(addr, size, v)
+	if cause == lx106.LoadStoreError && c.narrow() {
+		var word uint32
+		if word, cause = (*bus)(c).Load(addr&^3, 4); cause == lx106.OK {
+			shift, mask := addr%4*8, uint32(1<<(8*size)-1)
+			cause = (*bus)(c).Store(addr&^3, 4, word&^(mask<<shift)|v&mask<<shift)
+		}
+		c.Elapse(narrowCycles)
+	}
+	if cause != lx106.OK {
 		panic(fault{cause, addr})
 	}
 }

@@ -6,14 +6,18 @@ import "esper/emulator/lx106"
 var romFunctions = []romFunction{
 	// Interrupts and exceptions.
 	{0x40000454, "_xtos_set_exception_handler", setExceptionHandler},
-	{0x40000F74, "ets_intr_lock", func(c *Chip) { setLevel(c, 3) }},
+	{0x40000F74, "ets_intr_lock", intrLock},
 	{0x40000F80, "ets_intr_unlock", func(c *Chip) { setLevel(c, 0) }},
 	{0x40000F88, "ets_isr_attach", isrAttach},
-	{0x40000F98, "ets_isr_mask", func(c *Chip) { c.CPU.INTENABLE &^= c.Arg(0); c.Return(0) }},
-	{0x40000FA8, "ets_isr_unmask", func(c *Chip) { c.CPU.INTENABLE |= c.Arg(0); c.Return(0) }},
-	{0x4000BD84, "_xtos_ints_on", func(c *Chip) { c.CPU.INTENABLE |= c.Arg(0); c.Return(0) }},
-	{0x4000BDA4, "_xtos_ints_off", func(c *Chip) { c.CPU.INTENABLE &^= c.Arg(0); c.Return(0) }},
-	{0x4000DC54, "_xtos_return_from_exc", nil},
+	{0x40000F98, "ets_isr_mask", isrMask},
+	{0x40000FA8, "ets_isr_unmask", isrUnmask},
+	{0x4000BD28, "_xtos_set_interrupt_handler_arg", isrAttach},
+	{0x4000BD84, "_xtos_ints_on", isrUnmask},
+	{0x4000BDA4, "_xtos_ints_off", isrMask},
+	{romInterrupts, "_xtos_l1int_handler", (*Chip).interrupts},
+	{romWrapper, "_xtos_c_wrapper_handler", (*Chip).wrapper},
+	{romNoHandler, "_xtos_unhandled_exception", (*Chip).noHandler},
+	{romReturnFromIt, "_xtos_return_from_exc", (*Chip).returnFromException},
 	{0x4000DD38, "xthal_get_ccount", func(c *Chip) { c.Return(c.CPU.CCOUNT()) }},
 	{0x4000DD58, "xthal_get_interrupt", func(c *Chip) { c.Return(c.CPU.INTERRUPT) }},
 	{0x4000DD60, "xthal_set_intclear", func(c *Chip) { c.CPU.INTERRUPT &= 0x3F | ^c.Arg(0); c.Return(0) }},
@@ -24,6 +28,12 @@ var romFunctions = []romFunction{
 	{0x400025E0, "rtc_get_reset_reason", func(c *Chip) { c.Return(c.resetCause()) }},
 	{0x4000264C, "software_reset", func(c *Chip) { c.ask(EventReset, ResetRestart); c.Return(0) }},
 	{0x40002870, "rtc_enter_sleep", nil},
+
+	// Tasks.
+	{0x40000DC0, "ets_set_idle_cb", etsSetIdle},
+	{0x40000DD0, "ets_task", etsTask},
+	{0x40000E04, "ets_run", etsRun},
+	{0x40000E24, "ets_post", etsPost},
 
 	// Time and watchdog.
 	{0x40002ECC, "ets_delay_us", delay},
@@ -61,12 +71,13 @@ var romFunctions = []romFunction{
 	{0x4000C0A0, "strncpy", strncpy},
 
 	// UART and printing.
-	{0x4000242C, "ets_install_putc1", nil},
+	{0x4000242C, "ets_install_putc1", installPutc1},
 	{0x40002438, "ets_install_uart_printf", func(c *Chip) { c.Return(0) }},
 	{0x400024CC, "ets_printf", printf},
 	{0x40002BCC, "ets_getc", nil},
 	{0x40002BE8, "ets_putc", txChar},
-	{0x40001DA0, "ets_write_char", txChar},
+	{romWriteChar, "ets_write_char", writeChar},
+	{0x40001F00, "ets_vprintf", vprintf},
 	{0x40003B30, "uart_tx_one_char", txChar},
 	{0x40003B8C, "uart_rx_one_char", rxChar},
 	{0x400039D8, "uart_div_modify", divModify},
@@ -104,6 +115,18 @@ var romFunctions = []romFunction{
 	{0x40004DCC, "gpio_intr_ack", func(c *Chip) { c.storeGPIO(0x24, c.Arg(0)); c.Return(0) }},
 	{0x40004E28, "gpio_intr_handler_register", gpioIntrHandler},
 
+	// The radio.
+	{0x400031B4, "roundup2", func(c *Chip) { c.Return((c.Arg(0) + c.Arg(1) - 1) & -c.Arg(1)) }},
+	{0x40004F40, "lldesc_build_chain", buildChain},
+	{0x400060D0, "rom_chip_v5_disable_cca", func(c *Chip) { setCCA(c, false) }},
+	{0x400060EC, "rom_chip_v5_enable_cca", func(c *Chip) { setCCA(c, true) }},
+	{0x400065A4, "rom_mhz2ieee", mhz2ieee},
+	{0x40006B08, "phy_get_romfuncs", func(c *Chip) { c.Return(c.data(phyTable)) }},
+	{0x40007268, "rom_i2c_readReg", i2cRead},
+	{0x4000729C, "rom_i2c_readReg_Mask", i2cReadMask},
+	{0x400072D8, "rom_i2c_writeReg", i2cWrite},
+	{0x4000730C, "rom_i2c_writeReg_Mask", i2cWriteMask},
+
 	// Arithmetic that the compiler calls.
 	{0x40000650, "__muldi3", after(muldi3Cycles, func(c *Chip) { c.Return64(arg64(c, 0) * arg64(c, 2)) })},
 	{0x4000DCF0, "__umulsidi3", after(umulsidi3Cycles, func(c *Chip) { c.Return64(uint64(c.Arg(0)) * uint64(c.Arg(1))) })},
@@ -133,9 +156,6 @@ var romFunctions = []romFunction{
 	{0x400005F0, "srand", func(c *Chip) { c.rom.seed = c.Arg(0); c.Return(0) }},
 
 	// Known by name, so that a call of them says so.
-	{0x40000DD0, "ets_task", nil},
-	{0x40000E04, "ets_run", nil},
-	{0x40000E24, "ets_post", nil},
 	{0x40001998, "mem_init", nil},
 	{0x400019E0, "mem_free", nil},
 	{0x40001B40, "mem_malloc", nil},
@@ -143,7 +163,6 @@ var romFunctions = []romFunction{
 	{0x40001C58, "mem_zalloc", nil},
 	{0x40001C6C, "mem_realloc", nil},
 	{0x40001D14, "eprintf", nil},
-	{0x40001F00, "ets_vprintf", nil},
 	{0x40002544, "ets_uart_printf", printf},
 	{0x40002C48, "ets_timer_setfn", nil},
 	{0x40002CC4, "ets_timer_arm", nil},
@@ -164,26 +183,6 @@ func ok(c *Chip) { c.Return(0) }
 
 func setLevel(c *Chip, level uint32) {
 	c.CPU.PS = c.CPU.PS&^lx106.PSIntLevel | level
-	c.Return(0)
-}
-
-// setExceptionHandler (cause, function) returns the handler before.
-func setExceptionHandler(c *Chip) {
-	cause := c.Arg(0)
-	if cause >= uint32(len(c.rom.exceptions)) {
-		c.Return(0)
-		return
-	}
-	before := c.rom.exceptions[cause]
-	c.rom.exceptions[cause] = c.Arg(1)
-	c.Return(before)
-}
-
-// isrAttach (interrupt, function, argument).
-func isrAttach(c *Chip) {
-	if n := c.Arg(0); n < uint32(len(c.rom.interrupts)) {
-		c.rom.interrupts[n] = romHandler{c.Arg(1), c.Arg(2)}
-	}
 	c.Return(0)
 }
 
@@ -258,6 +257,6 @@ func gpioIntrState(c *Chip) {
 
 // gpioIntrHandler (function, argument).
 func gpioIntrHandler(c *Chip) {
-	c.rom.interrupts[gpioInterrupt] = romHandler{c.Arg(0), c.Arg(1)}
+	c.setInterrupt(gpioInterrupt, c.Arg(0), c.Arg(1))
 	c.Return(0)
 }
