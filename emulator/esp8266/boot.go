@@ -14,10 +14,13 @@ const imageMagic = 0xE9
 const maxSegments = 16
 
 // Where the ROM keeps what it knows of the flash: a pointer, and what it points to: id, sizes
-// of chip, block, sector and page in bytes, mask of the status.
+// of chip, block, sector and page in bytes, mask of the status. It asks no flash for that; the
+// vendor's software puts right what the image's header says.
 const (
 	flashChip       = 0x3FFFC714
 	flashChipStruct = 0x3FFFC718
+	romFlashID      = 0x1640EF
+	romFlashSize    = 4 << 20
 )
 
 // resetCause is how the ROM numbers a reset: 1 power, 2 the reset pin and all that
@@ -48,11 +51,12 @@ func (c *Chip) bootAgain() {
 func (c *Chip) boot() {
 	c.CPU.PS = lx106.PSUM
 	c.CPU.VECBASE = romBase
-	for i, v := range []uint32{FlashID, uint32(c.Flash.Size()), 0x10000, SectorSize, PageSize, 0xFFFF} {
+	c.rom.seed = 1
+	for i, v := range []uint32{romFlashID, romFlashSize, blockSize, SectorSize, PageSize, 0xFFFF} {
 		put(c.dram[flashChipStruct-dramBase+4*i:], 4, v)
 	}
 	c.setData(flashChip, flashChipStruct)
-	c.setData(putc1, 0)
+	c.setData(putc1, romPutc1)
 	c.resetXTOS()
 	c.resetTasks()
 	c.resetPHY()

@@ -1,6 +1,7 @@
 package esp8266
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -12,7 +13,7 @@ const (
 )
 
 // Format makes the text that C's printf would of the format at an address, as far
-// as the chip's functions know it: %d %i %u %x %X %o %p %c %s %%, with the flags -
+// as the chip's functions know it: %d %u %x %X %p %c %s %%, with the flags -
 // and 0, width, precision and the sizes h, l, ll and z. arg gives the words behind
 // the format, which must be an even argument (the first, the third) for the 64-bit
 // values, as these begin at even ones. load reads one byte of format or strings.
@@ -108,7 +109,7 @@ func (s *specifier) text(addr uint32, load func(uint32) byte) string {
 
 func (s *specifier) number(letter byte, word func() uint32, next *int) string {
 	var v uint64
-	signed := letter == 'd' || letter == 'i'
+	signed := letter == 'd'
 	switch {
 	case s.long >= 2:
 		if *next%2 == 0 {
@@ -123,7 +124,7 @@ func (s *specifier) number(letter byte, word func() uint32, next *int) string {
 	}
 	var text, sign string
 	switch letter {
-	case 'd', 'i':
+	case 'd':
 		if int64(v) < 0 {
 			sign, v = "-", -v
 		} else if s.plus {
@@ -132,10 +133,10 @@ func (s *specifier) number(letter byte, word func() uint32, next *int) string {
 		text = strconv.FormatUint(v, 10)
 	case 'u':
 		text = strconv.FormatUint(v, 10)
-	case 'o':
-		text = strconv.FormatUint(v, 8)
-	case 'x', 'p':
+	case 'x':
 		text = strconv.FormatUint(v, 16)
+	case 'p':
+		text = fmt.Sprintf("0x%08x", v)
 	case 'X':
 		text = strings.ToUpper(strconv.FormatUint(v, 16))
 	default:

@@ -276,10 +276,10 @@ func isrMask(c *Chip) {
 	c.Return(before)
 }
 
-// lockLevel is what ets_intr_lock notes.
-const lockLevel = 0x3FFFDCC0
+// lockedPS is where ets_intr_lock keeps the PS before.
+const lockedPS = 0x3FFFDCC0
 
 func intrLock(c *Chip) {
-	c.setData(lockLevel, 3)
+	c.setData(lockedPS, c.CPU.PS)
 	setLevel(c, 3)
 }

@@ -14,7 +14,7 @@ import (
 // romState is what the ROM keeps for itself.
 type romState struct {
 	userStart uint32 // what ets_set_user_start asked for
-	seed      uint32 // of rand
+	seed      uint64 // of rand
 }
 
 // romFunction is a function of the ROM. call is nil for one that is known but not

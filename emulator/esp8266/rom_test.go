@@ -1,6 +1,7 @@
 package esp8266
 
 import (
+	"math"
 	"os"
 	"regexp"
 	"strconv"
@@ -63,8 +64,8 @@ func TestPrintfFormatsAsC(t *testing.T) {
 		want   string
 	}{
 		{"plain", nil, "plain"},
-		{"%d %i %u", []uint32{minus(-5), 7, minus(-1)}, "-5 7 4294967295"},
-		{"%x %X %o %p", []uint32{0xabc, 0xabc, 8, 0x3ffe8000}, "abc ABC 10 3ffe8000"},
+		{"%d %d %u", []uint32{minus(-5), 7, minus(-1)}, "-5 7 4294967295"},
+		{"%x %X %u %p", []uint32{0xabc, 0xabc, 8, 0x3ffe8000}, "abc ABC 8 0x3ffe8000"},
 		{"%08x|%8x|%-8x|", []uint32{0xabc, 0xabc, 0xabc}, "00000abc|     abc|abc     |"},
 		{"%05d|%5d|%+d|%.3d|", []uint32{minus(-42), minus(-42), 42, 4}, "-0042|  -42|+42|004|"},
 		{"%s|%6s|%-6s|%.2s|%c%%", []uint32{text, text, text, text, 'c'}, "text|  text|text  |te|c%"},
@@ -284,5 +285,24 @@ func TestBreakEndsTheRunAfterTheGate(t *testing.T) {
 	m.run(CyclesPerSecond, EventStopped)
 	if m.word(result) != 1 {
 		t.Error("the program did not go on at the next run")
+	}
+}
+
+func TestNegativeNumbersBecomeUnsignedAsOnTheChip(t *testing.T) {
+	m := newMachine(t, new(code).exit())
+	for _, test := range []struct {
+		v    float64
+		want uint32
+	}{
+		{-1, 0xFFFFFFFF}, {-0.5, 0}, {-3.9, 0xFFFFFFFD}, {-1 << 31, 1 << 31}, {-1 << 33, 1 << 31},
+		{4294967040, 4294967040}, {1 << 33, 0xFFFFFFFF}, {math.NaN(), 0xFFFFFFFF},
+	} {
+		if got := m.rom("__fixunssfsi", math.Float32bits(float32(test.v))); got != test.want {
+			t.Errorf("__fixunssfsi(%v) is 0x%08x, want 0x%08x", test.v, got, test.want)
+		}
+		b := math.Float64bits(test.v)
+		if got := m.rom("__fixunsdfsi", uint32(b), uint32(b>>32)); got != test.want {
+			t.Errorf("__fixunsdfsi(%v) is 0x%08x, want 0x%08x", test.v, got, test.want)
+		}
 	}
 }

@@ -69,7 +69,7 @@ func after(cycles uint64, f func(c *Chip)) func(*Chip) {
 	}
 }
 
-// toSigned and toUnsigned cut off the fraction and stay within range.
+// toSigned cuts off the fraction and stays within range.
 func toSigned(v float64) uint32 {
 	switch {
 	case v != v:
@@ -82,12 +82,14 @@ func toSigned(v float64) uint32 {
 	return uint32(int32(v))
 }
 
+// toUnsigned cuts off the fraction. Like the chip's it gives what a negative number is as a
+// word, though C does not ask for that.
 func toUnsigned(v float64) uint32 {
 	switch {
-	case v != v || v <= 0:
-		return 0
-	case v >= math.MaxUint32:
+	case v != v || v >= math.MaxUint32+1:
 		return math.MaxUint32
+	case v <= -(1 << 31):
+		return 1 << 31
 	}
-	return uint32(v)
+	return uint32(int64(v))
 }

@@ -108,12 +108,12 @@ var romFunctions = []romFunction{
 	{0x40004C50, "gpio_init", func(c *Chip) { c.Return(0) }},
 	{0x40004CD0, "gpio_output_set", gpioOutputSet},
 	{0x40004CF0, "gpio_input_get", func(c *Chip) { c.Return(c.loadGPIO(0x18)) }},
-	{0x40004D04, "gpio_register_set", func(c *Chip) { c.storeGPIO(c.Arg(0), c.Arg(1)); c.Return(0) }},
-	{0x40004D5C, "gpio_register_get", func(c *Chip) { c.Return(c.loadGPIO(c.Arg(0))) }},
-	{0x40004D88, "gpio_intr_pending", func(c *Chip) { c.Return(c.gpio.status) }},
+	{0x40004D04, "gpio_register_set", nil},
+	{0x40004D5C, "gpio_register_get", nil},
+	{0x40004D88, "gpio_intr_pending", nil},
 	{0x40004D90, "gpio_pin_intr_state_set", gpioIntrState},
-	{0x40004DCC, "gpio_intr_ack", func(c *Chip) { c.storeGPIO(0x24, c.Arg(0)); c.Return(0) }},
-	{0x40004E28, "gpio_intr_handler_register", gpioIntrHandler},
+	{0x40004DCC, "gpio_intr_ack", nil},
+	{0x40004E28, "gpio_intr_handler_register", nil},
 
 	// The radio.
 	{0x400031B4, "roundup2", func(c *Chip) { c.Return((c.Arg(0) + c.Arg(1) - 1) & -c.Arg(1)) }},
@@ -153,7 +153,7 @@ var romFunctions = []romFunction{
 	{0x4000E2E8, "__floatunsidf", after(convertCycles, func(c *Chip) { returnDouble(c, float64(c.Arg(0))) })},
 	{0x4000E2F0, "__floatsidf", after(convertCycles, func(c *Chip) { returnDouble(c, float64(int32(c.Arg(0)))) })},
 	{0x40000600, "rand", func(c *Chip) { c.Return(c.romRandom()) }},
-	{0x400005F0, "srand", func(c *Chip) { c.rom.seed = c.Arg(0); c.Return(0) }},
+	{0x400005F0, "srand", func(c *Chip) { c.rom.seed = uint64(c.Arg(0)); c.Return(0) }},
 
 	// Known by name, so that a call of them says so.
 	{0x40001998, "mem_init", nil},
@@ -205,13 +205,10 @@ func wdtDisable(c *Chip) {
 	c.Return(before)
 }
 
-// romRandom is the minimal standard generator.
+// romRandom is newlib's generator.
 func (c *Chip) romRandom() uint32 {
-	if c.rom.seed == 0 {
-		c.rom.seed = 1
-	}
-	c.rom.seed = uint32(uint64(c.rom.seed) * 48271 % 0x7FFFFFFF)
-	return c.rom.seed
+	c.rom.seed = c.rom.seed*6364136223846793005 + 1
+	return uint32(c.rom.seed>>32) & 0x7FFFFFFF
 }
 
 // txChar (character).
@@ -252,11 +249,5 @@ func gpioIntrState(c *Chip) {
 	if n := c.Arg(0); n < 16 {
 		c.storeGPIO(0x28+4*n, c.gpio.pin[n]&^(7<<pinIntShift)|c.Arg(1)&7<<pinIntShift)
 	}
-	c.Return(0)
-}
-
-// gpioIntrHandler (function, argument).
-func gpioIntrHandler(c *Chip) {
-	c.setInterrupt(gpioInterrupt, c.Arg(0), c.Arg(1))
 	c.Return(0)
 }

@@ -1,8 +1,13 @@
 package esp8266
 
+import "strings"
+
 // What the ROM prints goes, character by character, through a function that the program may
-// install: 0 is the ROM's own, which sends it on UART 0.
-const putc1 = 0x3FFFDD48
+// install, or nowhere. At first it is the ROM's own, which sends it on UART 0.
+const (
+	putc1    = 0x3FFFDD48
+	romPutc1 = 0x40001DCC
+)
 
 // Code in the ROM that this function returns to, once for each character.
 const romPrinting = 0x40001FA0
@@ -24,16 +29,21 @@ func installPutc1(c *Chip) {
 	c.Return(0)
 }
 
+// lineEnds is what the ROM's own function makes of the ends of lines.
+var lineEnds = strings.NewReplacer("\r", "", "\n", "\r\n")
+
 // romWriteChar is ets_write_char.
 const romWriteChar = 0x40001DA0
 
 // writeChar (character).
 func writeChar(c *Chip) {
-	if f := c.data(putc1); f != 0 && !InROM(f) {
+	switch f := c.data(putc1); {
+	case f != 0 && !InROM(f):
 		c.CPU.PC = f
 		return
+	case f != 0:
+		c.transmit(byte(c.Arg(0)))
 	}
-	c.transmit(byte(c.Arg(0)))
 	c.Return(0)
 }
 
@@ -66,7 +76,9 @@ func (c *Chip) printWith(function, format uint32, arg func(i int) uint32) {
 		function = c.data(putc1)
 	}
 	if function == 0 || InROM(function) {
-		c.print(text)
+		if function != 0 {
+			c.print(lineEnds.Replace(text))
+		}
 		c.Return(uint32(len(text)))
 		return
 	}

@@ -60,7 +60,7 @@ func etsPost(c *Chip) {
 		return
 	}
 	t, table := taskEntry(priority), c.dram[taskEntry(priority)-dramBase:]
-	c.setData(lockLevel, 3)
+	c.setData(lockedPS, c.CPU.PS)
 	c.CPU.PS &^= lx106.PSIntLevel // as ets_intr_unlock leaves it
 	if table[taskCount] >= table[taskLength] {
 		c.Return(1)
