@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"esper/emulator/esp8266"
@@ -40,7 +41,9 @@ type Device struct {
 	OnReset func(reason esp8266.ResetReason)
 
 	serial *lines
+	elf    []elfFile
 	radio  *radio.Radio // nil: no image needs one
+	air    *gateway.Gateway
 	resets int
 }
 
@@ -55,22 +58,11 @@ func New(config Config) (*Device, error) {
 		d.serial = &lines{out: config.Serial}
 		chip.Serial = d.serial
 	}
-	var programs []*radio.Program
 	for _, path := range config.ELF {
-		symbols, err := sdk.ReadSymbols(path)
-		if err != nil {
-			return nil, err
-		}
-		d.SDK.Symbols = append(d.SDK.Symbols, symbols)
-		switch program, err := radio.ReadProgram(path); {
-		case err == nil:
-			programs = append(programs, program)
-		case !errors.Is(err, radio.ErrNotChip):
-			return nil, err
-		}
+		d.elf = append(d.elf, elfFile{path: path})
 	}
-	if len(programs) > 0 {
-		d.radio = radio.New(chip, gateway.New(config.Link), d.SDK.Now, programs...)
+	if err := d.readELF(); err != nil {
+		return nil, err
 	}
 	chip.Restarted = func() {
 		d.resets++
@@ -84,8 +76,51 @@ func New(config Config) (*Device, error) {
 	return d, nil
 }
 
-// started prepares the radio for what the chip has just begun to boot.
+// elfFile is a file of Config.ELF, as it was when it was read.
+type elfFile struct {
+	path string
+	read time.Time // when it had been changed
+}
+
+// readELF reads the files that are new or have changed. What was read before is kept, as the
+// device may still run that.
+func (d *Device) readELF() error {
+	for i := range d.elf {
+		f := &d.elf[i]
+		info, err := os.Stat(f.path)
+		if err != nil {
+			return err
+		}
+		if info.ModTime().Equal(f.read) {
+			continue
+		}
+		symbols, err := sdk.ReadSymbols(f.path)
+		if err != nil {
+			return err
+		}
+		program, err := radio.ReadProgram(f.path)
+		if err != nil && !errors.Is(err, radio.ErrNotChip) {
+			return err
+		}
+		f.read = info.ModTime()
+		d.SDK.Symbols = append(d.SDK.Symbols, symbols)
+		if program == nil {
+			continue
+		}
+		if d.radio == nil {
+			d.air = gateway.New(d.SDK.Link)
+			d.radio = radio.New(d.Chip, d.air, d.SDK.Now)
+		}
+		d.radio.Add(program)
+	}
+	return nil
+}
+
+// started prepares for what the chip has just begun to boot, which may have been built since.
 func (d *Device) started() {
+	if err := d.readELF(); err != nil {
+		d.Chip.Print(fmt.Sprintf("\r\nemulator: %v\r\n", err))
+	}
 	if d.radio != nil {
 		d.radio.Reset()
 	}
@@ -164,18 +199,38 @@ func (d *Device) wake() time.Duration {
 // Snapshot is a device at one moment, without its network.
 type Snapshot struct {
 	sdk    *sdk.Snapshot
+	radio  *radio.Snapshot // nil: there is none
+	air    *gateway.Snapshot
 	resets int
 }
 
 // Snapshot copies the device.
-func (d *Device) Snapshot() *Snapshot { return &Snapshot{d.SDK.Snapshot(), d.resets} }
+func (d *Device) Snapshot() *Snapshot {
+	s := &Snapshot{sdk: d.SDK.Snapshot(), resets: d.resets}
+	if d.radio != nil {
+		s.radio, s.air = d.radio.Snapshot(), d.air.Snapshot()
+	}
+	return s
+}
 
 // Restore makes this device the one that the snapshot was taken of, with a link
-// that is as it was then: for a Memory link that of a Clone of the network.
+// that is as it was then: for a Memory link that of a Clone of the network. If that one
+// had files of its images, this one must have the same.
 func (d *Device) Restore(from *Snapshot, link network.Link) error {
 	if err := d.SDK.Restore(from.sdk, link); err != nil {
 		return err
 	}
 	d.resets = from.resets
+	if d.radio == nil {
+		return nil
+	}
+	d.air.Close()
+	if from.radio == nil {
+		d.air = gateway.New(link)
+		d.radio.Restore(new(radio.Snapshot), d.air)
+		return nil
+	}
+	d.air = gateway.Restore(from.air, link)
+	d.radio.Restore(from.radio, d.air)
 	return nil
 }

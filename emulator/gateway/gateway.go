@@ -9,6 +9,7 @@ package gateway
 import (
 	"math/rand"
 	"net/netip"
+	"sync"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/buffer"
@@ -40,6 +41,10 @@ type Gateway struct {
 
 	station [6]byte  // the device's MAC address
 	out     [][]byte // frames to the device
+	taken   int      // frames that it took before them
+	began   time.Duration
+	history []input // what happened since then, if it is kept
+	keeps   bool
 	lastID  int
 	conns   map[int]*conn // by the Link's id
 	lookups map[int]lookup
@@ -48,7 +53,8 @@ type Gateway struct {
 
 // New makes a gateway to a link.
 func New(link network.Link) *Gateway {
-	g := &Gateway{link: link}
+	// On a link that wakes there is real time, in which nothing is repeated.
+	g := &Gateway{link: link, keeps: link.Wake() == nil}
 	g.start(0)
 	return g
 }
@@ -58,20 +64,36 @@ func (g *Gateway) start(now time.Duration) {
 	if g.stack != nil {
 		g.stack.Destroy()
 	}
-	random := rand.New(rand.NewSource(1)) //nolint:gosec // that it can be repeated is what it is for
 	g.clock = &clock{now: now}
+	g.began, g.history, g.taken = now, nil, 0
 	g.stack = stack.New(stack.Options{
 		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol},
 		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocol},
 		Clock:              g.clock,
-		RandSource:         rand.NewSource(2),
-		SecureRNG:          random,
+		RandSource:         &source{src: rand.NewSource(1)},
+		SecureRNG:          rand.New(&source{src: rand.NewSource(2)}),
 	})
 	g.nic = channel.New(queueLength, MTU, "")
 	must(g.stack.CreateNIC(nicID, g.nic))
 	g.stack.SetRouteTable([]tcpip.Route{{Destination: header.IPv4EmptySubnet, NIC: nicID}})
 	g.out, g.conns, g.lookups, g.known = nil, map[int]*conn{}, map[int]lookup{}, map[netip.Addr]bool{}
 }
+
+// source gives the stack numbers that can be repeated.
+type source struct {
+	mu  sync.Mutex
+	src rand.Source
+}
+
+// Int63 implements rand.Source.
+func (s *source) Int63() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.src.Int63()
+}
+
+// Seed implements rand.Source.
+func (s *source) Seed(int64) {}
 
 // queueLength is how many packets the stack makes at most before they are taken.
 const queueLength = 256
@@ -126,6 +148,7 @@ func (g *Gateway) inject(packet []byte) {
 
 // Frame takes a frame that the device sends.
 func (g *Gateway) Frame(now time.Duration, frame []byte) {
+	g.keep(input{at: now, frame: frame})
 	g.advance(now)
 	if len(frame) < header.EthernetMinimumSize {
 		return
@@ -144,13 +167,21 @@ func (g *Gateway) Frame(now time.Duration, frame []byte) {
 // Poll returns the next frame to the device.
 func (g *Gateway) Poll(now time.Duration) ([]byte, bool) {
 	g.advance(now)
-	g.events(now)
+	for {
+		e, ok := g.link.Poll(now)
+		if !ok {
+			break
+		}
+		g.keep(input{at: now, event: &e})
+		g.event(e)
+	}
 	g.serve(now)
 	if len(g.out) == 0 {
 		return nil, false
 	}
 	frame := g.out[0]
 	g.out = g.out[1:]
+	g.taken++
 	return frame, true
 }
 

@@ -75,36 +75,30 @@ func (g *Gateway) tcp(now time.Duration, h header.IPv4, t header.TCP, packet []b
 	g.link.Connect(now, g.lastID, host.As4(), name.hostPort)
 }
 
-// events takes what the link has.
-func (g *Gateway) events(now time.Duration) {
-	for {
-		e, ok := g.link.Poll(now)
-		if !ok {
-			return
+// event takes what the link has.
+func (g *Gateway) event(e network.Event) {
+	if e.Kind == network.Resolved {
+		if l, ok := g.lookups[e.ID]; ok {
+			delete(g.lookups, e.ID)
+			g.found(l, e)
 		}
-		if e.Kind == network.Resolved {
-			if l, ok := g.lookups[e.ID]; ok {
-				delete(g.lookups, e.ID)
-				g.found(l, e)
-			}
-			continue
-		}
-		c := g.conns[e.ID]
-		if c == nil {
-			continue
-		}
-		switch e.Kind {
-		case network.Connected:
-			g.listen(c)
-		case network.Data:
-			c.out = append(c.out, e.Data...)
-		case network.Sent:
-			c.sending--
-		case network.Closed:
-			c.closing, c.sending = true, 0 // no acknowledgement follows
-		case network.Failed:
-			g.failed(c, e.Error)
-		}
+		return
+	}
+	c := g.conns[e.ID]
+	if c == nil {
+		return
+	}
+	switch e.Kind {
+	case network.Connected:
+		g.listen(c)
+	case network.Data:
+		c.out = append(c.out, e.Data...)
+	case network.Sent:
+		c.sending--
+	case network.Closed:
+		c.closing, c.sending = true, 0 // no acknowledgement follows
+	case network.Failed:
+		g.failed(c, e.Error)
 	}
 }
 

@@ -5,6 +5,7 @@ package radio
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"esper/emulator/esp8266"
@@ -34,20 +35,21 @@ type Radio struct {
 	air      Air
 	now      func() time.Duration
 	programs []*Program
-	program  *Program // that runs, if it is known
 
 	state
 }
 
-// state is all that changes while the program runs.
+// state is all that changes while the program runs, as values.
 type state struct {
-	phase  phase
-	joinAt uint64 // cycle at which the scan ends
+	program int // that runs, an index from 1; 0: it is not known
+	phase   phase
+	joinAt  uint64 // cycle at which the scan ends
+	frame   []byte // that is being delivered
 
-	calls   []pending    // that the CPU is to make
-	calling bool         // it makes the first one
-	then    func(uint32) // what to do with its result
-	waiting lx106.State  // what it was doing
+	calls   []pending                     // that the CPU is to make
+	calling bool                          // it makes one
+	then    func(r *Radio, result uint32) // what to do with its result
+	waiting lx106.State                   // what it was doing
 }
 
 // phase is how far the station is.
@@ -63,43 +65,71 @@ const (
 type pending struct {
 	function string
 	args     []uint32
-	then     func(result uint32)
+	then     func(r *Radio, result uint32)
 }
 
 // returnAddress is where these functions return to: an address that no gate has.
 const returnAddress = esp8266.GateBase + 0x3FF0
 
-// New makes the radio of a chip that runs one of the programs. now is the chip's time.
-func New(chip *esp8266.Chip, air Air, now func() time.Duration, programs ...*Program) *Radio {
-	return &Radio{chip: chip, air: air, now: now, programs: programs}
+// New makes the radio of a chip. now is the chip's time.
+func New(chip *esp8266.Chip, air Air, now func() time.Duration) *Radio {
+	return &Radio{chip: chip, air: air, now: now}
 }
+
+// Add lets the radio know a program that the chip may run.
+func (r *Radio) Add(p *Program) { r.programs = append(r.programs, p) }
 
 // Reset prepares for what the chip boots next: the programs that lie in its flash.
 func (r *Radio) Reset() {
 	r.state = state{}
-	r.program = nil
-	hooks := map[uint32]func(){returnAddress: r.returned}
-	for _, p := range r.programs {
+	r.hook()
+}
+
+// hook hooks the functions of the programs that lie in flash.
+func (r *Radio) hook() {
+	hooks := map[uint32]func(){}
+	for i, p := range r.programs {
 		if !p.fits(r.chip.Flash.Bytes()) {
 			continue
 		}
 		for name, answer := range seam {
 			hooks[p.address[name]] = func() {
-				r.program = p
+				r.program = i + 1
 				answer(r)
 			}
 		}
 	}
-	if len(hooks) == 1 {
-		hooks = nil
+	if len(hooks) > 0 {
+		hooks[returnAddress] = r.returned
 	}
 	r.chip.SetHooks(hooks)
 	r.chip.Idle = r.idle
 }
 
+// address is that of a function or variable of the program that runs.
+func (r *Radio) address(name string) uint32 { return r.programs[r.program-1].address[name] }
+
+// Snapshot is a radio at one moment, without its air.
+type Snapshot struct{ state state }
+
+func (s state) clone() state {
+	s.calls = slices.Clone(s.calls)
+	return s
+}
+
+// Snapshot copies the radio's state.
+func (r *Radio) Snapshot() *Snapshot { return &Snapshot{r.state.clone()} }
+
+// Restore makes this radio, whose chip has been restored and which knows the same programs, the
+// one that the snapshot was taken of.
+func (r *Radio) Restore(s *Snapshot, air Air) {
+	r.state, r.air = s.state.clone(), air
+	r.hook()
+}
+
 // forget drops all connections.
 func (r *Radio) forget() {
-	r.state = state{}
+	r.state = state{program: r.program}
 	r.air.Restart(r.now())
 }
 
@@ -112,7 +142,7 @@ func (r *Radio) cycles(t time.Duration) uint64 {
 
 // idle is called while the CPU waits. It returns the cycle at which there is something to do.
 func (r *Radio) idle() uint64 {
-	if r.program == nil || r.phase == idle || r.calling || !esp8266.InROM(r.chip.CPU.PC) {
+	if r.program == 0 || r.phase == idle || r.calling || !esp8266.InROM(r.chip.CPU.PC) {
 		return never
 	}
 	now := r.chip.CPU.Cycles
@@ -141,7 +171,7 @@ func (r *Radio) idle() uint64 {
 }
 
 // call queues a call.
-func (r *Radio) call(function string, then func(uint32), args ...uint32) {
+func (r *Radio) call(function string, then func(*Radio, uint32), args ...uint32) {
 	r.calls = append(r.calls, pending{function, args, then})
 }
 
@@ -152,7 +182,7 @@ func (r *Radio) next() {
 	r.then = c.then
 	cpu.A[0], cpu.A[1] = returnAddress, (r.waiting.A[1]-64)&^15
 	copy(cpu.A[2:8], c.args)
-	cpu.PC = r.program.address[c.function]
+	cpu.PC = r.address(c.function)
 	r.chip.Wait(false)
 }
 
@@ -165,7 +195,7 @@ func (r *Radio) returned() {
 	}
 	r.calling = false
 	if then := r.then; then != nil {
-		then(r.chip.CPU.A[2])
+		then(r, r.chip.CPU.A[2])
 	}
 	if len(r.calls) > 0 {
 		r.next()

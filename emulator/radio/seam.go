@@ -102,23 +102,23 @@ const (
 )
 
 // join makes the node and ends the connecting.
-func (r *Radio) join() {
-	ic := r.program.address["g_ic"]
-	r.call("pvPortZalloc", func(node uint32) {
-		if node == 0 {
-			r.phase = idle
-			return
-		}
-		station, err := r.chip.Load32(ic + stationInIC)
-		if err != nil || r.chip.Write(node, BSSID[:]) != nil ||
-			r.chip.Store32(node+channelOfNode, ic+channelInIC) != nil ||
-			r.chip.Store32(station+nodeOf, node) != nil {
-			r.fault("the station is not where it should be: 0x%08x, %v", station, err)
-			return
-		}
-		r.phase = joined
-		r.call("eagle_auth_done", nil)
-	}, nodeSize, 0, 0, 0)
+func (r *Radio) join() { r.call("pvPortZalloc", (*Radio).joinAs, nodeSize, 0, 0, 0) }
+
+func (r *Radio) joinAs(node uint32) {
+	if node == 0 { // no memory
+		r.phase = idle
+		return
+	}
+	ic := r.address("g_ic")
+	station, err := r.chip.Load32(ic + stationInIC)
+	if err != nil || r.chip.Write(node, BSSID[:]) != nil ||
+		r.chip.Store32(node+channelOfNode, ic+channelInIC) != nil ||
+		r.chip.Store32(station+nodeOf, node) != nil {
+		r.fault("the station is not where it should be: 0x%08x, %v", station, err)
+		return
+	}
+	r.phase = joined
+	r.call("eagle_auth_done", nil)
 }
 
 // notFound ends the scan without an access point.
@@ -130,17 +130,20 @@ func (r *Radio) notFound() {
 // input gives the vendor's lwIP a frame.
 func (r *Radio) input(frame []byte) {
 	const raw, ram = 3, 0
-	r.call("pbuf_alloc", func(pbuf uint32) {
-		if pbuf == 0 { // no memory: it is lost
-			return
-		}
-		station, _ := r.chip.Load32(r.program.address["g_ic"] + stationInIC)
-		netif, _ := r.chip.Load32(station + netifOf)
-		payload, err := r.chip.Load32(pbuf + pbufPayload)
-		if err != nil || r.chip.Write(payload, frame) != nil {
-			r.fault("pbuf_alloc returned 0x%08x", pbuf)
-			return
-		}
-		r.call("ethernet_input", nil, pbuf, netif)
-	}, raw, uint32(len(frame)), ram)
+	r.frame = frame
+	r.call("pbuf_alloc", (*Radio).deliver, raw, uint32(len(frame)), ram)
+}
+
+func (r *Radio) deliver(pbuf uint32) {
+	if pbuf == 0 { // no memory: it is lost
+		return
+	}
+	station, _ := r.chip.Load32(r.address("g_ic") + stationInIC)
+	netif, _ := r.chip.Load32(station + netifOf)
+	payload, err := r.chip.Load32(pbuf + pbufPayload)
+	if err != nil || r.chip.Write(payload, r.frame) != nil {
+		r.fault("pbuf_alloc returned 0x%08x", pbuf)
+		return
+	}
+	r.call("ethernet_input", nil, pbuf, netif)
 }

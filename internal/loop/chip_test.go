@@ -92,11 +92,10 @@ func (w *world) addChip(id uint32, rom []byte, deviceType, version string, seque
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	copy(content[phyData:], phy)
 	flash := esp8266.NewFlash(image.FlashSize)
-	for at, b := range map[uint32][]byte{0: content, phyData: phy} {
-		if err := flash.Put(at, b); err != nil {
-			w.t.Fatal(err)
-		}
+	if err := flash.Put(0, content); err != nil {
+		w.t.Fatal(err)
 	}
 	serial := &bytes.Buffer{}
 	d, err := w.Add(emulator.Config{ChipID: id, Flash: flash, ROM: rom, Serial: serial, ELF: slices.Clone(w.firmwares.elves)})
@@ -136,4 +135,11 @@ func TestAChipImageIsUpdated(t *testing.T) {
 			t.Logf("resets %v, %v of virtual time", resets, w.Now())
 		})
 	}
+}
+
+func TestASnapshotOfAChipImageGoesOnAlike(t *testing.T) {
+	f := chipFirmwares(t)
+	f.images(t, "socket", "v2", 2)
+	w := newWorldOf(t, f)
+	goesOnAlike(t, w, func(id uint32) *emulator.Device { return w.addChip(id, nil, "socket", "v1", 1) })
 }

@@ -12,7 +12,12 @@ import (
 // The first run and a fork of it from the middle of an update are the same to the cycle.
 func TestASnapshotWithItsNetworkGoesOnAlike(t *testing.T) {
 	w := newWorld(t)
-	d := w.add(5, "socket", "v1", 1)
+	goesOnAlike(t, w, func(id uint32) *emulator.Device { return w.add(id, "socket", "v1", 1) })
+}
+
+// goesOnAlike compares a device's update with a fork of it.
+func goesOnAlike(t *testing.T, w *world, add func(id uint32) *emulator.Device) {
+	d := add(5)
 	w.publish("socket", "v2", 2)
 	w.expect("downloading", 30*time.Second, func() bool { return w.lastUpdate(d).State == "downloading" })
 	w.RunFor(200 * time.Millisecond)
@@ -22,7 +27,7 @@ func TestASnapshotWithItsNetworkGoesOnAlike(t *testing.T) {
 		t.Fatal("v2 does not run")
 	}
 
-	twin := w.add(6, "socket", "v1", 1)
+	twin := add(6)
 	if err := twin.Restore(snapshot, net.Links()[0]); err != nil {
 		t.Fatal(err)
 	}

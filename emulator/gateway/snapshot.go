@@ -1,0 +1,65 @@
+package gateway
+
+import (
+	"time"
+
+	"esper/emulator/network"
+)
+
+// The stack cannot be copied. But it does the same again when the same happens to it, so a
+// gateway that keeps what has happened since the device started can be made again.
+
+// input is a frame of the device's, or an event of the link's.
+type input struct {
+	at    time.Duration
+	frame []byte
+	event *network.Event
+}
+
+func (g *Gateway) keep(i input) {
+	if g.keeps {
+		g.history = append(g.history, i)
+	}
+}
+
+// Snapshot is a gateway at one moment, without its link.
+type Snapshot struct {
+	began, now time.Duration
+	history    []input
+	taken      int
+}
+
+// Snapshot copies the gateway.
+func (g *Gateway) Snapshot() *Snapshot {
+	n := len(g.history)
+	return &Snapshot{g.began, g.clock.now, g.history[:n:n], g.taken}
+}
+
+// Restore makes a gateway as it was, on a link that is as it was then.
+func Restore(s *Snapshot, link network.Link) *Gateway {
+	g := &Gateway{link: silent{link}}
+	g.start(s.began)
+	for _, i := range s.history {
+		g.advance(i.at)
+		if i.event != nil {
+			g.event(*i.event)
+			g.serve(i.at)
+		} else {
+			g.Frame(i.at, i.frame)
+		}
+	}
+	g.advance(s.now)
+	g.out, g.taken = g.out[s.taken:], s.taken
+	g.link, g.history, g.keeps = link, s.history, true
+	return g
+}
+
+// silent is a link that has been told already.
+type silent struct{ network.Link }
+
+func (silent) Resolve(time.Duration, int, string)          {}
+func (silent) Connect(time.Duration, int, [4]byte, uint16) {}
+func (silent) Send(time.Duration, int, []byte)             {}
+func (silent) Close(time.Duration, int)                    {}
+func (silent) Reset(time.Duration, int)                    {}
+func (silent) Hold(time.Duration, int, bool)               {}
