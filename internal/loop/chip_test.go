@@ -83,7 +83,12 @@ func chipROM(t testing.TB) []byte {
 // included. All that it will run must be built.
 func (w *world) addChip(id uint32, rom []byte, deviceType, version string, sequence uint32) *emulator.Device {
 	w.t.Helper()
-	images := w.firmwares.images(w.t, deviceType, version, sequence)
+	return w.addChipOf(id, rom, w.firmwares.images(w.t, deviceType, version, sequence))
+}
+
+// addChipOf is addChip with images.
+func (w *world) addChipOf(id uint32, rom []byte, images [image.Slots][]byte) *emulator.Device {
+	w.t.Helper()
 	content, err := image.NewFlash(w.firmwares.bootloader, images[0], nil)
 	if err != nil {
 		w.t.Fatal(err)
@@ -142,4 +147,38 @@ func TestASnapshotOfAChipImageGoesOnAlike(t *testing.T) {
 	f.images(t, "socket", "v2", 2)
 	w := newWorldOf(t, f)
 	goesOnAlike(t, w, func(id uint32) *emulator.Device { return w.addChip(id, nil, "socket", "v1", 1) })
+}
+
+// What the vendor's software does about a program that goes wrong: its watchdog, which rests on
+// a timer of the radio's controller, restarts one that hangs; its handler of exceptions restarts
+// one that crashes. The next start knows why, but for a hang: the vendor's restart (3.0.6) takes
+// the reason "software watchdog" back and says "restart".
+func TestTheVendorsSoftwareRestartsAChipImageThatGoesWrong(t *testing.T) {
+	for _, rom := range roms {
+		for code, reason := range map[string]string{
+			`for (;;) asm volatile("");`:                              "restart",
+			`asm volatile("rsil a2, 15"); for (;;) asm volatile("");`: "hardware-watchdog",
+			`asm volatile("ill");`:                                    "exception",
+		} {
+			t.Run(rom.name+", "+reason, func(t *testing.T) {
+				f := chipFirmwares(t)
+				dump := rom.read(t)
+				bad := variant{name: reason, source: everyMinute(code)}
+				images := f.variant(t, "socket", "v1", 1, bad)
+				w := newWorldOf(t, f)
+				w.publish("socket", "v0", 1)
+				d := w.addChipOf(9, dump, images)
+				w.settle()
+				w.expect("a restart", 2*time.Minute, func() bool { return d.Resets() > 0 })
+				at := w.Now()
+				w.expect("a word about it", time.Minute, func() bool {
+					known := w.device(d)
+					return known.Info != nil && known.Info.Boot.Reset == reason
+				})
+				if since := at.Seconds(); since < 60 || since > 75 {
+					t.Errorf("it was restarted at %.1f s, and hung at 60 s or so", since)
+				}
+			})
+		}
+	}
 }
