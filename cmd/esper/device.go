@@ -12,6 +12,7 @@ import (
 	"esper/internal/api"
 	"esper/internal/client"
 	"esper/internal/fleet"
+	"esper/internal/rollout"
 )
 
 // deviceCommand shows one device.
@@ -107,9 +108,11 @@ func (r deviceReport) print(s *streams) error {
 		line("last reset", i.Boot.Reset)
 		line("network", fmt.Sprintf("%s, %s, %d dBm", i.Network.IP, i.WiFi.SSID, i.WiFi.RSSI))
 	}
-	line("update", updateText(r.Device.Device.Device))
-	if problem := r.UpdateProblem(); problem != "" {
-		line("", problem)
+	if r.Why == nil || r.Why.Reason != rollout.IsAhead { // then what it refuses is no problem
+		line("update", updateText(r.Device.Device.Device))
+		if problem := r.UpdateProblem(); problem != "" {
+			line("", problem)
+		}
 	}
 	if r.Why != nil {
 		line("release", fmt.Sprintf("%s: %s (%s)", orDash(r.Why.Release), r.Why.Explanation, r.Why.Reason))
