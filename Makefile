@@ -1,5 +1,6 @@
 # make demo    the whole loop on emulated devices (KEEP=1 leaves it running)
 # make test    the tests
+# make test-chip SDK_DIR=… [ESPER_ROM=…]    the tests that need the vendor's SDK or mask ROM
 # make lint    formatters and linters
 # make bench   the figures
 # make fuzz    every fuzz target for SECONDS=30 each
@@ -26,7 +27,7 @@ QEMU_TOOLS  = qemu-system-xtensa:qemu-system-misc
 
 CXX_FILES = $(shell git ls-files 'firmware/*.h' 'firmware/*.cpp' 'firmware/*.c')
 
-.PHONY: all esper demo test cross bench screenshots fuzz lint format tools-qemu clean
+.PHONY: all esper demo test test-chip cross bench screenshots fuzz lint format tools-qemu clean
 
 all: esper
 
@@ -50,6 +51,14 @@ cross:
 	    ./internal/rollout ./internal/sandbox ./internal/secret ./internal/site
 	for target in linux/arm linux/arm64 darwin/amd64 darwin/arm64; do \
 	    GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) build -o /dev/null ./cmd/esper || exit; done
+
+# Images of the chip's link, with the vendor's own software in them. Without a dump of the mask ROM
+# (esptool dump-mem 0x40000000 65536 rom.bin) those that compare with it are skipped.
+test-chip:
+	@test -n "$(SDK_DIR)" || { echo 'make test-chip SDK_DIR=…/ESP8266_NONOS_SDK [ESPER_ROM=rom.bin]'; exit 1; }
+	@./scripts/need $(BUILD_TOOLS)
+	SDK_DIR=$(abspath $(SDK_DIR)) ESPER_ROM=$(if $(ESPER_ROM),$(abspath $(ESPER_ROM))) \
+	    $(GO) test -count 1 -v -run 'Chip' ./internal/build ./internal/loop ./emulator/esp8266
 
 bench:
 	@./scripts/need $(TEST_TOOLS)

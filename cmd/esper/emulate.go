@@ -19,6 +19,8 @@ import (
 	"esper/emulator"
 	"esper/emulator/esp8266"
 	"esper/emulator/network"
+	"esper/emulator/radio"
+	"esper/emulator/sdk"
 	"esper/internal/build"
 	"esper/internal/image"
 	"esper/internal/release"
@@ -33,6 +35,7 @@ type emulateCommand struct {
 	ChipID string   `name:"chip-id" default:"00c0de" placeholder:"HEX" help:"Chip id of the first device; the others count on from it (default: ${default})."`
 	State  string   `placeholder:"DIR" help:"Keep each device's flash in DIR/<id>.flash; what is there already goes on."`
 	Flash  string   `placeholder:"FILE" help:"Run one device from a flash file, which it changes."`
+	ROM    string   `name:"rom" env:"ESPER_ROM" placeholder:"FILE" help:"Execute the chip's mask ROM, dumped by esptool, instead of emulating its functions."`
 	Quiet  bool     `short:"q" help:"Do not print what the devices send on their serial line."`
 }
 
@@ -43,7 +46,10 @@ clock, on this computer's network, until it is interrupted (Ctrl-C). What they s
 their serial line is printed, with the device's id in front if there are several.
 
 A device starts with its type's image in slot 0, and 'esper release' updates it like any
-other. Without --state or --flash it is forgotten when the command ends.`
+other. Without --state or --flash it is forgotten when the command ends.
+
+Images that were built for the chip ('esper build --sdk') run as they are, with the vendor's
+own software in them; only the radio is replaced. That takes the .elf0 and .elf1 beside them.`
 }
 
 // Run runs the devices.
@@ -58,6 +64,10 @@ func (c *emulateCommand) run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
+	rom, err := c.readROM()
+	if err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	printed := &printer{out: s.out, lost: stop}
@@ -68,7 +78,7 @@ func (c *emulateCommand) run(ctx context.Context, s *streams) error {
 			return err
 		}
 		defer flash.Close()
-		config := emulator.Config{ChipID: p.id, Flash: flash, Link: network.NewSockets(), ELF: p.elf}
+		config := emulator.Config{ChipID: p.id, Flash: flash, Link: network.NewSockets(), ROM: rom, ELF: p.elf}
 		switch {
 		case c.Quiet:
 		case len(plans) > 1:
@@ -89,6 +99,19 @@ func (c *emulateCommand) run(ctx context.Context, s *streams) error {
 	}
 	running.Wait()
 	return nil
+}
+
+// readROM reads the dump of the mask ROM; nil if there is none.
+func (c *emulateCommand) readROM() ([]byte, error) {
+	if c.ROM == "" {
+		return nil, nil
+	}
+	rom, err := os.ReadFile(c.ROM)
+	if err == nil && len(rom) != esp8266.ROMSize {
+		err = hint(fmt.Errorf("%s: a dump of the mask ROM has %d bytes, this file %d", c.ROM, esp8266.ROMSize, len(rom)),
+			"esptool dump-mem 0x40000000 65536 FILE reads it out of a chip")
+	}
+	return rom, err
 }
 
 // plannedDevice is a device to be run.
@@ -146,6 +169,9 @@ func (c *emulateCommand) plan() ([]plannedDevice, error) {
 			}
 			if p.file != "" && exists(p.file) {
 				p.content, p.about = nil, " from "+p.file
+			}
+			if err := chipNeedsELF(dir, deviceType, content); err != nil {
+				return nil, err
 			}
 			for slot := range image.Slots {
 				if elf := filepath.Join(dir, fmt.Sprintf("%s.elf%d", deviceType, slot)); exists(elf) {
@@ -217,7 +243,21 @@ func flashContent(dir, deviceType string) ([]byte, error) {
 		}
 		parts[i] = content
 	}
-	return image.NewFlash(parts[0], parts[1], nil)
+	content, err := image.NewFlash(parts[0], parts[1], nil)
+	if err == nil && !sdk.Runs(parts[1]) {
+		copy(content[radio.DataAddress:], radio.Data())
+	}
+	return content, err
+}
+
+// chipNeedsELF returns an error if an image was built for the chip and its ELF file is missing.
+func chipNeedsELF(dir, deviceType string, content []byte) error {
+	elf := filepath.Join(dir, deviceType+".elf0")
+	if exists(elf) || sdk.Runs(content[image.Slot0Address:][:image.SlotSize]) {
+		return nil
+	}
+	return hint(fmt.Errorf("%s was built for the chip, and %s is not there", release.ImageName(deviceType, 0), elf),
+		"it says where the vendor's functions are that need a radio; 'esper build --sdk' makes it")
 }
 
 // flash opens or makes the device's flash.

@@ -161,7 +161,9 @@ func (c *Chip) PowerOn() {
 func (c *Chip) Reset(reason ResetReason) {
 	c.reason, c.hardware, c.wanted, c.pending = reason, reason, reason, EventBudget
 	c.stopped, c.breaks = false, false
+	kept := [4]uint32(c.plain[(regRTCKept-peripheralBase)/4:])
 	c.plain, c.dport = [len(c.plain)]uint32{}, [len(c.dport)]uint32{}
+	copy(c.plain[(regRTCKept-peripheralBase)/4:], kept[:])
 	c.radio, c.baseband = [len(c.radio)]uint32{}, [len(c.baseband)]uint32{}
 	now := c.CPU.Cycles
 	c.CPU.Reset()

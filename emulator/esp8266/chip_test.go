@@ -36,9 +36,14 @@ func TestRegistersOfTheRadioKeepWhatWasWritten(t *testing.T) {
 			t.Errorf("0x%08x reads 0x%08x", addr, v)
 		}
 	}
+	m.mustStore(regRTCKept+12, 0x600D)
 	m.Reset(ResetWatchdog)
-	if v := m.word(0x3FF20038); v != 0 {
-		t.Errorf("after a reset 0x3ff20038 reads 0x%08x", v)
+	if radio, rtc := m.word(0x3FF20038), m.word(regRTCKept+12); radio != 0 || rtc != 0x600D {
+		t.Errorf("after a reset 0x3ff20038 reads 0x%08x, the RTC's word 0x%08x", radio, rtc)
+	}
+	m.PowerOn()
+	if v := m.word(regRTCKept + 12); v != 0 {
+		t.Errorf("after a power cut the RTC's word reads 0x%08x", v)
 	}
 }
 

@@ -110,6 +110,9 @@ func (c *Chip) plainIRAM() []byte {
 	return c.iram[:]
 }
 
+// ROMSize is the size of the mask ROM, in bytes.
+const ROMSize = romSize
+
 // InROM reports whether an address lies in the mask ROM.
 func InROM(addr uint32) bool { return addr >= romBase && addr < romBase+romSize }
 

@@ -21,6 +21,7 @@ const (
 	regRTCWoken = 0x60000718 // bits 8 to 13: what ended the deep sleep
 	regRTCCount = 0x6000071C
 	regRTCAwake = 0x60000728 // bits 0 and 1: 1 is awake
+	regRTCKept  = 0x60000730 // four words that outlive a reset
 	regGPIO16   = 0x60000768
 	regIOMux    = 0x60000800
 	regWatchdog = 0x60000900

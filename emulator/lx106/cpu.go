@@ -22,8 +22,6 @@ type CPU struct {
 	loadWindow, storeWindow, literalWindow *window
 
 	hooks  map[uint32]bool  // addresses where Run stops as at a SIMCALL
-	passes bool             // the next of them is executed
-	passed inst             // what lies there
 	pages  map[uint32]*page // decoded code by address / pageSize
 	recent [64]*page        // the same, found faster
 
@@ -60,8 +58,15 @@ func (c *CPU) SetHooks(at ...uint32) {
 	}
 }
 
-// PassHook makes Run execute the instruction at PC although the address is hooked.
-func (c *CPU) PassHook() { c.passes = true }
+// PassHook executes the one instruction at PC although the address is hooked.
+func (c *CPU) PassHook() {
+	pc := c.PC
+	delete(c.hooks, pc)
+	c.Invalidate(pc, 1)
+	c.Run(c.Cycles + 1)
+	c.hooks[pc] = true
+	c.Invalidate(pc, 1)
+}
 
 // CCOUNT returns the cycle counter as the program sees it.
 func (c *CPU) CCOUNT() uint32 { return uint32(c.Cycles) + c.CCOUNTOffset }

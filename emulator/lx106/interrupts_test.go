@@ -287,6 +287,30 @@ func TestSIMCALLStopsAsOftenAsItIsRun(t *testing.T) {
 	expect(t, c, 1, codeAt+9)
 }
 
+func TestAHookStopsWhereThereIsNoSIMCALL(t *testing.T) {
+	c, p := newMachine()
+	p.i(nop, nop, nop)
+	p.start(c)
+	expect(t, c, 1, codeAt+3) // it has been decoded
+	c.PC = codeAt
+	c.SetHooks(codeAt + 3)
+	for range 2 {
+		if stop := c.Run(c.Cycles + 100); stop != StopSimcall || c.PC != codeAt+3 {
+			t.Fatalf("stopped for %d at %#x", stop, c.PC)
+		}
+	}
+	c.PassHook()
+	if c.PC != codeAt+6 {
+		t.Fatalf("after the hooked instruction at %#x", c.PC)
+	}
+	c.PC = codeAt
+	if stop := c.Run(c.Cycles + 100); stop != StopSimcall || c.PC != codeAt+3 {
+		t.Errorf("after it was passed once, stopped for %d at %#x", stop, c.PC)
+	}
+	c.SetHooks()
+	expect(t, c, 1, codeAt+6)
+}
+
 func TestResetState(t *testing.T) {
 	c := loop()
 	c.Run(100)

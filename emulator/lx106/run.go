@@ -432,13 +432,6 @@ resume:
 				continue
 
 			case opSimcall:
-				if c.passes {
-					c.passes = false
-					word, _, _ := c.fetch(pc)
-					c.passed = decode(pc, word)
-					in = &c.passed
-					goto decoded
-				}
 				c.PC, c.Cycles = pc, cycles-1
 				return StopSimcall
 

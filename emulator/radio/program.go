@@ -79,3 +79,14 @@ func (p *Program) fits(flash []byte) bool {
 	}
 	return true
 }
+
+// DataAddress is where the initial data of the radio lie in flash. esptool puts them there; the
+// vendor's software does not start without.
+const DataAddress = 0xFC000
+
+// Data are such data, of which a radio that is not there needs the first byte only.
+func Data() []byte {
+	b := make([]byte, 128)
+	b[0] = 5
+	return b
+}
