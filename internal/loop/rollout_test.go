@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -17,9 +18,23 @@ import (
 	"esper/internal/store"
 )
 
+// steered is a conductor with the feed of what it rolls out.
+type steered struct {
+	*conductor.Conductor
+	feed *repository.Feed
+}
+
+// Tick does what a server does every two seconds.
+func (s steered) Tick(ctx context.Context, heard bool) error {
+	if err := s.feed.Look(); err != nil {
+		return err
+	}
+	return s.Conductor.Tick(ctx, heard)
+}
+
 // conduct lets a plan decide which release the devices get, and keeps the roll-outs in a
 // database.
-func (w *world) conduct(plan rollout.Plan, canary string) (*conductor.Conductor, store.Store) {
+func (w *world) conduct(plan rollout.Plan, canary string) (steered, store.Store) {
 	w.t.Helper()
 	kept, err := store.Open(w.t.Context(), store.InMemory)
 	if err != nil {
@@ -51,11 +66,11 @@ func (w *world) conduct(plan rollout.Plan, canary string) (*conductor.Conductor,
 			w.fleet.Label(canary, fleet.Labels{Group: "canary"})
 		}
 	}
-	return c, kept
+	return steered{c, feed}, kept
 }
 
 // conductUntil lets everything work until the condition holds, with a tick of the conductor every few seconds.
-func (w *world) conductUntil(c *conductor.Conductor, what string, max time.Duration, condition func() bool) {
+func (w *world) conductUntil(c steered, what string, max time.Duration, condition func() bool) {
 	w.t.Helper()
 	for end := w.Now() + max; !condition(); w.RunFor(5 * time.Second) {
 		if err := c.Tick(w.t.Context(), true); err != nil {
