@@ -1,9 +1,7 @@
 package server_test
 
 import (
-	"io"
 	"net"
-	"net/http"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -100,20 +98,7 @@ func TestADatabaseThatHangsStopsNoDevice(t *testing.T) {
 			postgres.flow.Unlock()
 		}
 	}()
-	version := func(id string) string {
-		q, _ := http.NewRequest("GET", "http://"+s.HTTPAddr().String()+"/firmware/socket.version", nil)
-		q.Header.Set("X-Esper-Device", id)
-		q.Header.Set("X-Esper-Version", "v1")
-		answer, err := http.DefaultClient.Do(q)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer answer.Body.Close()
-		body, _ := io.ReadAll(answer.Body)
-		version, _, _ := strings.Cut(string(body), "\n")
-		return version
-	}
-	if got := version("00c0de"); got != "v1" { // it would be at risk, and that cannot be saved
+	if got := offered(t, s, "00c0de"); got != "v1" { // it would be at risk, and that cannot be saved
 		t.Errorf("it is told of %s", got)
 	}
 	if status, _ := get(t, s, "/firmware/socket.rom0?version=v2"); status != 200 {
@@ -132,7 +117,7 @@ func TestADatabaseThatHangsStopsNoDevice(t *testing.T) {
 	postgres.flow.Unlock()
 	stopped = false
 	waitForHealth(t, s, 200)
-	for deadline := time.Now().Add(10 * time.Second); version("00c0de") != "v2"; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); offered(t, s, "00c0de") != "v2"; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("it is never told of v2")
 		}

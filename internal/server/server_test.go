@@ -71,6 +71,22 @@ func get(t *testing.T, s *server.Server, path string) (int, string) {
 	return answer.StatusCode, string(body)
 }
 
+// offered returns the version that a device which runs v1 is told of.
+func offered(t *testing.T, s *server.Server, id string) string {
+	t.Helper()
+	q, _ := http.NewRequest("GET", "http://"+s.HTTPAddr().String()+"/firmware/socket.version", nil)
+	q.Header.Set("X-Esper-Device", id)
+	q.Header.Set("X-Esper-Version", "v1")
+	answer, err := http.DefaultClient.Do(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, _ := io.ReadAll(answer.Body)
+	version, _, _ := strings.Cut(string(body), "\n")
+	return version
+}
+
 // waitForDevice waits until the server knows of a device's status.
 func waitForDevice(t *testing.T, s *server.Server, id, status string) {
 	t.Helper()
@@ -157,20 +173,7 @@ func TestReleasesAreRolledOut(t *testing.T) {
 		}
 		get(t, s, "/firmware/socket.version")
 	}
-	told := func(id string) string {
-		q, _ := http.NewRequest("GET", "http://"+s.HTTPAddr().String()+"/firmware/socket.version", nil)
-		q.Header.Set("X-Esper-Device", id)
-		q.Header.Set("X-Esper-Version", "v1")
-		answer, err := http.DefaultClient.Do(q)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer answer.Body.Close()
-		body, _ := io.ReadAll(answer.Body)
-		version, _, _ := strings.Cut(string(body), "\n")
-		return version
-	}
-	if first, other := told("00c0de"), told("00c0df"); first != "v2" || other != "v1" {
+	if first, other := offered(t, s, "00c0de"), offered(t, s, "00c0df"); first != "v2" || other != "v1" {
 		t.Errorf("told of %s and %s, want v2 and v1", first, other)
 	}
 
@@ -188,7 +191,7 @@ func TestReleasesAreRolledOut(t *testing.T) {
 			t.Fatalf("the next stage does not wait for approval: %+v", s.Conductor().Rollouts())
 		}
 	}
-	if other := told("00c0df"); other != "v2" {
+	if other := offered(t, s, "00c0df"); other != "v2" {
 		t.Errorf("told of %s, want v2", other)
 	}
 }
