@@ -2,22 +2,30 @@ package radio
 
 import (
 	"bytes"
+	"cmp"
 	"debug/elf"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"esper/emulator/esp8266"
 )
 
 // Program is an image of the chip's link, as far as the seam is concerned.
 type Program struct {
 	address map[string]uint32 // of what the seam names
-	code    map[string][]byte // how the functions begin
+	code    []byte            // what runs from flash, without the descriptor
+	at      int               // where that lies in flash
 }
 
 // ErrNotChip says that a program is not linked with the vendor's libraries.
 var ErrNotChip = errors.New("not linked for the chip")
 
-// codeSize is how many bytes of a function are compared.
-const codeSize = 32
+// descriptorSize is how many bytes a descriptor has, with which the code begins (SPEC 2.3). It is
+// completed when the image is packed.
+const descriptorSize = 96
 
 // mappedFlash is where flash address 0 is seen.
 const mappedFlash = 0x40200000
@@ -34,50 +42,38 @@ func ReadProgram(path string) (*Program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("symbols of %s: %w", path, err)
 	}
-	p := &Program{address: map[string]uint32{}, code: map[string][]byte{}}
+	p := &Program{address: map[string]uint32{}}
+	all := map[string]uint32{}
 	for _, s := range symbols {
-		p.address[s.Name] = uint32(s.Value)
+		all[s.Name] = uint32(s.Value)
 	}
-	need := append([]string(nil), called...)
-	for name := range seam {
-		need = append(need, name)
-	}
-	all := p.address
-	p.address = map[string]uint32{}
-	for _, name := range need {
+	for _, name := range slices.AppendSeq(slices.Clone(called), maps.Keys(seam)) {
 		addr, ok := all[name]
 		if !ok {
 			return nil, fmt.Errorf("%s: %w: it has no %s", path, ErrNotChip, name)
 		}
-		p.address[name] = addr
-		for _, section := range f.Sections {
-			if at := uint64(addr); section.Type == elf.SHT_PROGBITS && addr >= mappedFlash &&
-				at >= section.Addr && at+codeSize <= section.Addr+section.Size {
-				b := make([]byte, codeSize)
-				if _, err := section.ReadAt(b, int64(at-section.Addr)); err != nil {
-					return nil, fmt.Errorf("symbols of %s: %w", path, err)
-				}
-				p.code[name] = b
-			}
-		}
-	}
-	for name := range seam {
-		if p.code[name] == nil {
+		if _, hooked := seam[name]; hooked && addr < mappedFlash {
 			return nil, fmt.Errorf("%s: %w: %s is not in flash", path, ErrNotChip, name)
 		}
+		p.address[name] = addr
+	}
+	for _, header := range f.Progs {
+		if header.Type != elf.PT_LOAD || header.Vaddr < mappedFlash {
+			continue
+		}
+		code, err := io.ReadAll(io.LimitReader(header.Open(), esp8266.FlashSize))
+		if err != nil || len(code) < descriptorSize {
+			return nil, fmt.Errorf("%s: its code cannot be read: %w", path, cmp.Or(err, io.ErrUnexpectedEOF))
+		}
+		p.code, p.at = code[descriptorSize:], int(header.Vaddr)-mappedFlash+descriptorSize
 	}
 	return p, nil
 }
 
-// fits reports whether the image in flash is this one.
+// fits reports whether the image in flash is this one. Images that differ elsewhere than in the
+// descriptor may have their variables at other addresses, so all of the code is compared.
 func (p *Program) fits(flash []byte) bool {
-	for name, code := range p.code {
-		at := int(p.address[name] - mappedFlash)
-		if at+codeSize > len(flash) || !bytes.Equal(flash[at:at+codeSize], code) {
-			return false
-		}
-	}
-	return true
+	return p.at+len(p.code) <= len(flash) && bytes.Equal(flash[p.at:p.at+len(p.code)], p.code)
 }
 
 // DataAddress is where the initial data of the radio lie in flash. esptool puts them there; the

@@ -44,6 +44,7 @@ type state struct {
 	program int // that runs, an index from 1; 0: it is not known
 	phase   phase
 	joinAt  uint64 // cycle at which the scan ends
+	node    uint32 // of the access point; 0: there is none yet
 	frame   []byte // that is being delivered
 
 	calls   []pending                     // that the CPU is to make
@@ -146,17 +147,22 @@ func (r *Radio) idle() uint64 {
 		return never
 	}
 	now := r.chip.CPU.Cycles
-	if r.phase == scanning {
-		switch {
-		case now < r.joinAt:
-			return r.joinAt
-		case r.air.Up():
-			r.join()
-		default:
-			r.notFound()
+	switch {
+	case r.phase == scanning && now < r.joinAt:
+		return r.joinAt
+	case r.phase == scanning && r.air.Up():
+		r.join()
+	case r.phase == scanning:
+		r.notFound()
+	case r.left():
+		r.phase = idle
+		return never
+	case !r.air.Up():
+		r.lose()
+	default:
+		if frame, ok := r.air.Poll(r.now()); ok {
+			r.input(frame)
 		}
-	} else if frame, ok := r.air.Poll(r.now()); ok {
-		r.input(frame)
 	}
 	if len(r.calls) > 0 {
 		r.waiting = r.chip.CPU.State

@@ -3,6 +3,8 @@ package radio
 import (
 	"encoding/binary"
 	"time"
+
+	"esper/emulator/network"
 )
 
 // The seam between the vendor's software and this emulator. Everything above it is executed as
@@ -12,11 +14,16 @@ import (
 //	chip_v6_rf_init          return 0 at once: they calibrate the radio and wait for it
 //	chip_v6_initialize_bb
 //	chip_v6_set_chan
-//	ppTxPkt                  returns 0: what it would send are management frames
+//	periodic_cal_top         returns 0 at once: every 20 minutes it calibrates the radio again
+//	ieee80211_send_mgmt      returns 0: nobody hears what it would send
+//	ppTxPkt                  the same
+//	ic_get_rssi              returns the signal strength of the access point, in dBm
 //	cnx_sta_connect_cmd      returns at once; it would scan for the access point and join it.
 //	                         Some time later the CPU calls eagle_auth_done, as the vendor's
 //	                         software does at the end of that, with a node for the access point;
 //	                         or cnx_start_handoff_cb, the end of a scan that found nothing
+//	                         When the access point is gone, the CPU calls
+//	                         ieee80211_sta_new_state, as the vendor's timer of beacons does
 //	ieee80211_output_pbuf    takes the Ethernet frame in the pbuf, and returns 0
 //
 // A frame comes in by a call of ethernet_input with a pbuf of pbuf_alloc. The CPU makes these
@@ -26,16 +33,25 @@ var seam = map[string]func(*Radio){
 	"chip_v6_rf_init":       (*Radio).begin,
 	"chip_v6_initialize_bb": (*Radio).nothing,
 	"chip_v6_set_chan":      (*Radio).nothing,
+	"periodic_cal_top":      (*Radio).nothing,
+	"ieee80211_send_mgmt":   (*Radio).nothing,
 	"ppTxPkt":               (*Radio).nothing,
+	"ic_get_rssi":           (*Radio).rssi,
 	"cnx_sta_connect_cmd":   (*Radio).connect,
 	"ieee80211_output_pbuf": (*Radio).output,
 }
 
 // called are the functions that the CPU calls, and the variable that they need.
-var called = []string{"pvPortZalloc", "eagle_auth_done", "cnx_start_handoff_cb", "pbuf_alloc", "ethernet_input", "g_ic"}
+var called = []string{
+	"pvPortZalloc", "eagle_auth_done", "cnx_start_handoff_cb", "ieee80211_sta_new_state",
+	"pbuf_alloc", "ethernet_input", "g_ic",
+}
 
 // nothing is a function that succeeds without an effect.
 func (r *Radio) nothing() { r.chip.Return(0) }
+
+// rssi is ic_get_rssi(interface).
+func (r *Radio) rssi() { r.chip.Return(uint32(network.RSSI(r.chip.ChipID)) & 0xFF) }
 
 // begin is where the vendor's software has started: nothing is connected.
 func (r *Radio) begin() {
@@ -91,18 +107,31 @@ func (r *Radio) frameIn(pbuf uint32) []byte {
 	return frame
 }
 
-// What eagle_auth_done expects of g_ic and of the access point's node.
+// What the vendor's software finds in g_ic once it has joined an access point, offsets in bytes.
+// The stations's states are those of ieee80211_sta_new_state.
 const (
+	managerInIC   = 0     // g_ic: the manager of connections
 	stationInIC   = 0x10  // g_ic: the station
 	channelInIC   = 0x84  // g_ic: the channel that it is on
+	nodeInManager = 0x3B4 // manager: the access point's node
 	netifOf       = 0     // station: its network interface
+	stateOf       = 0x44  // station: its state
 	nodeOf        = 0x90  // station: the access point's node
 	nodeSize      = 0x200 // enough
 	channelOfNode = 0x98
+
+	stateInit, stateRun = 0, 5
+	beaconTimeout       = 1 // why the state changes; told as reason 200
 )
 
-// join makes the node and ends the connecting.
-func (r *Radio) join() { r.call("pvPortZalloc", (*Radio).joinAs, nodeSize, 0, 0, 0) }
+// join makes the node, once, and ends the connecting.
+func (r *Radio) join() {
+	if r.node != 0 {
+		r.joinAs(r.node)
+		return
+	}
+	r.call("pvPortZalloc", (*Radio).joinAs, nodeSize, 0, 0, 0)
+}
 
 func (r *Radio) joinAs(node uint32) {
 	if node == 0 { // no memory
@@ -111,14 +140,29 @@ func (r *Radio) joinAs(node uint32) {
 	}
 	ic := r.address("g_ic")
 	station, err := r.chip.Load32(ic + stationInIC)
-	if err != nil || r.chip.Write(node, BSSID[:]) != nil ||
+	manager, _ := r.chip.Load32(ic + managerInIC)
+	if err != nil || r.chip.Write(node, make([]byte, nodeSize)) != nil || r.chip.Write(node, BSSID[:]) != nil ||
 		r.chip.Store32(node+channelOfNode, ic+channelInIC) != nil ||
-		r.chip.Store32(station+nodeOf, node) != nil {
+		r.chip.Store32(manager+nodeInManager, node) != nil ||
+		r.chip.Store32(station+nodeOf, node) != nil || r.chip.Store32(station+stateOf, stateRun) != nil {
 		r.fault("the station is not where it should be: 0x%08x, %v", station, err)
 		return
 	}
-	r.phase = joined
+	r.phase, r.node = joined, node
 	r.call("eagle_auth_done", nil)
+}
+
+// left reports whether the program has left the access point.
+func (r *Radio) left() bool {
+	station, _ := r.chip.Load32(r.address("g_ic") + stationInIC)
+	node, err := r.chip.Load32(station + nodeOf)
+	return err != nil || node == 0
+}
+
+// lose tells the program that the access point is gone.
+func (r *Radio) lose() {
+	r.phase = idle
+	r.call("ieee80211_sta_new_state", nil, r.address("g_ic"), stateInit, beaconTimeout)
 }
 
 // notFound ends the scan without an access point.

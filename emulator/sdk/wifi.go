@@ -3,6 +3,8 @@ package sdk
 import (
 	"bytes"
 	"encoding/binary"
+
+	"esper/emulator/network"
 )
 
 // wifi is the WiFi station.
@@ -226,13 +228,12 @@ func (s *SDK) stationDisconnect() uint32 {
 // connectStatus is wifi_station_get_connect_status().
 func (s *SDK) connectStatus() uint32 { return s.wifi.status }
 
-// rssi is wifi_station_get_rssi(): some dBm that depend on the device, 31 without
-// a connection.
+// rssi is wifi_station_get_rssi(): dBm, or 31 without a connection.
 func (s *SDK) rssi() uint32 {
 	if s.wifi.phase < associated {
 		return 31
 	}
-	return signed(-45 - int(s.Chip.ChipID%32))
+	return signed(network.RSSI(s.Chip.ChipID))
 }
 
 // setAutoConnect is wifi_station_set_auto_connect(on). It is not kept in flash here.
