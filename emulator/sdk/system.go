@@ -32,13 +32,17 @@ const rtcResetInfo = 0x60001100
 // resetInfoSize is that of rst_info: reason, exccause, epc1 to epc3, excvaddr, depc.
 const resetInfoSize = 7 * 4
 
-// getResetInfo is system_get_rst_info().
+// getResetInfo is system_get_rst_info(). Of a restart by the software watchdog the vendor's SDK 3.0.6
+// says that it was one by system_restart: system_restart_local replaces the reason.
 func (s *SDK) getResetInfo() uint32 {
 	if s.resetInfo == 0 {
 		reason := s.Chip.ResetReason()
 		info := make([]byte, resetInfoSize)
-		if reason == esp8266.ResetException || reason == esp8266.ResetSoftWatchdog {
+		switch reason {
+		case esp8266.ResetException:
 			info = s.read(rtcResetInfo, resetInfoSize)
+		case esp8266.ResetSoftWatchdog:
+			reason = esp8266.ResetRestart
 		}
 		binary.LittleEndian.PutUint32(info, uint32(reason))
 		s.resetInfo = s.give(info)

@@ -194,7 +194,7 @@ void user_init() {
 	}
 	m.run(time.Second)
 	m.expectText("Soft WDT reset", "spin()+0x")
-	m.expect("reason 3")
+	m.expect("reason 4") // as the vendor's says
 }
 
 func TestTheHardwareWatchdogEndsAHangWithInterruptsOff(t *testing.T) {

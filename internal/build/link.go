@@ -27,6 +27,7 @@ type linked struct {
 // empty, it is not asked for.
 func (b *builder) linkSlot(ctx context.Context, j job, slot int, device, framework objects, elf string) (*linked, error) {
 	script := []string{
+		"-Wl,--wrap=system_restart", // firmware/framework/esper/Reset.cpp
 		"-Wl,--defsym=slot_address=" + fmt.Sprintf("%#x", image.SlotAddress(slot)),
 		"-T", filepath.Join(b.sources, "link", "slot.ld"),
 		"-T", filepath.Join(b.sources, "link", "romlibrary.ld"),

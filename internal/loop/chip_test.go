@@ -12,6 +12,7 @@ import (
 
 	"esper/emulator"
 	"esper/emulator/esp8266"
+	"esper/emulator/network"
 	"esper/internal/image"
 )
 
@@ -151,12 +152,12 @@ func TestASnapshotOfAChipImageGoesOnAlike(t *testing.T) {
 
 // What the vendor's software does about a program that goes wrong: its watchdog, which rests on
 // a timer of the radio's controller, restarts one that hangs; its handler of exceptions restarts
-// one that crashes. The next start knows why, but for a hang: the vendor's restart (3.0.6) takes
-// the reason "software watchdog" back and says "restart".
+// one that crashes. The next start knows why: of a hang the vendor's restart (3.0.6) says
+// "restart", and the firmware knows better.
 func TestTheVendorsSoftwareRestartsAChipImageThatGoesWrong(t *testing.T) {
 	for _, rom := range roms {
 		for code, reason := range map[string]string{
-			`for (;;) asm volatile("");`:                              "restart",
+			`for (;;) asm volatile("");`:                              "software-watchdog",
 			`asm volatile("rsil a2, 15"); for (;;) asm volatile("");`: "hardware-watchdog",
 			`asm volatile("ill");`:                                    "exception",
 		} {
@@ -180,5 +181,66 @@ func TestTheVendorsSoftwareRestartsAChipImageThatGoesWrong(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestAChipReleaseThatFailsIsRolledBack(t *testing.T) {
+	for name, failure := range failures {
+		t.Run(name, func(t *testing.T) {
+			f := chipFirmwares(t)
+			failure.variant.name = name
+			for _, v := range []struct {
+				version  string
+				sequence uint32
+				variant
+			}{{"v2", 2, failure.variant}, {"v3", 3, variant{}}} {
+				f.variant(t, "socket", v.version, v.sequence, v.variant)
+			}
+			w := newWorldOf(t, f)
+			w.rollsBack(w.addChip(1, nil, "socket", "v1", 1), failure.variant, failure.reason)
+		})
+	}
+}
+
+// A device that hangs again and again comes into safe mode, as one that crashes does.
+func TestAChipThatHangsAgainAndAgainStartsInSafeMode(t *testing.T) {
+	f := chipFirmwares(t)
+	images := f.variant(t, "socket", "v1", 1, variant{name: "hangs", source: everyMinute(`for (;;) asm volatile("");`)})
+	f.images(t, "socket", "v2", 2)
+	w := newWorldOf(t, f)
+	w.publish("socket", "v0", 1)
+	d := w.addChipOf(9, nil, images)
+	w.settle()
+	w.expect("safe mode", 10*time.Minute, func() bool { return w.device(d).Info.Boot.Safe })
+	w.publish("socket", "v2", 2)
+	w.notify()
+	w.expect("v2 runs", time.Minute, func() bool { return w.runs(d, "v2") && !w.device(d).Info.Boot.Safe })
+}
+
+// The access point goes, and comes back; and the device says how well it hears it.
+func TestAChipReturnsToItsAccessPoint(t *testing.T) {
+	f := chipFirmwares(t)
+	w := newWorldOf(t, f)
+	w.publish("socket", "v1", 1)
+	d := w.addChip(0x10, nil, "socket", "v1", 1)
+	w.settle()
+	if rssi := w.device(d).Info.WiFi.RSSI; rssi != network.RSSI(0x10) {
+		t.Errorf("it hears its access point with %d dBm", rssi)
+	}
+	var heap []uint32 // after each return, at rest
+	for range 5 {
+		w.Net.SetAccessPoint(false)
+		w.RunFor(10 * time.Second)
+		w.Net.SetAccessPoint(true)
+		since := w.Now()
+		w.expect("its return", 30*time.Second, func() bool { return w.device(d).Info.Uptime > uint64(since.Seconds()) })
+		w.RunFor(2 * time.Minute)
+		heap = append(heap, w.device(d).Info.Heap)
+	}
+	if d.Resets() != 0 {
+		t.Errorf("%d resets", d.Resets())
+	}
+	if heap[4] < heap[0] {
+		t.Errorf("its memory becomes less: %v", heap)
 	}
 }

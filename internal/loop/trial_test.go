@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"esper/emulator"
+	"esper/emulator/esp8266"
 	"esper/internal/image"
 	"esper/internal/release"
 	"esper/internal/site"
@@ -205,62 +206,95 @@ func TestAReleaseThatFailsIsRolledBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			d := w.add(1, "socket", "v1", 1)
-			w.publish("socket", "v1", 1)
-			w.settle()
 			failure.variant.name = name
-			w.publishVariant("socket", "v2", 2, failure.variant)
-
-			rolledBack := func() bool {
-				u := w.lastUpdate(d)
-				return u.State == "rolled-back" && u.Version == "v2" && u.Error == failure.reason
-			}
-			// at returns how many resets there were, so that a trial does not go unseen.
-			at := func(what string) int {
-				t.Helper()
-				w.expect("rolled back after "+what, 7*time.Minute, rolledBack)
-				w.RunFor(5 * time.Second)
-				if !w.runs(d, "v1") || w.defaults(d) != 0 {
-					t.Fatalf("%s: slot %d is the default, %+v", what, w.defaults(d), w.lastUpdate(d))
-				}
-				if i := w.flash(d).Slots[1].Image; i != nil {
-					t.Errorf("%s: slot 1 could still be booted", what)
-				}
-				if !rolledBack() {
-					t.Errorf("%s: reports %+v", what, w.lastUpdate(d))
-				}
-				return d.Resets()
-			}
-			w.notify()
-			resets := at("a message to all")
-
-			w.notify()
-			w.RunFor(5 * time.Second)
-			w.RunFor(70 * time.Minute)
-			if now := at("another message and the interval"); now != resets {
-				t.Errorf("%d resets: it was tried again", now-resets)
-			}
-			d.PowerCycle()
-			w.RunFor(10 * time.Second)
-			if now := at("a power cut"); now != resets+1 {
-				t.Errorf("%d resets: it was tried again", now-resets-1)
-			}
-			if failure.reason != "hung" { // which is slow to emulate
-				w.notifyOne(d)
-				w.expect("another trial", 20*time.Second, func() bool { return d.Resets() > resets+1 })
-				resets = at("a message to the device")
-				w.notify()
-				w.RunFor(30 * time.Second)
-				if now := at("a message to all again"); now != resets {
-					t.Errorf("%d resets: it was tried again", now-resets)
-				}
-			}
-
-			w.publish("socket", "v3", 3)
-			w.notify()
-			w.expect("v3 runs", time.Minute, func() bool { return w.runs(d, "v3") })
+			w.rollsBack(w.add(1, "socket", "v1", 1), failure.variant, failure.reason)
 		})
 	}
+}
+
+// rBoot does not tell the firmware that a trial is over: its record says the same as after any
+// other start.
+func TestAReleaseThatFailsIsRolledBackByABootloaderThatDoesNotTell(t *testing.T) {
+	for _, name := range []string{"crashes at once", "hangs", "restarts"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			d := w.add(1, "socket", "v1", 1)
+			trials := 0
+			d.OnReset = func(esp8266.ResetReason) {
+				if w.record(d).LastMode&image.ModeTemporary == 0 {
+					return
+				}
+				trials++
+				if err := d.Chip.Write(image.RTCRecordAddress, make([]byte, image.RTCRecordSize)); err != nil {
+					t.Error(err)
+				}
+			}
+			failure := failures[name]
+			failure.variant.name = name
+			w.rollsBack(d, failure.variant, failure.reason)
+			if trials == 0 {
+				t.Error("there was no trial")
+			}
+		})
+	}
+}
+
+// rollsBack lets a device that runs v1 try a v2 that fails, and v3 afterwards.
+func (w *world) rollsBack(d *emulator.Device, v2 variant, reason string) {
+	w.t.Helper()
+	w.publish("socket", "v1", 1)
+	w.settle()
+	w.publishVariant("socket", "v2", 2, v2)
+
+	rolledBack := func() bool {
+		u := w.lastUpdate(d)
+		return u.State == "rolled-back" && u.Version == "v2" && u.Error == reason
+	}
+	// at returns how many resets there were, so that a trial does not go unseen.
+	at := func(what string) int {
+		w.t.Helper()
+		w.expect("rolled back after "+what, 7*time.Minute, rolledBack)
+		w.RunFor(5 * time.Second)
+		if !w.runs(d, "v1") || w.defaults(d) != 0 {
+			w.t.Fatalf("%s: slot %d is the default, %+v", what, w.defaults(d), w.lastUpdate(d))
+		}
+		if i := w.flash(d).Slots[1].Image; i != nil {
+			w.t.Errorf("%s: slot 1 could still be booted", what)
+		}
+		if !rolledBack() {
+			w.t.Errorf("%s: reports %+v", what, w.lastUpdate(d))
+		}
+		return d.Resets()
+	}
+	w.notify()
+	resets := at("a message to all")
+
+	w.notify()
+	w.RunFor(5 * time.Second)
+	w.RunFor(70 * time.Minute)
+	if now := at("another message and the interval"); now != resets {
+		w.t.Errorf("%d resets: it was tried again", now-resets)
+	}
+	d.PowerCycle()
+	w.RunFor(10 * time.Second)
+	if now := at("a power cut"); now != resets+1 {
+		w.t.Errorf("%d resets: it was tried again", now-resets-1)
+	}
+	if reason != "hung" { // which is slow to emulate
+		w.notifyOne(d)
+		w.expect("another trial", 20*time.Second, func() bool { return d.Resets() > resets+1 })
+		resets = at("a message to the device")
+		w.notify()
+		w.RunFor(30 * time.Second)
+		if now := at("a message to all again"); now != resets {
+			w.t.Errorf("%d resets: it was tried again", now-resets)
+		}
+	}
+
+	w.publish("socket", "v3", 3)
+	w.notify()
+	w.expect("v3 runs", time.Minute, func() bool { return w.runs(d, "v3") })
 }
 
 func TestATrialThatLosesItsPowerIsTriedAgainFromFlash(t *testing.T) {

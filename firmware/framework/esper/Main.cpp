@@ -4,6 +4,7 @@
 
 #include "Configuration.h"
 #include "Device.h"
+#include "Reset.h"
 #include "SafeMode.h"
 
 // UART 0 at 115200 baud; the SDK's default depends on the crystal.
@@ -38,6 +39,7 @@ void user_init() {
     // Or each boot opens an access point for a moment, with a DHCP server.
     wifi_set_opmode_current(STATION_MODE);
     uart_div_modify(0, UART_DIVISOR);
+    Reset::begin();
     SafeMode::begin();
     if (SafeMode::active()) {
         // The firmware's own objects stay unmade, but for the device, without features.
@@ -56,7 +58,7 @@ void user_init() {
 // What the compiler refers to and the framework never gets to.
 
 void __cxa_pure_virtual() {
-    system_restart();
+    asm volatile("ill");  // a crash like any other, with an address
     while (true) {
     }
 }

@@ -4,37 +4,26 @@
 #include <user_interface.h>
 
 #include "BootRecord.h"
-
-static constexpr uint32_t ENOUGH = 5;  // crashes
-
-// The count lies in RTC memory, which a crash does not touch and a power cut fills with
-// anything. It takes whole words only.
-static constexpr uint32_t MAGIC = 0x5AFE0000;
-static constexpr uintptr_t ADDRESS = BootRecord::ADDRESS + 4 * BootRecord::WORDS;
+#include "Configuration.h"
+#include "RunRecord.h"
 
 static bool now = false;
 
-static volatile uint32_t& memory() {
-    return *reinterpret_cast<volatile uint32_t*>(ADDRESS);
-}
-
 void SafeMode::begin() {
-    uint32_t crashes = memory() ^ MAGIC;
-    if (crashes > ENOUGH) {
-        crashes = 0;
-    }
-    const uint8_t mode = BootRecord::read().lastMode;
+    RunRecord record = RunRecord::read();
     const uint32_t reset = system_get_rst_info()->reason;
+    const uint8_t mode = BootRecord::read().lastMode;
     if (mode & BootRecord::TRIAL) {
-        crashes = 0;  // another firmware, which is to show all that it does
-    } else if (mode & BootRecord::ROLLED_BACK) {
+        record.crashes = 0;  // another firmware, which is to show all that it does
+    } else if ((mode & BootRecord::ROLLED_BACK) || record.trial == standbySlot() + 1) {
         // Another firmware's crash.
-    } else if (crashes < ENOUGH && (reset == REASON_WDT_RST || reset == REASON_EXCEPTION_RST ||
-                                    reset == REASON_SOFT_WDT_RST)) {
-        crashes++;
+    } else if (record.crashes < RunRecord::MAX_CRASHES &&
+               (reset == REASON_WDT_RST || reset == REASON_EXCEPTION_RST ||
+                reset == REASON_SOFT_WDT_RST)) {
+        record.crashes++;
     }
-    memory() = MAGIC ^ crashes;
-    now = crashes == ENOUGH;
+    record.write();
+    now = record.crashes == RunRecord::MAX_CRASHES;
 }
 
 bool SafeMode::active() {
@@ -42,5 +31,7 @@ bool SafeMode::active() {
 }
 
 void SafeMode::healthy() {
-    memory() = MAGIC;
+    RunRecord record = RunRecord::read();
+    record.crashes = 0;
+    record.write();
 }

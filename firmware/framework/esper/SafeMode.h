@@ -4,7 +4,7 @@
 // can still be reached and updated (SPEC 10).
 namespace SafeMode {
 
-// Takes note of why the device starts. Once, before anything else.
+// Counts the start if a crash led to it. Once, after Reset::begin().
 void begin();
 
 // Whether this start is one without features.

@@ -8,6 +8,7 @@
 #include "../Configuration.h"
 #include "../Flash.h"
 #include "../Log.h"
+#include "../RunRecord.h"
 #include "../Signature.h"
 #include "../Text.h"
 
@@ -395,7 +396,11 @@ void Installer::commit() {
         return end(UpdateError::FLASH);
     }
     if (purpose == Purpose::UPDATE) {
-        BootRecord{BootRecord::TRIAL, 0, own, static_cast<uint8_t>(standbySlot())}.write();
+        const uint8_t standby = static_cast<uint8_t>(standbySlot());
+        BootRecord{BootRecord::TRIAL, 0, own, standby}.write();
+        RunRecord run = RunRecord::read();
+        run.trial = static_cast<uint8_t>(standby + 1);
+        run.write();
     }
     end(UpdateError::NONE);
 }

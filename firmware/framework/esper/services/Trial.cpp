@@ -5,6 +5,7 @@
 #include "../Device.h"
 #include "../Flash.h"
 #include "../Log.h"
+#include "../RunRecord.h"
 
 static constexpr uint32_t ASK_AGAIN = 500;  // ms
 
@@ -46,6 +47,9 @@ void Trial::onHealthy() {
         return;
     }
     BootRecord{0, 0, own, 0}.write();
+    RunRecord run = RunRecord::read();
+    run.trial = 0;
+    run.write();
     timeout.stop();
     onTrial = false;
     ESPER_LOG("trial", "confirmed");

@@ -11,6 +11,7 @@
 #include "../Json.h"
 #include "../Log.h"
 #include "../Refusals.h"
+#include "../RunRecord.h"
 #include "../Text.h"
 
 static constexpr uint32_t START_JITTER = 2000;     // ms
@@ -162,15 +163,22 @@ void Update::onEnd(UpdateError result) {
 // What became of the trial before this start, if there was one: its release is not tried
 // again, and must not be what boots if the boot configuration is ever lost.
 void Update::rollBack() {
+    // rBoot's record does not tell of a trial that is over; the run record does, once.
+    const BootRecord record = BootRecord::read();
+    RunRecord run = RunRecord::read();
+    const bool over =
+        ((record.lastMode & BootRecord::ROLLED_BACK) && record.tempRom == standbySlot()) ||
+        run.trial == standbySlot() + 1;
+    run.trial = 0;
+    run.write();
+
     Descriptor tried;
     if (!Flash::descriptor(standbySlot(), tried)) {
         return;
     }
-    const BootRecord record = BootRecord::read();
     const uint32_t reset = system_get_rst_info()->reason;
     // RTC memory may outlive a short power cut, which says nothing against the release.
-    const bool rolledBack = (record.lastMode & BootRecord::ROLLED_BACK) &&
-                            record.tempRom == standbySlot() && reset != REASON_DEFAULT_RST;
+    const bool rolledBack = over && reset != REASON_DEFAULT_RST;
     if (rolledBack) {
         error = UpdateError::NOT_CONFIRMED;
         if (reset == REASON_EXCEPTION_RST) {

@@ -1,0 +1,31 @@
+#include "Reset.h"
+
+#include <user_interface.h>
+
+#include "RunRecord.h"
+
+// The SDK (3.0.6) restarts a program that hangs, and then forgets why: system_restart_local
+// replaces the reason "software watchdog". So firmware says before it restarts on purpose, and a
+// restart of which it did not was the watchdog's.
+void Reset::begin() {
+    RunRecord record = RunRecord::read();
+    rst_info* const reset = system_get_rst_info();
+    if (record.running && reset->reason == REASON_SOFT_RESTART) {
+        reset->reason = REASON_SOFT_WDT_RST;
+    }
+    record.running = true;
+    record.write();
+}
+
+extern "C" {
+
+void __real_system_restart();
+
+// Called instead of system_restart (the linker's --wrap), by device types, too.
+void __wrap_system_restart() {
+    RunRecord record = RunRecord::read();
+    record.running = false;
+    record.write();
+    __real_system_restart();
+}
+}
