@@ -109,7 +109,7 @@ func (d *Device) readELF() error {
 		}
 		if d.radio == nil {
 			d.air = gateway.New(d.SDK.Link)
-			d.radio = radio.New(d.Chip, d.air, d.SDK.Now)
+			d.radio = radio.New(d.Chip, d.air, d.SDK.Now, d.SDK.Signal)
 		}
 		d.radio.Add(program)
 	}

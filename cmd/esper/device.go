@@ -106,7 +106,11 @@ func (r deviceReport) print(s *streams) error {
 		line("version", fmt.Sprintf("%s (%s), slot %d", i.Version.ESPer, kind, i.Boot.ROM))
 		line("bootloader", fmt.Sprint(i.Version.Boot))
 		line("last reset", i.Boot.Reset)
-		line("network", fmt.Sprintf("%s, %s, %d dBm", i.Network.IP, i.WiFi.SSID, i.WiFi.RSSI))
+		network := i.Network.IP + ", " + i.WiFi.SSID
+		if i.WiFi.RSSI != 0 {
+			network += fmt.Sprintf(", %d dBm", i.WiFi.RSSI)
+		}
+		line("network", network)
 	}
 	if r.Why == nil || r.Why.Reason != rollout.IsAhead { // then what it refuses is no problem
 		line("update", updateText(r.Device.Device.Device))

@@ -158,7 +158,9 @@ func printDevices(out io.Writer, devices []api.Device, now time.Time) error {
 		if i := d.Info; i != nil {
 			slot = fmt.Sprint(i.Boot.ROM)
 			ip = orDash(i.Network.IP)
-			rssi = fmt.Sprint(i.WiFi.RSSI)
+			if i.WiFi.RSSI != 0 {
+				rssi = fmt.Sprint(i.WiFi.RSSI)
+			}
 			uptime = shortDuration(time.Duration(min(i.Uptime, 1<<32)) * time.Second)
 		}
 		if !d.Seen.IsZero() {

@@ -82,6 +82,3 @@ const Window = 4
 // Patience is how long a connection waits for an answer before it fails with
 // Timeout: in the order of what the SDK's lwIP does.
 const Patience = 20 * time.Second
-
-// RSSI returns how strongly a device hears its access point, in dBm: each device stands elsewhere.
-func RSSI(chipID uint32) int { return -45 - int(chipID%32) }

@@ -34,6 +34,7 @@ type Radio struct {
 	chip     *esp8266.Chip
 	air      Air
 	now      func() time.Duration
+	signal   func() int
 	programs []*Program
 
 	state
@@ -72,9 +73,10 @@ type pending struct {
 // returnAddress is where these functions return to: an address that no gate has.
 const returnAddress = esp8266.GateBase + 0x3FF0
 
-// New makes the radio of a chip. now is the chip's time.
-func New(chip *esp8266.Chip, air Air, now func() time.Duration) *Radio {
-	return &Radio{chip: chip, air: air, now: now}
+// New makes the radio of a chip. now is the chip's time, signal how strongly it hears the access
+// point, in dBm.
+func New(chip *esp8266.Chip, air Air, now func() time.Duration, signal func() int) *Radio {
+	return &Radio{chip: chip, air: air, now: now, signal: signal}
 }
 
 // Add lets the radio know a program that the chip may run.

@@ -3,8 +3,6 @@ package radio
 import (
 	"encoding/binary"
 	"time"
-
-	"esper/emulator/network"
 )
 
 // The seam between the vendor's software and this emulator. Everything above it is executed as
@@ -51,7 +49,7 @@ var called = []string{
 func (r *Radio) nothing() { r.chip.Return(0) }
 
 // rssi is ic_get_rssi(interface).
-func (r *Radio) rssi() { r.chip.Return(uint32(network.RSSI(r.chip.ChipID)) & 0xFF) }
+func (r *Radio) rssi() { r.chip.Return(uint32(r.signal()) & 0xFF) }
 
 // begin is where the vendor's software has started: nothing is connected.
 func (r *Radio) begin() {

@@ -3,8 +3,6 @@ package sdk
 import (
 	"bytes"
 	"encoding/binary"
-
-	"esper/emulator/network"
 )
 
 // wifi is the WiFi station.
@@ -228,12 +226,20 @@ func (s *SDK) stationDisconnect() uint32 {
 // connectStatus is wifi_station_get_connect_status().
 func (s *SDK) connectStatus() uint32 { return s.wifi.status }
 
+// Signal returns how strongly the device hears its access point, in dBm.
+func (s *SDK) Signal() int {
+	if s.RSSI != 0 {
+		return s.RSSI
+	}
+	return -45 - int(s.Chip.ChipID%32)
+}
+
 // rssi is wifi_station_get_rssi(): dBm, or 31 without a connection.
 func (s *SDK) rssi() uint32 {
 	if s.wifi.phase < associated {
 		return 31
 	}
-	return signed(network.RSSI(s.Chip.ChipID))
+	return signed(s.Signal())
 }
 
 // setAutoConnect is wifi_station_set_auto_connect(on). It is not kept in flash here.

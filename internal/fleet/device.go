@@ -148,7 +148,7 @@ type Info struct {
 	WiFi struct {
 		SSID    string `json:"ssid"`
 		BSSID   string `json:"bssid"`
-		RSSI    int    `json:"rssi"` // dBm
+		RSSI    int    `json:"rssi,omitempty"` // dBm; 0: not known
 		Channel int    `json:"channel"`
 	} `json:"wifi"`
 	// Features are name and kind of what it can do; nil in safe mode, which has none.

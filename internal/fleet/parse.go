@@ -65,11 +65,18 @@ func ParseInfo(id string, payload []byte) (*Info, []string, error) {
 	i.WiFi.SSID = printable(i.WiFi.SSID) // anyone may have chosen it
 	take(wifi, "bssid", &i.WiFi.BSSID, isText, shortText)
 	take(wifi, "rssi", &i.WiFi.RSSI, always, "a number")
+	if i.WiFi.RSSI == noRSSI {
+		i.WiFi.RSSI = 0
+	}
 	take(wifi, "channel", &i.WiFi.Channel, always, "a number")
 
 	i.Features = top.features()
 	return i, *top.problems, nil
 }
+
+// noRSSI is what the vendor's SDK calls the signal strength that it does not know; older firmware
+// published it.
+const noRSSI = 31
 
 // ParseUpdate reads the payload of the update/status topic, as [ParseInfo] does. State, version
 // and error must be right: roll-outs decide by them.

@@ -43,6 +43,7 @@ var partly = []struct {
 	{change("192.168.1.23", `\u009b2J`), `info: network.ip: "\u009b2J" is not a short text of ASCII characters`, change("192.168.1.23", "")},
 	{change("192.168.1.23", strings.Repeat("1", 65)), `info: network.ip: "` + strings.Repeat("1", 39) + `… is not a short text of ASCII characters`, change("192.168.1.23", "")},
 	{change(`"rssi":-61`, `"rssi":-61.5`), `info: wifi.rssi: -61.5 is not a number`, change(`"rssi":-61,`, "")},
+	{change(`"rssi":-61`, `"rssi":null`), `info: wifi.rssi: null is not a number`, change(`"rssi":-61,`, "")},
 	{change(`"ssid":"home"`, `"ssid":7`), `info: wifi.ssid: 7 is not a text`, change(`"ssid":"home"`, `"ssid":""`)},
 	{change(`"heap":41200`, `"heap":-1`), `info: heap: -1 is not a number of bytes`, change(`"heap":41200,`, "")},
 	{change(`"boot":1}`, `"boot":"1"}`), `info: version.boot: "1" is not a version of the bootloader`, change(`,"boot":1}`, "}")},
@@ -124,6 +125,20 @@ func TestOfAnUpdateStatusOnlyWhatCannotBeUsedIsLeftOut(t *testing.T) {
 		f.Handle("home/00c0de/update/status", nil, now)
 		if d := only(t, f); len(d.Problems) != 0 {
 			t.Errorf("problems of nothing: %q", d.Problems)
+		}
+	}
+}
+
+// The vendor's SDK says 31 dBm of an access point that it has not heard yet; older firmware
+// published that.
+func TestASignalStrengthThatIsNotKnownIsNone(t *testing.T) {
+	for _, payload := range []string{change(`"rssi":-61`, `"rssi":31`), change(`"rssi":-61,`, "")} {
+		i, problems, err := ParseInfo("00c0de", []byte(payload))
+		if err != nil || len(problems) > 0 || i.WiFi.RSSI != 0 {
+			t.Errorf("%s: %v, %v, %v", payload, i, problems, err)
+		}
+		if text, err := json.Marshal(i); err != nil || strings.Contains(string(text), "rssi") {
+			t.Errorf("passed on as %s, %v", text, err)
 		}
 	}
 }

@@ -101,7 +101,7 @@ func config(realm string, d described, has, had features) ([]byte, error) {
 		"signal": {
 			Platform: fleet.Sensor, Name: "Signal strength", DeviceClass: "signal_strength", Category: "diagnostic",
 			StateClass: "measurement", Unit: "dBm", Availability: status,
-			StateTopic: topic + "/info", ValueTemplate: "{{ value_json.wifi.rssi }}",
+			StateTopic: topic + "/info", ValueTemplate: "{{ none if value_json.wifi.rssi | default(31) == 31 else value_json.wifi.rssi }}",
 		},
 		"restart": {
 			Platform: "button", Name: "Restart", DeviceClass: "restart", Category: "diagnostic", Availability: status,

@@ -71,7 +71,7 @@ func TestComponents(t *testing.T) {
 		"signal": {
 			"p": "sensor", "unique_id": "esper_home_00c0de_signal", "name": "Signal strength", "device_class": "signal_strength",
 			"entity_category": "diagnostic", "state_class": "measurement", "unit_of_measurement": "dBm", "availability": status,
-			"state_topic": "home/00c0de/info", "value_template": "{{ value_json.wifi.rssi }}",
+			"state_topic": "home/00c0de/info", "value_template": "{{ none if value_json.wifi.rssi | default(31) == 31 else value_json.wifi.rssi }}",
 		},
 		"restart": {
 			"p": "button", "unique_id": "esper_home_00c0de_restart", "name": "Restart", "device_class": "restart",

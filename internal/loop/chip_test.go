@@ -12,7 +12,6 @@ import (
 
 	"esper/emulator"
 	"esper/emulator/esp8266"
-	"esper/emulator/network"
 	"esper/internal/image"
 )
 
@@ -224,7 +223,7 @@ func TestAChipReturnsToItsAccessPoint(t *testing.T) {
 	w.publish("socket", "v1", 1)
 	d := w.addChip(0x10, nil, "socket", "v1", 1)
 	w.settle()
-	if rssi := w.device(d).Info.WiFi.RSSI; rssi != network.RSSI(0x10) {
+	if rssi := w.device(d).Info.WiFi.RSSI; rssi != d.SDK.Signal() {
 		t.Errorf("it hears its access point with %d dBm", rssi)
 	}
 	var heap []uint32 // after each return, at rest

@@ -158,7 +158,10 @@ func deviceRow(d fleet.Device, now int64) ([]any, error) {
 		}
 		info, slot, defaultSlot = string(text), int64(i.Boot.ROM), int64(i.Boot.Default)
 		sequence, boot, sdk = i.Version.Sequence, i.Version.Boot, i.Version.SDK
-		reset, safe, rssi = i.Boot.Reset, i.Boot.Safe, int64(i.WiFi.RSSI)
+		reset, safe = i.Boot.Reset, i.Boot.Safe
+		if i.WiFi.RSSI != 0 {
+			rssi = int64(i.WiFi.RSSI)
+		}
 	}
 	if u := d.Update; u != nil {
 		state, version, progress, failure = u.State, u.Version, u.Progress, u.Error

@@ -18,6 +18,8 @@ static constexpr uint32_t INTERVAL = 60000;  // ms
 static constexpr size_t MAX_INFO = 2560;
 static_assert(MAX_INFO + 64 <= Mqtt::QUEUE, "an info must fit into the queue");
 
+static constexpr int8_t NO_RSSI = 31;  // of the SDK, before it has heard a frame
+
 static const char* resetReason() {
     switch (system_get_rst_info()->reason) {
         case REASON_WDT_RST:
@@ -120,7 +122,10 @@ void Info::write(Json& json, bool features) const {
     json.object("wifi");
     json.string("ssid", configuration.wifiSsid);
     json.mac("bssid", device->getWifi().bssid());
-    json.number("rssi", int32_t{wifi_station_get_rssi()});
+    const int8_t rssi = wifi_station_get_rssi();
+    if (rssi != NO_RSSI) {
+        json.number("rssi", int32_t{rssi});
+    }
     json.number("channel", uint32_t{wifi_get_channel()});
     json.endObject();
 

@@ -113,7 +113,7 @@ function now(d) {
       ["Last reset", i?.boot.reset], ["Uptime", i && duration(i.uptime)],
       ["Bootloader", i && (i.version.boot ? "version " + i.version.boot : "unknown")], ["SDK", i?.version.sdk], ["Flash", i?.flash_id],
       ["Free memory", i && `${number(i.heap)} bytes`],
-      ["WiFi", i?.wifi.ssid], ["Signal", i && `${i.wifi.rssi} dBm, channel ${i.wifi.channel}`], ["Access point", i?.wifi.bssid],
+      ["WiFi", i?.wifi.ssid], ["Signal", i?.wifi.rssi && `${i.wifi.rssi} dBm, channel ${i.wifi.channel}`], ["Access point", i?.wifi.bssid],
       ["Address", i?.network.ip], ["Gateway", i?.network.gateway], ["Network mask", i?.network.mask], ["MAC", i?.network.mac],
       ["Unreadable messages", d.malformed > 0 && number(d.malformed)],
     ]),

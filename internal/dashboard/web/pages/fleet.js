@@ -135,7 +135,7 @@ function devices(data, state, change) {
     ["Version", (d) => d.info ? code(d.info.version.esper) : "–", "plain"],
     ["Slot", (d) => d.info ? String(d.info.boot.rom) : "–", "wide"],
     ["State", badges, "beside"],
-    ["Signal", (d) => d.info ? signal(d.info.wifi.rssi) : "–", "plain"],
+    ["Signal", (d) => d.info?.wifi.rssi ? signal(d.info.wifi.rssi) : "–", "plain"],
     ["Group", (d) => [d.group ?? "", d.tags?.length > 0 && h("span", { class: "hint" }, " " + d.tags.map((t) => "#" + t).join(" "))], "plain"],
     ["Last seen", (d) => ago(d.seen), "plain"],
   ];
