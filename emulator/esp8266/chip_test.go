@@ -131,7 +131,7 @@ func TestTheFlashControllerReadsAndPrograms(t *testing.T) {
 	m := newMachine(t, new(code).exit())
 	const at = 0x40000
 	m.command(bitReadID, 0, 0)
-	if id := m.word(regSPI0 + spiData); id != FlashID {
+	if id := m.word(regSPI0 + spiData); id != 0x1440EF {
 		t.Errorf("the flash's id is 0x%06x", id)
 	}
 	m.mustStore(regSPI0+spiData, 0x04030201)
@@ -190,7 +190,7 @@ func TestTheFlashControllerSendsWhatAProgramComposes(t *testing.T) {
 	const in, out = 1 << 28, 1 << 27
 	must(t, m.Flash.Put(at, []byte{9, 8, 7, 6}))
 	compose(0x9F, 0, in, 23<<8)
-	if id := m.word(regSPI0 + spiData); id != FlashID {
+	if id := m.word(regSPI0 + spiData); id != 0x1440EF {
 		t.Errorf("0x9F gives 0x%06x", id)
 	}
 	compose(0x03, at, in, 31<<8)

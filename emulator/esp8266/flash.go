@@ -3,6 +3,7 @@ package esp8266
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 )
 
 // Sizes of the SPI flash, in bytes.
@@ -11,10 +12,6 @@ const (
 	SectorSize = 4096    // the smallest erase
 	PageSize   = 256     // the longest program
 )
-
-// FlashID is the JEDEC id that SPI command 0x9F gives: manufacturer, type,
-// log2 of the size. A Winbond of 8 Mbit says 0x1440EF.
-const FlashID = 0x1440EF
 
 // What the flash refuses, or what was done to it.
 var (
@@ -117,6 +114,10 @@ func NewFlash(size int) *Flash {
 
 // Size is in bytes.
 func (f *Flash) Size() int { return len(f.data) }
+
+// ID returns the JEDEC id that SPI command 0x9F gives, as read into a word: manufacturer, type, log2 of
+// the size. A Winbond of 8 Mbit says 0x1440EF.
+func (f *Flash) ID() uint32 { return 0x40EF | uint32(bits.Len(uint(len(f.data)))-1)<<16 }
 
 // Operations counts the operations since the flash was made.
 func (f *Flash) Operations() uint64 { return f.operations }

@@ -37,7 +37,8 @@ func TestTheROMsFlashFunctionsKeepTheirRules(t *testing.T) {
 		want uint32
 	}{
 		{"SPIEraseSector", []uint32{0x20}, 0},
-		{"SPIEraseSector", []uint32{0x100}, 1},    // behind the end
+		{"SPIEraseSector", []uint32{0x130}, 0},    // which is 0x30 of a chip of 1 MB, as far as the ROM knows 4
+		{"SPIEraseSector", []uint32{0x400}, 1},    // behind the end
 		{"SPIEraseSector", []uint32{0x100000}, 1}, // whose address does not fit 32 bits
 		{"SPIEraseArea", []uint32{0x20000, 0x2000}, 0},
 		{"SPIEraseArea", []uint32{0x20800, 0x1000}, 1},

@@ -18,13 +18,15 @@ func (b backing) write(data []byte, addr uint32) error {
 	return err
 }
 
-// OpenFlash makes a flash of FlashSize bytes whose contents live in the file at
-// path: each change is in the file as soon as it is done. A file that is missing
-// is made, erased. One of another size is an error.
+// maxFlashSize is the size of the largest chip.
+const maxFlashSize = 16 << 20
+
+// OpenFlash makes a flash whose contents live in the file at path: each change is in the file as
+// soon as it is done. A file that is missing is made, erased, of FlashSize bytes. One that is not
+// of 1, 2, 4, 8 or 16 MB is an error.
 func OpenFlash(path string) (*Flash, error) {
-	f := NewFlash(FlashSize)
 	if _, err := os.Stat(path); os.IsNotExist(err) {
-		if err := createWhole(path, f.data); err != nil {
+		if err := createWhole(path, NewFlash(FlashSize).data); err != nil {
 			return nil, fmt.Errorf("flash file: %w", err)
 		}
 	}
@@ -32,11 +34,15 @@ func OpenFlash(path string) (*Flash, error) {
 	if err != nil {
 		return nil, fmt.Errorf("flash file: %w", err)
 	}
+	var f *Flash
 	info, err := file.Stat()
-	if err == nil && info.Size() != FlashSize {
-		err = fmt.Errorf("%s holds %d bytes, a flash has %d", path, info.Size(), FlashSize)
+	if err == nil {
+		if n := info.Size(); n < FlashSize || n > maxFlashSize || n&(n-1) != 0 {
+			err = fmt.Errorf("%s holds %d bytes, a flash has 1, 2, 4, 8 or 16 MB", path, n)
+		}
 	}
 	if err == nil {
+		f = NewFlash(int(info.Size()))
 		_, err = io.ReadFull(file, f.data)
 	}
 	if err != nil {

@@ -41,15 +41,27 @@ func spiReadStatus(c *Chip) {
 	c.Return(spiOK)
 }
 
+// flashPlace is where n bytes at addr lie in the flash. The ROM knows the size from its record of
+// the chip, which the vendor's software fills in from the header at flash 0, and not from the chip:
+// a flash that is smaller ignores the upper lines of the address.
+func (c *Chip) flashPlace(addr, n uint64) (uint32, bool) {
+	size := uint64(c.Flash.Size())
+	if addr+n > uint64(c.data(flashChipStruct+4)) || addr%size+n > size {
+		return 0, false
+	}
+	return uint32(addr % size), true
+}
+
 // spiErase erases the sectors of n bytes at addr.
-func spiErase(c *Chip, addr, n uint64) {
-	if addr+n > uint64(c.Flash.Size()) {
+func spiErase(c *Chip, from, n uint64) {
+	addr, ok := c.flashPlace(from, n)
+	if !ok {
 		c.Return(spiError)
 		return
 	}
 	var err error
-	for end := addr + n; addr < end && err == nil; addr += SectorSize {
-		err = c.EraseFlash(uint32(addr))
+	for end := addr + uint32(n); addr < end && err == nil; addr += SectorSize {
+		err = c.EraseFlash(addr)
 	}
 	spiResult(c, err)
 }
@@ -58,8 +70,9 @@ func spiErase(c *Chip, addr, n uint64) {
 // is not a multiple of 4 overwrites what lies behind. The destination must be
 // aligned, the flash address need not be.
 func spiRead(c *Chip) {
-	addr, to, n := c.Arg(0), c.Arg(1), c.Arg(2)
-	if c.Flash.check(addr, int(n)) != nil {
+	to, n := c.Arg(1), c.Arg(2)
+	addr, ok := c.flashPlace(uint64(c.Arg(0)), uint64(n))
+	if !ok {
 		c.Return(spiError)
 		return
 	}
@@ -73,8 +86,9 @@ func spiRead(c *Chip) {
 
 // spiWrite (flash address, source, bytes): all multiples of 4.
 func spiWrite(c *Chip) {
-	addr, from, n := c.Arg(0), c.Arg(1), c.Arg(2)
-	if addr%4 != 0 || n%4 != 0 || c.Flash.check(addr, int(n)) != nil {
+	from, n := c.Arg(1), c.Arg(2)
+	addr, ok := c.flashPlace(uint64(c.Arg(0)), uint64(n))
+	if !ok || addr%4 != 0 || n%4 != 0 {
 		c.Return(spiError)
 		return
 	}

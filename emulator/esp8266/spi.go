@@ -104,7 +104,7 @@ func (c *Chip) flashCommand(bit uint, address, length uint32) {
 		s.status |= spiWriteEnabled
 		return
 	case bitReadID:
-		s.registers[spiData/4] = FlashID
+		s.registers[spiData/4] = c.Flash.ID()
 		return
 	case bitReadStatus:
 		s.registers[spiRDStatus/4] = s.status

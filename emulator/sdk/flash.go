@@ -9,7 +9,7 @@ const (
 )
 
 // flashID is spi_flash_get_id().
-func (s *SDK) flashID() uint32 { return esp8266.FlashID }
+func (s *SDK) flashID() uint32 { return s.Chip.Flash.ID() }
 
 // flashErase is spi_flash_erase_sector(number).
 func (s *SDK) flashErase() uint32 {

@@ -116,30 +116,37 @@ func (s *SDK) getBootVersion() uint32 { return 0 }
 // getFreeHeap is system_get_free_heap_size().
 func (s *SDK) getFreeHeap() uint32 { return uint32(s.heap.free()) }
 
-// flashMap1MB is FLASH_SIZE_8M_MAP_512_512.
-const flashMap1MB = 2
+// flashSizes are the sizes of flash by their number in the header at flash 0 (flash_size_map), in
+// megabytes. The SDK runs with no others.
+var flashSizes = map[uint32]uint32{2: 1, 3: 2, 4: 4, 5: 2, 6: 4, 8: 8, 9: 16}
 
-// getFlashMap is system_get_flash_size_map().
-func (s *SDK) getFlashMap() uint32 { return flashMap1MB }
+// getFlashMap is system_get_flash_size_map(): what the header says.
+func (s *SDK) getFlashMap() uint32 { return uint32(s.Chip.Flash.Bytes()[3] >> 4) }
 
-// registerPartitions is system_partition_table_regist(table, count, map). The
-// SDK's own three partitions must be there, in their sizes; none may overlap.
+// registerPartitions is system_partition_table_regist(table, count, map). The map must be that of
+// the header. The SDK's own three partitions must be there, in their sizes, the parameters at the
+// end of the flash; none may overlap.
 func (s *SDK) registerPartitions() uint32 {
-	table, count, size := s.Chip.Arg(0), s.Chip.Arg(1), s.Chip.Arg(2)
-	if s.current.stage != preInit || size != flashMap1MB || count == 0 || count > 32 {
+	table, count, flashMap := s.Chip.Arg(0), s.Chip.Arg(1), s.Chip.Arg(2)
+	size := flashSizes[flashMap] << 20
+	if flashMap != s.getFlashMap() {
+		s.print("mismatch map %d,spi_size_map %d\r\n", flashMap, s.getFlashMap())
 		return 0
 	}
-	want := map[uint32]uint32{4: 0x1000, 5: 0x1000, 6: 0x3000} // RF_CAL, PHY_DATA, SYSTEM_PARAMETER
-	var taken [esp8266.FlashSize / esp8266.SectorSize]bool
+	if s.current.stage != preInit || size == 0 || count == 0 || count > 32 {
+		return 0
+	}
+	want := map[uint32]uint32{4: 0x1000, 5: 0x1000, systemParameter: 0x3000} // and RF_CAL, PHY_DATA
+	taken := make([]bool, size/esp8266.SectorSize)
 	for i := range count {
 		kind, addr, n := s.load(table+12*i), s.load(table+12*i+4), s.load(table+12*i+8)
 		if fixed, ok := want[kind]; ok {
-			if n != fixed || addr%esp8266.SectorSize != 0 {
+			if n != fixed || addr%esp8266.SectorSize != 0 || kind == systemParameter && addr != size-n {
 				return 0
 			}
 			delete(want, kind)
 		}
-		if n == 0 || uint64(addr)+uint64(n) > esp8266.FlashSize {
+		if n == 0 || uint64(addr)+uint64(n) > uint64(size) {
 			return 0
 		}
 		for sector := addr / esp8266.SectorSize; sector <= (addr+n-1)/esp8266.SectorSize; sector++ {
@@ -155,6 +162,9 @@ func (s *SDK) registerPartitions() uint32 {
 	s.partition = true
 	return 1
 }
+
+// systemParameter is SYSTEM_PARTITION_SYSTEM_PARAMETER.
+const systemParameter = 6
 
 // getCPUFreq is system_get_cpu_freq().
 func (s *SDK) getCPUFreq() uint32 { return s.cpuFreq }

@@ -56,10 +56,6 @@ struct partition_item_t {
     uint32_t size;
 };
 
-enum flash_size_map : uint32_t {
-    FLASH_SIZE_8M_MAP_512_512 = 2,  // 8 Mbit, which is 1 MB
-};
-
 bool system_partition_table_regist(const partition_item_t* table, uint32_t count, uint32_t map);
 
 // ---- wifi ----

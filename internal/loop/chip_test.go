@@ -93,11 +93,7 @@ func (w *world) addChipOf(id uint32, rom []byte, images [image.Slots][]byte) *em
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	phy, err := os.ReadFile(filepath.Join(w.firmwares.sdk, "bin", "esp_init_data_default_v08.bin"))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	copy(content[phyData:], phy)
+	copy(content[phyData:], w.firmwares.phyData(w.t))
 	flash := esp8266.NewFlash(image.FlashSize)
 	if err := flash.Put(0, content); err != nil {
 		w.t.Fatal(err)
@@ -116,7 +112,20 @@ func (w *world) addChipOf(id uint32, rom []byte, images [image.Slots][]byte) *em
 }
 
 // phyData is where the vendor's initial data of the radio lie in flash.
-const phyData = 0xFC000
+const phyData = image.PHYDataAddress
+
+// phyData are these data; none for the emulator's link.
+func (f *firmwares) phyData(t testing.TB) []byte {
+	t.Helper()
+	if f.sdk == "" {
+		return nil
+	}
+	data, err := os.ReadFile(filepath.Join(f.sdk, "bin", "esp_init_data_default_v08.bin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
 
 func TestAChipImageIsUpdated(t *testing.T) {
 	for _, rom := range roms {

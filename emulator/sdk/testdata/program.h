@@ -26,7 +26,7 @@ static const partition_item_t partitions[] = {
 
 #ifndef NO_PARTITIONS
 void user_pre_init() {
-    system_partition_table_regist(partitions, 3, FLASH_SIZE_8M_MAP_512_512);
+    system_partition_table_regist(partitions, 3, 2);
 }
 #endif
 

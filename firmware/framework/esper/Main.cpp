@@ -1,5 +1,7 @@
 // Where the SDK enters the firmware.
 
+#include <osapi.h>
+#include <spi_flash.h>
 #include <user_interface.h>
 
 #include "Configuration.h"
@@ -21,15 +23,35 @@ extern void (*__init_array_start[])();
 extern void (*__init_array_end[])();
 
 // The SDK wants to know where its sectors are before it starts (SPEC 1). The slots are left
-// out: it would insist on the first at 0x001000. That they are missing it only remarks on.
+// out: it would insist on the first at 0x001000. That they are missing it only remarks on. Its
+// parameters it keeps at the end of a flash of the size in the header, which flashing tools set.
 void user_pre_init() {
-    static const partition_item_t partitions[] = {
+    static const uint8_t MEGABYTES[] = {0, 0, 1, 2, 4, 2, 4, 0, 8, 16};  // by size in the header
+    uint32_t header = 0;
+    spi_flash_read(0, &header, sizeof(header));
+    const uint32_t map = header >> 28;
+    const uint32_t size = map < sizeof(MEGABYTES) ? uint32_t{MEGABYTES[map]} << 20 : 0;
+    // Not all makers of flash have the size's logarithm in the id.
+    const uint32_t capacity = spi_flash_get_id() >> 16 & 0xFF;
+    const uint32_t chip = capacity >= 0x12 && capacity <= 0x18 ? 1u << capacity : UINT32_MAX;
+
+    uart_div_modify(0, UART_DIVISOR);
+    if (size == 0 || size > chip) {
+        os_printf_plus(
+            "flash: its header (%u) does not fit a chip of %u KB: flash it again with "
+            "--flash_size detect\n",
+            static_cast<unsigned>(map), static_cast<unsigned>(chip >> 10));
+    }
+    static partition_item_t partitions[] = {
         {SYSTEM_PARTITION_RF_CAL, 0x0FB000, 0x1000},
         {SYSTEM_PARTITION_PHY_DATA, 0x0FC000, 0x1000},
-        {SYSTEM_PARTITION_SYSTEM_PARAMETER, 0x0FD000, 0x3000},
+        {SYSTEM_PARTITION_SYSTEM_PARAMETER, 0, 0x3000},
     };
-    system_partition_table_regist(partitions, sizeof(partitions) / sizeof(partitions[0]),
-                                  FLASH_SIZE_8M_MAP_512_512);
+    partitions[2].addr = size - partitions[2].size;
+    if (!system_partition_table_regist(partitions, sizeof(partitions) / sizeof(partitions[0]),
+                                       map)) {
+        os_printf_plus("flash: the SDK refuses the partitions\n");
+    }
 }
 
 // What getDevice returned: it is the device type's code, and runs once.
