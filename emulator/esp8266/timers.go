@@ -107,11 +107,6 @@ func (c *Chip) tick() {
 		c.watchdog.barked = true
 		c.edge(watchdogInterrupt, 1<<0)
 	}
-	c.tickMAC(now)
-	if now >= c.watchdog.bark() {
-		c.watchdog.barked = true
-		c.edge(watchdogInterrupt, 1<<0)
-	}
 	if now >= c.watchdog.due() {
 		c.ask(EventReset, ResetWatchdog)
 	}

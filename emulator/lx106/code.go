@@ -12,9 +12,9 @@ const (
 // page is decoded code: an instruction for each address in it, of which those
 // never executed are not decoded yet.
 type page struct {
+	code  [pageSize]inst // first, so that the address of an instruction is quickly found
 	base  uint32
 	stale bool // everything in it must be decoded again
-	code  [pageSize]inst
 }
 
 // page returns the page that pc lies in.
@@ -73,6 +73,20 @@ func (c *CPU) invalidateIn(p *page, first, last uint32) {
 	from := max(first, p.base) - p.base
 	to := min(last, p.base+(pageSize-1)) - p.base
 	clear(p.code[from : to+1])
+}
+
+// decode fills in the instruction at pc. On a fault, which may be in its second part, it returns
+// the cause and address.
+func (c *CPU) decode(in *inst, pc uint32) (cause Cause, vaddr uint32) {
+	word, cause, vaddr := c.fetch(pc)
+	if cause != OK {
+		return cause, vaddr
+	}
+	*in = decode(pc, word)
+	if c.hooks[pc] {
+		in.op = opSimcall
+	}
+	return OK, 0
 }
 
 // fetch reads the instruction at pc, one byte after the other from bit 0 up. On

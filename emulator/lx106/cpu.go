@@ -91,8 +91,8 @@ func (c *CPU) poll() (Stop, bool) {
 	}
 	c.next = min(c.until, c.TimerAt)
 	if c.Trace != nil {
-		c.next = 0
 		c.Trace(c.PC)
+		c.next = c.Cycles + 1
 	}
 	return 0, false
 }

@@ -11,47 +11,37 @@ import (
 func (c *CPU) Run(until uint64) Stop {
 	c.until, c.next = until, 0
 	a := &c.A
-	// PC and Cycles live in locals, written back before anything that others
-	// can see. What may change them or the decoded code under us ends in
-	// "continue resume", with c.PC at the instruction to go on with.
+	// PC and Cycles live in locals, written back before anything that others can see. Whatever
+	// calls a function ends in "continue resume", with c.PC at the instruction to go on with:
+	// nothing is live across a call, so all that the inner loop needs stays in registers.
 resume:
 	for {
-		pc, cycles := c.PC, c.Cycles
+		if c.Cycles >= c.next {
+			if stop, ok := c.poll(); ok {
+				return stop
+			}
+		}
+		pc, cycles, next := c.PC, c.Cycles, c.next
 		p := c.page(pc)
-		loads, stores, literals := c.loadWindow, c.storeWindow, c.literalWindow
-		for {
-			if cycles >= c.next {
-				c.PC, c.Cycles = pc, cycles
-				if stop, ok := c.poll(); ok {
-					return stop
-				}
-				pc, cycles = c.PC, c.Cycles
-				p = c.page(pc)
-				loads, stores, literals = c.loadWindow, c.storeWindow, c.literalWindow
-			}
-			at := pc - p.base
+		base := p.base
+		for cycles < next {
+			at := pc - base
 			if at >= pageSize {
-				p = c.page(pc)
-				at = pc - p.base
+				break
 			}
-			in := &p.code[at%pageSize]
+			in := &p.code[at]
 			cycles++
-		decoded:
 			r, s, t := in.r&15, in.s&15, in.t&15
 
 			switch in.op {
 			case opUndecoded:
-				word, cause, vaddr := c.fetch(pc)
-				if cause != OK {
-					c.PC, c.Cycles = pc, cycles
+				c.PC, c.Cycles = pc, cycles
+				if cause, vaddr := c.decode(in, pc); cause != OK {
 					c.Exception(cause, vaddr)
 					continue resume
 				}
-				*in = decode(pc, word)
-				if c.hooks[pc] {
-					in.op = opSimcall
-				}
-				goto decoded
+				c.Cycles--
+				continue resume
 
 			// Arithmetic and logic.
 			case opAdd:
@@ -170,8 +160,8 @@ resume:
 					size = 2
 				}
 				addr := a[s] + in.imm
-				if off := addr - loads.base; off < loads.load32 && off&3 == 0 {
-					a[t] = binary.LittleEndian.Uint32(loads.data[off:])
+				if w := c.loadWindow; addr-w.base < w.load32 && addr&3 == 0 {
+					a[t] = binary.LittleEndian.Uint32(w.data[addr-w.base:])
 					pc += size
 					continue
 				}
@@ -183,8 +173,8 @@ resume:
 				continue resume
 			case opL16ui:
 				addr := a[s] + in.imm
-				if off := addr - loads.base; off < loads.load16 && off&1 == 0 {
-					a[t] = uint32(binary.LittleEndian.Uint16(loads.data[off:]))
+				if w := c.loadWindow; addr-w.base < w.load16 && addr&1 == 0 {
+					a[t] = uint32(binary.LittleEndian.Uint16(w.data[addr-w.base:]))
 					break
 				}
 				c.PC, c.Cycles = pc, cycles
@@ -195,8 +185,8 @@ resume:
 				continue resume
 			case opL16si:
 				addr := a[s] + in.imm
-				if off := addr - loads.base; off < loads.load16 && off&1 == 0 {
-					a[t] = uint32(int32(int16(binary.LittleEndian.Uint16(loads.data[off:]))))
+				if w := c.loadWindow; addr-w.base < w.load16 && addr&1 == 0 {
+					a[t] = uint32(int32(int16(binary.LittleEndian.Uint16(w.data[addr-w.base:]))))
 					break
 				}
 				c.PC, c.Cycles = pc, cycles
@@ -207,8 +197,8 @@ resume:
 				continue resume
 			case opL8ui:
 				addr := a[s] + in.imm
-				if off := addr - loads.base; off < loads.load8 {
-					a[t] = uint32(loads.data[off])
+				if w := c.loadWindow; addr-w.base < w.load8 {
+					a[t] = uint32(w.data[addr-w.base])
 					break
 				}
 				c.PC, c.Cycles = pc, cycles
@@ -222,8 +212,8 @@ resume:
 				if c.LITBASE&1 != 0 {
 					addr += c.LITBASE&^0xFFF - (pc+3)&^3
 				}
-				if off := addr - literals.base; off < literals.load32 {
-					a[t] = binary.LittleEndian.Uint32(literals.data[off:])
+				if w := c.literalWindow; addr-w.base < w.load32 {
+					a[t] = binary.LittleEndian.Uint32(w.data[addr-w.base:])
 					break
 				}
 				c.PC, c.Cycles = pc, cycles
@@ -240,8 +230,8 @@ resume:
 					size = 2
 				}
 				addr := a[s] + in.imm
-				if off := addr - stores.base; off < stores.store32 && off&3 == 0 {
-					binary.LittleEndian.PutUint32(stores.data[off:], a[t])
+				if w := c.storeWindow; addr-w.base < w.store32 && addr&3 == 0 {
+					binary.LittleEndian.PutUint32(w.data[addr-w.base:], a[t])
 					pc += size
 					continue
 				}
@@ -252,8 +242,8 @@ resume:
 				continue resume
 			case opS16i:
 				addr := a[s] + in.imm
-				if off := addr - stores.base; off < stores.store16 && off&1 == 0 {
-					binary.LittleEndian.PutUint16(stores.data[off:], uint16(a[t]))
+				if w := c.storeWindow; addr-w.base < w.store16 && addr&1 == 0 {
+					binary.LittleEndian.PutUint16(w.data[addr-w.base:], uint16(a[t]))
 					break
 				}
 				c.PC, c.Cycles = pc, cycles
@@ -263,8 +253,8 @@ resume:
 				continue resume
 			case opS8i:
 				addr := a[s] + in.imm
-				if off := addr - stores.base; off < stores.store8 {
-					stores.data[off] = byte(a[t])
+				if w := c.storeWindow; addr-w.base < w.store8 {
+					w.data[addr-w.base] = byte(a[t])
 					break
 				}
 				c.PC, c.Cycles = pc, cycles
@@ -442,6 +432,7 @@ resume:
 			}
 			pc += 3
 		}
+		c.PC, c.Cycles = pc, cycles
 	}
 }
 
