@@ -1,6 +1,6 @@
 // Package lx106 is the CPU of the ESP8266: a Xtensa LX3 core as configured by
 // its maker (little endian; density, 16- and 32-bit multiplication, NSA,
-// extended L32R, exceptions, interrupts up to level 3, one timer; no windowed
+// extended L32R, exceptions, interrupts up to level 3, one timer, the debug option; no windowed
 // registers, loops, division or caches). It knows only its Bus.
 //
 // Every instruction takes one cycle. Nothing here may be called from two
@@ -85,11 +85,16 @@ func (c *CPU) poll() (Stop, bool) {
 	if c.Cycles >= c.until {
 		return StopBudget, true
 	}
+	c.count()
 	c.takeInterrupt()
 	if c.Waiting {
 		return StopWaiti, true
 	}
 	c.next = min(c.until, c.TimerAt)
+	if c.debugging() {
+		c.debug()
+		c.next = c.Cycles + 1
+	}
 	if c.Trace != nil {
 		c.Trace(c.PC)
 		c.next = c.Cycles + 1

@@ -25,8 +25,11 @@ const (
 	levelDebug = 2
 	levelNMI   = 3
 
-	debugBreak  = 1 << 3
-	debugBreakN = 1 << 4
+	debugCount       = 1 << 0
+	debugInstruction = 1 << 1
+	debugData        = 1 << 2
+	debugBreak       = 1 << 3
+	debugBreakN      = 1 << 4
 )
 
 // Exception makes the CPU take an exception at PC, as if the instruction there
@@ -39,7 +42,7 @@ func (c *CPU) Exception(cause Cause, vaddr uint32) {
 		c.EXCVADDR = vaddr
 	}
 	c.EXCCAUSE = uint32(cause)
-	c.Waiting = false
+	c.Waiting, c.Counting = false, false
 	vector := uint32(vectorKernel)
 	switch {
 	case c.PS&PSExcM != 0:
@@ -61,7 +64,8 @@ func (c *CPU) highLevel(level, vector uint32) {
 	c.EPS[level] = c.PS
 	c.PS = c.PS&^PSIntLevel | PSExcM | level
 	c.PC = c.VECBASE + vector
-	c.Waiting = false
+	c.Waiting, c.Counting = false, false
+	c.next = 0 // the debug option's registers may mean something here
 }
 
 // breakpoint executes a BREAK of the given size.
@@ -70,6 +74,10 @@ func (c *CPU) breakpoint(cause, size uint32) {
 		c.PC += size
 		return
 	}
+	c.debugException(cause)
+}
+
+func (c *CPU) debugException(cause uint32) {
 	c.DEBUGCAUSE = cause
 	c.highLevel(levelDebug, vectorDebug)
 }

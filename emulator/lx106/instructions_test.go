@@ -449,7 +449,7 @@ func TestSpecialRegisters(t *testing.T) {
 		{230, r | w | x, 0x3F},       // PS
 		{231, r | w | x, 0xFFFFFF80}, // VECBASE
 		{232, r | w | x, 0x3F},       // EXCCAUSE
-		{233, r | w | x, 0xF3F},      // DEBUGCAUSE
+		{233, r, 0},                  // DEBUGCAUSE
 		{235, r, 0},                  // PRID
 		{236, r | w | x, 0xFFFFFFFF}, // ICOUNT
 		{237, r | w | x, 0xF},        // ICOUNTLEVEL

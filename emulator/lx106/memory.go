@@ -98,6 +98,14 @@ func (c *CPU) load(addr uint32, size int) (value uint32, ok bool) {
 	return value, true
 }
 
+// literalAt is the address that L32R at pc loads from, whose operand relative to PC is addr.
+func (c *CPU) literalAt(addr, pc uint32) uint32 {
+	if c.LITBASE&1 != 0 {
+		addr += c.LITBASE&^0xFFF - (pc+3)&^3
+	}
+	return addr
+}
+
 // loadLiteral is load for L32R, which has a window of its own: literals lie with
 // the code, other data elsewhere.
 func (c *CPU) loadLiteral(addr uint32) (value uint32, ok bool) {

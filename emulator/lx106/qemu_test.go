@@ -33,7 +33,7 @@ const (
 
 // resultSpecial are the special registers compared at the end of each program.
 var resultSpecial = []uint32{srSAR, srPS, srEXCCAUSE, srEXCVADDR, srEPC1, srDEPC, srEPC2, srEPS2,
-	srDEBUGCAUSE, srEXCSAVE1, srEXCSAVE2, srEXCSAVE3, srINTERRUPT, srINTENABLE}
+	srDEBUGCAUSE, srICOUNT, srEXCSAVE1, srEXCSAVE2, srEXCSAVE3, srINTERRUPT, srINTENABLE}
 
 // TestAgainstQEMU runs random programs here and in QEMU's LX106, and compares
 // registers, memory and the exceptions on the way.
@@ -83,7 +83,8 @@ func TestAgainstQEMU(t *testing.T) {
 		}
 	}
 	t.Logf("exceptions taken, by cause: %v", taken)
-	for _, cause := range []Cause{IllegalInstruction, Syscall, Level1Interrupt, LoadStoreAlignment, debugMarker, doubleMarker} {
+	for _, cause := range []Cause{IllegalInstruction, Syscall, Level1Interrupt, LoadStoreAlignment, doubleMarker,
+		debugMarker + debugCount, debugMarker + debugInstruction, debugMarker + debugData, debugMarker + debugBreak} {
 		if taken[uint32(cause)] == 0 {
 			t.Errorf("no program took an exception of cause %d", cause)
 		}

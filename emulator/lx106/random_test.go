@@ -89,15 +89,23 @@ func buildImage(seed uint64) *image {
 }
 
 // handler records the exception and goes on behind the instruction, which is
-// one of three bytes, or at it after an interrupt.
+// one of three bytes, or at it after an interrupt, or a breakpoint that it removes.
 func (g *generator) handler(epc uint32, marker int32, back code) {
 	g.emit("", wsr(0, srEXCSAVE1))
 	g.emit("", wsr(1, srEXCSAVE2))
 	g.emit("", rsr(1, srEXCSAVE3))
-	if marker != 0 {
-		g.emit("", movi(0, marker))
-	} else {
+	switch marker {
+	case 0:
 		g.emit("", rsr(0, srEXCCAUSE))
+	case debugMarker: // with the cause
+		g.emit("", movi(0, 0))
+		g.emit("", wsr(0, srIBREAKENABLE))
+		g.emit("", wsr(0, srDBREAKC0))
+		g.emit("", wsr(0, srICOUNTLEVEL))
+		g.emit("", rsr(0, srDEBUGCAUSE))
+		g.emit("", addmi(0, 0, marker))
+	default:
+		g.emit("", movi(0, marker))
 	}
 	g.emit("", s32i(0, 1, 0))
 	g.emit("", rsr(0, srEXCVADDR))
@@ -115,6 +123,14 @@ func (g *generator) handler(epc uint32, marker int32, back code) {
 		g.emit("", addi(0, 0, -3))
 		g.emit("", wsr(0, epc))
 		g.emit("", rsr(0, epc))
+	}
+	if marker == debugMarker {
+		g.emit("", rsr(0, srDEBUGCAUSE))
+		g.emit("", branchConst(g.pc, 9, 0, 8, g.pc+9)) // bnei a0, 8
+		g.emit("", rsr(0, epc))
+		g.emit("", j(g.pc, g.pc+9))
+		g.emit("", rsr(0, epc))
+		g.emit("", addi(0, 0, -3))
 	}
 	g.emit("", addi(0, 0, 3))
 	g.emit("", wsr(0, epc))
@@ -163,6 +179,10 @@ func (g *generator) program(n int, pc, next uint32) {
 	g.emit("", movi(2, int32(g.IntN(2)*PSUM)))
 	g.emit("", wsr(2, srPS))
 	g.emit("", ssai(g.Uint32N(32)))
+	g.emit("", movi(2, 0))
+	for _, sr := range []uint32{srIBREAKENABLE, srDBREAKC0, srICOUNTLEVEL, srICOUNT} {
+		g.emit("", wsr(2, sr))
+	}
 	for r := range uint32(15) {
 		g.emit("", l32i(r, 15, initialRegs+4*r))
 	}
@@ -220,8 +240,10 @@ func (g *generator) step() {
 		g.loop()
 	case n < 94:
 		g.call()
-	case n < 97:
+	case n < 96:
 		g.system()
+	case n < 98:
+		g.breakpoint()
 	default:
 		g.trap()
 	}
@@ -449,6 +471,38 @@ func (g *generator) system() {
 	}
 }
 
+// breakpoint makes the debug option look for what follows.
+func (g *generator) breakpoint() {
+	d := g.dst()
+	switch g.IntN(3) {
+	case 0: // an instruction, which may be in a loop or jumped over, at any level
+		at := g.constant(g.pc + 3 + 4 + 3 + 6 + uint32(g.IntN(40)))
+		g.emit("l32r", l32r(g.pc, d, at), d)
+		g.emit("wsr ibreaka", wsr(d, srIBREAKA0), d)
+		g.emit("movi", movi(d, 1), d, 1)
+		g.emit("wsr ibreakenable", wsr(d, srIBREAKENABLE), d)
+	case 1: // a number of instructions, of those below level 1
+		n := 1 + g.IntN(20)
+		g.emit("movi", movi(d, int32(-n)), d, -n)
+		g.emit("wsr icount", wsr(d, srICOUNT), d)
+		g.emit("movi", movi(d, 1), d, 1)
+		g.emit("wsr icountlevel", wsr(d, srICOUNTLEVEL), d)
+	case 2: // data. QEMU hangs if it is found at level 2, so nothing here gets there
+		g.emit("rsil", rsil(d, g.Uint32N(2)), d)
+		n := g.IntN(128)
+		g.emit("addi", addi(d, 15, int32(n)), d, 15, n)
+		g.emit("wsr dbreaka", wsr(d, srDBREAKA0), d)
+		mask := []uint32{0x3F, 0x3E, 0x3C, 0x38, 0x30, 0x20, 0, 0x35, 0x1F}[g.IntN(9)]
+		g.emit("l32r", l32r(g.pc, d, g.constant(1+g.Uint32N(3)<<30|mask)), d, mask)
+		g.emit("wsr dbreakc", wsr(d, srDBREAKC0), d)
+		for range 1 + g.IntN(6) {
+			g.memory()
+		}
+		g.emit("movi", movi(d, 0), d, 0)
+		g.emit("wsr dbreakc", wsr(d, srDBREAKC0), d)
+	}
+}
+
 // dataAddr is the address of the data of the program that is being written.
 func (g *generator) dataAddr() uint32 { return qemuData + uint32(len(g.listings))*dataSlot }
 
@@ -457,7 +511,7 @@ func (g *generator) trap() {
 	switch g.IntN(4) {
 	case 0:
 		g.emit("illegal", []code{ill, wide(0x43, 3, 4, 5, 0), wide(0x03, 0, 0, 3, 0),
-			wide(0xA2, 3, 4, 5, 0), wide(1, 14, 4, 3, 2)}[g.IntN(5)])
+			wide(0xA2, 3, 4, 5, 0), wide(1, 14, 4, 3, 2), wsr(3, srDEBUGCAUSE), xsr(3, srDEBUGCAUSE)}[g.IntN(7)])
 	case 1:
 		g.emit("syscall", syscall)
 	case 2:

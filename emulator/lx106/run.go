@@ -208,10 +208,7 @@ resume:
 				}
 				continue resume
 			case opL32r:
-				addr := in.imm
-				if c.LITBASE&1 != 0 {
-					addr += c.LITBASE&^0xFFF - (pc+3)&^3
-				}
+				addr := c.literalAt(in.imm, pc)
 				if w := c.literalWindow; addr-w.base < w.load32 {
 					a[t] = binary.LittleEndian.Uint32(w.data[addr-w.base:])
 					break

@@ -73,7 +73,7 @@ var specials = [256]access{
 	srPS:           canAll,
 	srVECBASE:      canAll,
 	srEXCCAUSE:     canAll,
-	srDEBUGCAUSE:   canAll,
+	srDEBUGCAUSE:   canRead,
 	srCCOUNT:       canAll,
 	srPRID:         canRead,
 	srICOUNT:       canAll,
@@ -157,7 +157,6 @@ var implemented = map[uint32]uint32{
 	srPS:           psMask,
 	srVECBASE:      0xFFFFFF80,
 	srEXCCAUSE:     0x3F,
-	srDEBUGCAUSE:   0xF3F,
 	srICOUNTLEVEL:  0xF,
 }
 
@@ -180,6 +179,9 @@ func (c *CPU) writeSpecial(sr, v uint32) {
 	case srSAR: // the most frequent
 		c.SAR = v & 0x3F
 		return
+	}
+	if sr == srICOUNT {
+		c.Counting = false
 	}
 	if mask, ok := implemented[sr]; ok {
 		v &= mask

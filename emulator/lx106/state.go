@@ -25,12 +25,14 @@ type State struct {
 	INTERRUPT, INTENABLE uint32
 	CCOMPARE0            uint32
 
-	// Registers of the debug option, and of the region protection (attribute of
-	// each 512 MB). They can be written and read back but have no effect: no
-	// breakpoint is ever hit and no region is ever denied.
+	// Registers of the debug option. DDR belongs to the on-chip debug mode and has no effect.
 	IBREAKENABLE, IBREAKA0, DBREAKA0, DBREAKC0 uint32
 	ICOUNT, ICOUNTLEVEL, DEBUGCAUSE, DDR       uint32
-	ITLB, DTLB                                 [8]uint8
+	Counting                                   bool // ICOUNT grows when the instruction at PC is done
+
+	// Registers of the region protection (attribute of each 512 MB). They can be written and read
+	// back but have no effect: no region is ever denied.
+	ITLB, DTLB [8]uint8
 
 	// Cycles counts from power-on: one for each instruction, and whatever the
 	// chip adds to let time pass. CCOUNT is its low half plus CCOUNTOffset.
