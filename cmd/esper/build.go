@@ -23,7 +23,6 @@ import (
 type buildCommand struct {
 	Site    string   `default:"." placeholder:"DIR" help:"The site (default: the folder you are in, or above it)."`
 	Type    []string `placeholder:"TYPE" help:"Device type to build; may be repeated (default: all)."`
-	SDK     string   `name:"sdk" env:"SDK_DIR" placeholder:"DIR" help:"Link for the chip, with the vendor's NONOS SDK 3.0 in DIR (default: for the emulator)."`
 	Output  string   `placeholder:"DIR" help:"Where to put the images (default: build, in the site)."`
 	Release string   `placeholder:"DIR" help:"Put releases into DIR too, not signed yet, for 'esper sign' on the machine with the key."`
 	JSON    bool     `name:"json" help:"Print JSON."`
@@ -61,7 +60,7 @@ func (c *buildCommand) Run(s *streams) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	result, err := build.Build(ctx, opened, build.Options{Dir: c.Output, Types: c.Type, SDKDir: c.SDK, Version: version, Log: s.err})
+	result, err := build.Build(ctx, opened, build.Options{Dir: c.Output, Types: c.Type, Version: version, Log: s.err})
 	if err != nil {
 		return buildHint(err)
 	}
@@ -123,8 +122,8 @@ func buildHint(err error) error {
 		return hint(err, "apt-get install gcc-xtensa-lx106 picolibc-xtensa-lx106-elf")
 	case errors.Is(err, build.ErrMonocypher):
 		return hint(err, "it takes python3-pip and, once, the internet; or let MONOCYPHER_DIR name a folder with the files of that version")
-	case errors.Is(err, build.ErrSDK):
-		return hint(err, "name the folder that holds ld and lib of the ESP8266 NONOS SDK 3.0")
+	case errors.Is(err, build.ErrSDK), errors.Is(err, build.ErrNoSDK):
+		return hint(err, "[build] sdk in esper.toml, or %s, names the folder that holds ld and lib of the ESP8266 NONOS SDK 3.0", site.SDKVariable)
 	case errors.Is(err, secret.ErrNoIdentity), errors.Is(err, secret.ErrOtherRecipients), errors.Is(err, secret.ErrDamaged):
 		return secretHint(err)
 	case errors.Is(err, build.ErrNoTypes):
@@ -177,8 +176,9 @@ func (c *buildCommand) printJSON(s *streams, r *build.Result) error {
 	}
 	out := struct {
 		Bootloader string     `json:"bootloader"`
+		Link       string     `json:"link"` // chip or emulator
 		Types      []typeJSON `json:"types"`
-	}{Bootloader: r.Bootloader}
+	}{Bootloader: r.Bootloader, Link: r.Link.String()}
 	for _, t := range r.Types {
 		j := typeJSON{Type: t.Name, Version: t.Version, Sequence: t.Sequence}
 		for _, i := range t.Images {

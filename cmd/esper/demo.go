@@ -28,6 +28,7 @@ import (
 	"esper/internal/fleet"
 	"esper/internal/git"
 	"esper/internal/release"
+	"esper/internal/repository"
 	"esper/internal/server"
 	"esper/internal/site"
 )
@@ -257,7 +258,7 @@ func (d *demo) release(ctx context.Context) (site.Version, error) {
 	if err != nil {
 		return version, errors.Join(err, errors.New(log.String()))
 	}
-	if _, err := publishReleases(d.server.Repository(), releases, false); err != nil {
+	if _, err := publishReleases(d.server.Repository(), releases, repository.Allow{}); err != nil {
 		return version, err
 	}
 	var built []string

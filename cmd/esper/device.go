@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -105,6 +106,7 @@ func (r deviceReport) print(s *streams) error {
 		}
 		line("version", fmt.Sprintf("%s (%s), slot %d", i.Version.ESPer, kind, i.Boot.ROM))
 		line("bootloader", fmt.Sprint(i.Version.Boot))
+		line("linked for", cmp.Or(i.Version.Link, "unknown"))
 		line("last reset", i.Boot.Reset)
 		network := i.Network.IP + ", " + i.WiFi.SSID
 		if i.WiFi.RSSI != 0 {

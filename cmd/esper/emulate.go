@@ -48,7 +48,7 @@ their serial line is printed, with the device's id in front if there are several
 A device starts with its type's image in slot 0, and 'esper release' updates it like any
 other. Without --state or --flash it is forgotten when the command ends.
 
-Images that were built for the chip ('esper build --sdk') run as they are, with the vendor's
+Images that were built for the chip ([build] sdk in esper.toml) run as they are, with the vendor's
 own software in them; only the radio is replaced. That takes the .elf0 and .elf1 beside them.`
 }
 
@@ -257,7 +257,7 @@ func chipNeedsELF(dir, deviceType string, content []byte) error {
 		return nil
 	}
 	return hint(fmt.Errorf("%s was built for the chip, and %s is not there", release.ImageName(deviceType, 0), elf),
-		"it says where the vendor's functions are that need a radio; 'esper build --sdk' makes it")
+		"it says where the vendor's functions are that need a radio; 'esper build' makes it")
 }
 
 // flash opens or makes the device's flash.

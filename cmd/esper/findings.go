@@ -43,6 +43,9 @@ func (f finding) print(out io.Writer) {
 func (d *imageDetails) print(w io.Writer) {
 	fmt.Fprintf(w, "  device type\t%s\n  version\t%s\n  sequence\t%d\n  slot\t%d\n", d.Type, d.Version, d.Sequence, d.Slot)
 	fmt.Fprintf(w, "  size\t%d of %d bytes\n", d.Size, image.SlotSize)
+	if d.Link != "" {
+		fmt.Fprintf(w, "  linked for\t%s\n", d.Link)
+	}
 	if d.Standard == nil {
 		return
 	}

@@ -36,7 +36,6 @@ type followFlags struct {
 	All         bool          `help:"Release every device type with each commit, not only those whose firmware changed."`
 	NoPreflight bool          `help:"Publish without trying the releases in the emulator first."`
 	Key         []string      `env:"ESPER_KEY" placeholder:"FILE" sep:"none" help:"Private key to sign with; up to three (default: the site's, see 'esper secrets --help')."`
-	SDK         string        `name:"sdk" env:"SDK_DIR" placeholder:"DIR" help:"Link for the chip, with the vendor's NONOS SDK 3.0 in DIR (default: for the emulator)."`
 }
 
 // watchCommand follows a repository.
@@ -219,7 +218,7 @@ func (f *followFlags) make(ctx context.Context, s *streams, m watch.Making, keyF
 	}
 	m.Log.Hide(keyTexts(keys)...)
 	outcomes, err := runPatiently(ctx, pipeline.Job{
-		Site: opened, Version: m.Version, Keys: keys, All: f.All, Untried: f.NoPreflight, SDKDir: f.SDK, Target: target, Log: m.Log,
+		Site: opened, Version: m.Version, Keys: keys, All: f.All, Untried: f.NoPreflight, Target: target, Log: m.Log,
 	})
 	var compile *build.CompileError
 	if err != nil && !errors.As(err, &compile) {

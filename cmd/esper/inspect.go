@@ -25,6 +25,7 @@ type imageDetails struct {
 	Sequence uint32           `json:"sequence"`
 	Slot     int              `json:"slot"`
 	Size     int              `json:"size"`
+	Link     string           `json:"link,omitempty"` // chip or emulator; of a damaged image what its mark says
 	IROM     int              `json:"irom,omitempty"`
 	Trailer  string           `json:"sha256,omitempty"`
 	Standard *standardDetails `json:"ram,omitempty"`
@@ -192,13 +193,18 @@ func part(err error) partDetails {
 
 func describe(i *image.Image) *imageDetails {
 	d := describeDescriptor(i.Descriptor)
+	d.Link = i.Link().String()
 	d.IROM, d.Trailer = len(i.IROM), hex.EncodeToString(i.Trailer[:])
 	d.Standard = describeStandard(i.Standard)
 	return d
 }
 
 func describeDescriptor(d image.Descriptor) *imageDetails {
-	return &imageDetails{Type: d.DeviceType, Version: d.Version, Sequence: d.Sequence, Slot: d.Slot, Size: d.Size}
+	details := &imageDetails{Type: d.DeviceType, Version: d.Version, Sequence: d.Sequence, Slot: d.Slot, Size: d.Size}
+	if d.Link != image.LinkUnmarked {
+		details.Link = d.Link.String()
+	}
+	return details
 }
 
 func describeStandard(s image.Standard) *standardDetails {

@@ -22,14 +22,25 @@ import (
 
 // publishCommand publishes releases.
 type publishCommand struct {
-	From        string   `placeholder:"DIR" help:"Folder with signed releases (default: build, in the site)."`
-	Repository  string   `placeholder:"DIR" help:"Folder to publish to (default: data/firmware, in the site, which 'esper serve' serves)."`
-	Key         []string `placeholder:"PUB" sep:"none" help:"Public key to trust; may be repeated (default: the site's keys)."`
-	Type        []string `placeholder:"TYPE" help:"Device type to publish; may be repeated (default: all in the folder)."`
-	Force       bool     `help:"Publish even if the sequence is not greater than that of the published release."`
-	NoPreflight bool     `help:"Publish without trying the releases in the emulator first."`
-	JSON        bool     `name:"json" help:"Print JSON."`
+	From       string   `placeholder:"DIR" help:"Folder with signed releases (default: build, in the site)."`
+	Repository string   `placeholder:"DIR" help:"Folder to publish to (default: data/firmware, in the site, which 'esper serve' serves)."`
+	Key        []string `placeholder:"PUB" sep:"none" help:"Public key to trust; may be repeated (default: the site's keys)."`
+	Type       []string `placeholder:"TYPE" help:"Device type to publish; may be repeated (default: all in the folder)."`
+	allowFlags
+	NoPreflight bool `help:"Publish without trying the releases in the emulator first."`
+	JSON        bool `name:"json" help:"Print JSON."`
 	serverFlags
+}
+
+// allowFlags ask for what is refused otherwise.
+type allowFlags struct {
+	Force      bool `help:"Publish even if the sequence is not greater than that of the published release."`
+	ChangeLink bool `help:"Publish even what is linked for the emulator where a release for the chip is published, or the reverse."`
+}
+
+// allow returns what is asked for.
+func (f allowFlags) allow() repository.Allow {
+	return repository.Allow{NotNewer: f.Force, OtherLink: f.ChangeLink}
 }
 
 // Help is the command's description.
@@ -39,9 +50,10 @@ makes each the one that devices find, whole or not at all. The last five release
 type are kept. The repository is a folder that 'esper serve' serves, and so can any static
 web server.
 
-Refused are a version that is published with other content, and a sequence that is not
-greater than that of the published release: no device would install either. Devices are
-told by 'esper trigger', or find out by themselves.
+Refused are a version that is published with other content, a sequence that is not greater than
+that of the published release, and a release that is linked for the emulator where one for the chip
+is published, or the reverse: no device would install any of them. Devices are told by 'esper
+trigger', or find out by themselves.
 
 With --server the releases are sent to that server instead. It verifies them by the keys that it
 trusts itself (the update.keys of its site, and 'esper serve --trust'), and tells the devices.
@@ -91,7 +103,7 @@ func (c *publishCommand) Run(s *streams) error {
 	if err := c.try(s, opened, from, to, releases); err != nil {
 		return preflightHint(err)
 	}
-	done, err := publishReleases(to, releases, c.Force)
+	done, err := publishReleases(to, releases, c.allow())
 	return errors.Join(err, printPublished(s, done, c.JSON)) // what was published before an error, too
 }
 
@@ -176,8 +188,8 @@ func readReleases(dir string, types []string, keys []ed25519.PublicKey) ([]*rele
 
 // publishReleases publishes verified releases, all checked before the first, and returns those
 // that are published when it fails.
-func publishReleases(to pipeline.Target, releases []*release.Release, force bool) ([]pipeline.Outcome, error) {
-	done, err := pipeline.Publish(to, releases, force)
+func publishReleases(to pipeline.Target, releases []*release.Release, allow repository.Allow) ([]pipeline.Outcome, error) {
+	done, err := pipeline.Publish(to, releases, allow)
 	return done, publishHint(err)
 }
 
@@ -188,6 +200,8 @@ func publishHint(err error) error {
 		return hint(err, "devices that run this version would not notice: commit the change, so that it gets another version; if it is ESPer, the compiler or a password that changed, 'git commit --allow-empty'")
 	case errors.Is(err, repository.ErrNotNewer):
 		return hint(err, "devices install greater sequences only: commit, then release; --force publishes it for new devices")
+	case errors.Is(err, repository.ErrLink):
+		return hint(err, "devices that run the published one refuse it: build for the same link, by [build] sdk in esper.toml or %s; --change-link publishes it for other devices", site.SDKVariable)
 	case errors.Is(err, repository.ErrLocked):
 		return hint(err, "wait until it is done, then publish again")
 	}

@@ -29,7 +29,7 @@ func (c *verifyCommand) rebuild(ctx context.Context, s *streams, dir string, v *
 	if err != nil {
 		return err
 	}
-	err = build.RebuildCommit(ctx, opened, r, build.Options{SDKDir: c.SDK, Log: s.err})
+	err = build.RebuildCommit(ctx, opened, r, build.Options{Log: s.err})
 	var different *build.Difference
 	switch {
 	case errors.As(err, &different):

@@ -19,17 +19,16 @@ import (
 
 // releaseCommand does everything from a commit to the announcement.
 type releaseCommand struct {
-	Type        []string `placeholder:"TYPE" help:"Device type to release; may be repeated (default: all)."`
-	Key         []string `env:"ESPER_KEY" placeholder:"FILE" sep:"none" help:"Private key to sign with; up to three, to reach devices that trust only one of them (default: the site's, see 'esper secrets --help')."`
-	SDK         string   `name:"sdk" env:"SDK_DIR" placeholder:"DIR" help:"Link for the chip, with the vendor's NONOS SDK 3.0 in DIR (default: for the emulator)."`
-	Repository  string   `placeholder:"DIR" help:"Folder to publish to (default: data/firmware, in the site, which 'esper serve' serves)."`
-	Version     string   `placeholder:"NAME" help:"Version by hand, together with --sequence, also of what has not changed (default: from git)."`
-	Sequence    uint32   `placeholder:"N" help:"Sequence by hand, together with --version (default: from git)."`
-	All         bool     `help:"Release device types whose firmware has not changed, too."`
-	Force       bool     `help:"Publish even if the sequence is not greater than that of the published release."`
-	NoPreflight bool     `help:"Publish without trying the release in the emulator first."`
-	NoNotify    bool     `help:"Do not tell the devices; they find the release at their next check."`
-	JSON        bool     `name:"json" help:"Print JSON."`
+	Type       []string `placeholder:"TYPE" help:"Device type to release; may be repeated (default: all)."`
+	Key        []string `env:"ESPER_KEY" placeholder:"FILE" sep:"none" help:"Private key to sign with; up to three, to reach devices that trust only one of them (default: the site's, see 'esper secrets --help')."`
+	Repository string   `placeholder:"DIR" help:"Folder to publish to (default: data/firmware, in the site, which 'esper serve' serves)."`
+	Version    string   `placeholder:"NAME" help:"Version by hand, together with --sequence, also of what has not changed (default: from git)."`
+	Sequence   uint32   `placeholder:"N" help:"Sequence by hand, together with --version (default: from git)."`
+	All        bool     `help:"Release device types whose firmware has not changed, too."`
+	allowFlags
+	NoPreflight bool `help:"Publish without trying the release in the emulator first."`
+	NoNotify    bool `help:"Do not tell the devices; they find the release at their next check."`
+	JSON        bool `name:"json" help:"Print JSON."`
 	tellFlags
 }
 
@@ -93,7 +92,7 @@ func (c *releaseCommand) Run(s *streams) error {
 		uploads.Quiet = c.NoNotify
 	}
 	done, err := pipeline.Job{
-		Site: opened, Version: version, Keys: keys, Types: c.Type, All: c.All || c.Version != "", Force: c.Force, Untried: c.NoPreflight, SDKDir: c.SDK, Target: to, Log: s.err,
+		Site: opened, Version: version, Keys: keys, Types: c.Type, All: c.All || c.Version != "", Allow: c.allow(), Untried: c.NoPreflight, Target: to, Log: s.err,
 	}.Run(ctx)
 	err = preflightHint(publishHint(buildHint(err)))
 	if err := errors.Join(err, printPublished(s, done, c.JSON)); err != nil || c.NoNotify {

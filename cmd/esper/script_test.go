@@ -87,23 +87,27 @@ func TestScripts(t *testing.T) {
 }
 
 // scriptImages packs images as a build does, but of nothing that runs:
-// images DIR TYPE VERSION SEQUENCE.
+// images DIR TYPE VERSION SEQUENCE [LINK].
 func scriptImages(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 4 {
-		ts.Fatalf("usage: images DIR TYPE VERSION SEQUENCE")
+	if neg || len(args) < 4 || len(args) > 5 {
+		ts.Fatalf("usage: images DIR TYPE VERSION SEQUENCE [LINK]")
+	}
+	link := image.LinkEmulator
+	if len(args) == 5 && args[4] == image.LinkChip.String() {
+		link = image.LinkChip
 	}
 	sequence, err := strconv.ParseUint(args[3], 10, 32)
 	ts.Check(err)
 	ts.Check(os.MkdirAll(ts.MkAbs(args[0]), 0o777))
 	for slot := range image.Slots {
-		packed := packImage(args[1], args[2], uint32(sequence), slot)
+		packed := packImage(args[1], args[2], uint32(sequence), slot, link)
 		path := filepath.Join(ts.MkAbs(args[0]), release.ImageName(args[1], slot))
 		ts.Check(os.WriteFile(path, packed, 0o666))
 	}
 }
 
 // packImage packs an image of nothing that runs.
-func packImage(deviceType, version string, sequence uint32, slot int) []byte {
+func packImage(deviceType, version string, sequence uint32, slot int, link image.Link) []byte {
 	irom, err := image.Descriptor{
 		DeviceType: deviceType, Version: version, Sequence: sequence, Size: 0x1000,
 	}.Marshal()
@@ -115,6 +119,7 @@ func packImage(deviceType, version string, sequence uint32, slot int) []byte {
 		IROM:     append(irom, "code that runs from flash"...),
 		Segments: []image.Segment{{Addr: 0x40100000, Data: []byte("code")}, {Addr: 0x3FFE8000, Data: []byte("data")}},
 		Slot:     slot,
+		Link:     link,
 	})
 	if err != nil {
 		panic(err)

@@ -19,7 +19,6 @@ type verifyCommand struct {
 	Dir  string   `arg:"" optional:"" placeholder:"DIR|URL" help:"Folder with releases, or URL of a server's (default: the site's build folder; with --rebuild what is published, data/firmware)."`
 	Key  []string `placeholder:"PUB" sep:"none" help:"Public key to trust; may be repeated (default: the site's keys)."`
 	Type []string `placeholder:"TYPE" help:"Device type to check; may be repeated (default: all in the folder)."`
-	SDK  string   `name:"sdk" env:"SDK_DIR" placeholder:"DIR" help:"With --rebuild: link for the chip, with the vendor's NONOS SDK 3.0 in DIR (default: for the emulator)."`
 	JSON bool     `name:"json" help:"Print JSON."`
 
 	Rebuild bool `help:"Build each release again from its commit, too, and compare."`

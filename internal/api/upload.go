@@ -52,6 +52,7 @@ func (a *api) registerReleases(on huma.API) {
 		DeviceType
 		Check       bool   `query:"check" doc:"say only whether it could be published"`
 		Force       bool   `query:"force" doc:"publish it even if its sequence is not one that devices take next"`
+		ChangeLink  bool   `query:"change_link" doc:"publish it even if it is linked for the emulator and the published release for the chip, or the reverse"`
 		Quiet       bool   `query:"quiet" doc:"do not tell the devices; they find it at their next check"`
 		ContentType string `header:"Content-Type"`
 		RawBody     []byte `contentType:"multipart/form-data"`
@@ -60,7 +61,7 @@ func (a *api) registerReleases(on huma.API) {
 		if err != nil {
 			return nil, err
 		}
-		done, err := a.publish(r, q.Check, q.Force, q.Quiet)
+		done, err := a.publish(r, q.Check, repository.Allow{NotNewer: q.Force, OtherLink: q.ChangeLink}, q.Quiet)
 		return answer(a, done, err)
 	})
 }
@@ -115,9 +116,9 @@ func (a *api) accept(content []byte, contentType, deviceType string) (*release.R
 
 // publish publishes a verified release and has the devices told unless it is quiet, or only says
 // what would come of it.
-func (a *api) publish(r *release.Release, check, force, quiet bool) (pipeline.Outcome, error) {
+func (a *api) publish(r *release.Release, check bool, allow repository.Allow, quiet bool) (pipeline.Outcome, error) {
 	to := uploading{a.Repository, check}
-	done, err := pipeline.Publish(to, []*release.Release{r}, force)
+	done, err := pipeline.Publish(to, []*release.Release{r}, allow)
 	if err != nil {
 		return pipeline.Outcome{}, err
 	}
@@ -146,11 +147,11 @@ type uploading struct {
 	checks bool
 }
 
-func (t uploading) Publish(r *release.Release, force bool) error {
+func (t uploading) Publish(r *release.Release, allow repository.Allow) error {
 	if t.checks {
 		return nil
 	}
-	return t.Repository.Publish(r, force)
+	return t.Repository.Publish(r, allow)
 }
 
 // delayed does something once, a while after it was first asked for.
@@ -176,7 +177,7 @@ func (d *delayed) soon(do func()) {
 
 // publishProblem is the answer for an error of a publication, or nil if it is none.
 func publishProblem(err error) error {
-	for _, reason := range []error{repository.ErrConflict, repository.ErrNotNewer, repository.ErrJump, repository.ErrLocked} {
+	for _, reason := range []error{repository.ErrConflict, repository.ErrNotNewer, repository.ErrJump, repository.ErrLink, repository.ErrLocked} {
 		if errors.Is(err, reason) {
 			return huma.Error409Conflict(err.Error())
 		}

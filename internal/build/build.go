@@ -29,12 +29,10 @@ const (
 	bootloaderELF  = "bootloader.elf"
 )
 
-// Options say how to build. The zero value builds everything, for the emulator,
-// into the site's build folder.
+// Options say how to build. The zero value builds everything into the site's build folder.
 type Options struct {
 	Dir     string        // where the images go; empty: the site's build folder
 	Types   []string      // device types to build; none: all
-	SDKDir  string        // the vendor's SDK, to link for the chip; empty: for the emulator
 	Version *site.Version // nil: the site's own, from git
 	Jobs    int           // compilers at a time; 0: as many as there are cores
 	Log     io.Writer     // what is being done, and what the compiler says; nil: nobody hears it
@@ -48,6 +46,7 @@ type Result struct {
 	Compiled      []string     // the sources that were compiled anew, in no order
 	Linked        []string     // the programs that were linked anew, in no order
 	Toolchain     string       // what the compiler calls itself
+	Link          image.Link   // what the images are linked for
 }
 
 // TypeResult is the firmware of one device type.
@@ -99,6 +98,7 @@ func Build(ctx context.Context, s *site.Site, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.note("build for %s", b.target())
 	for _, warning := range s.Warnings() {
 		b.note("warning: %s", warning)
 	}
@@ -119,6 +119,7 @@ func Build(ctx context.Context, s *site.Site, o Options) (*Result, error) {
 		Bootloader:    filepath.Join(o.Dir, BootloaderFile),
 		BootloaderELF: filepath.Join(o.Dir, bootloaderELF),
 		Toolchain:     b.toolchain.name,
+		Link:          b.platform(),
 	}
 	result.Types = make([]TypeResult, len(types))
 	for i, t := range types {
@@ -259,10 +260,7 @@ func newBuilder(ctx context.Context, s *site.Site, o Options) (*builder, error) 
 	if b.toolchain, err = findToolchain(ctx); err != nil {
 		return nil, err
 	}
-	if o.SDKDir != "" {
-		if b.sdk, err = filepath.Abs(o.SDKDir); err != nil {
-			return nil, err
-		}
+	if b.sdk = s.Config.SDK; b.sdk != "" {
 		if b.sdkIdentity, err = checkSDK(b.sdk); err != nil {
 			return nil, err
 		}

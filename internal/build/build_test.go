@@ -35,9 +35,12 @@ func TestEveryShippedTypeIsBuiltForBothSlots(t *testing.T) {
 				t.Errorf("%s: %v", i.Path, err)
 				continue
 			}
-			want := image.Descriptor{DeviceType: built.Name, Version: "8a1b2c3d", Sequence: 42, Slot: slot, Size: i.Size}
+			want := image.Descriptor{DeviceType: built.Name, Version: "8a1b2c3d", Sequence: 42, Slot: slot, Size: i.Size, Link: image.LinkEmulator}
 			if got.Descriptor != want {
 				t.Errorf("%s: %+v, not %+v", i.Path, got.Descriptor, want)
+			}
+			if got.Descriptor.Link = image.LinkUnmarked; got.Link() != image.LinkEmulator {
+				t.Errorf("%s without its mark is taken for one of the chip's", i.Path)
 			}
 			if entry := got.Entry; entry < image.IRAMStart || entry >= image.IRAMEnd {
 				t.Errorf("%s: entry %#08x is not in IRAM, and the cache is off", i.Path, entry)
@@ -279,7 +282,8 @@ func TestWhatABuildLacksIsNamed(t *testing.T) {
 		}
 	})
 	t.Run("the SDK", func(t *testing.T) {
-		if _, err := buildSite(t, dir, build.Options{SDKDir: t.TempDir()}); !errors.Is(err, build.ErrSDK) {
+		t.Setenv(site.SDKVariable, t.TempDir())
+		if _, err := buildSite(t, dir, build.Options{}); !errors.Is(err, build.ErrSDK) {
 			t.Errorf("%v", err)
 		}
 	})
@@ -318,11 +322,22 @@ func TestTheChipLinkFitsBothSlots(t *testing.T) {
 	if sdk == "" {
 		t.Skip("SDK_DIR does not name a copy of the vendor's SDK")
 	}
-	for _, built := range mustBuild(t, newSite(t, true), build.Options{SDKDir: sdk}).Types {
+	t.Setenv(site.SDKVariable, sdk)
+	var log bytes.Buffer
+	for _, built := range mustBuild(t, newSite(t, true), build.Options{Log: &log}).Types {
 		for slot, i := range built.Images {
-			if got, err := image.Parse(read(t, i.Path)); err != nil || got.Descriptor.Slot != slot {
+			got, err := image.Parse(read(t, i.Path))
+			if err != nil || got.Descriptor.Slot != slot || got.Descriptor.Link != image.LinkChip {
 				t.Errorf("%s: %v", i.Path, err)
+				continue
+			}
+			got.Descriptor.Link = image.LinkUnmarked
+			if got.Link() != image.LinkChip {
+				t.Errorf("%s without its mark is taken for one of the emulator's", i.Path)
 			}
 		}
+	}
+	if !strings.Contains(log.String(), "build for the chip, SDK ") || !strings.Contains(log.String(), sdk) {
+		t.Errorf("it does not say for what it builds:\n%s", &log)
 	}
 }

@@ -23,7 +23,7 @@ import (
 // only changes a comment is none. Types without a release (published returns an
 // [fs.ErrNotExist]) have changed, and those with a development build, sequence 0.
 //
-// Of the options, Types, SDKDir, Jobs and Log count. The build folder stays as it is.
+// Of the options, Types, Jobs and Log count. The build folder stays as it is.
 func Changed(ctx context.Context, s *site.Site, o Options, published func(deviceType string) (*release.Release, error)) ([]string, error) {
 	types, err := choose(s, o.Types)
 	if err != nil {

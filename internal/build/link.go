@@ -40,7 +40,7 @@ func (b *builder) linkSlot(ctx context.Context, j job, slot int, device, framewo
 		before:  append(script, b.platformScripts()...),
 		after:   libraries,
 		elf:     elf,
-		pack:    func(p *program) (*linked, error) { return packSlot(p, slot, j.FlashMode) },
+		pack:    func(p *program) (*linked, error) { return packSlot(p, slot, j.FlashMode, b.platform()) },
 		header:  fmt.Sprint("flash mode ", j.FlashMode),
 	})
 	if err != nil {
@@ -50,9 +50,9 @@ func (b *builder) linkSlot(ctx context.Context, j job, slot int, device, framewo
 }
 
 // packSlot packs the image for a slot.
-func packSlot(program *program, slot int, flashMode uint8) (l *linked, err error) {
+func packSlot(program *program, slot int, flashMode uint8, link image.Link) (l *linked, err error) {
 	in := image.Input{
-		Entry: program.entry, Segments: program.ram, Slot: slot,
+		Entry: program.entry, Segments: program.ram, Slot: slot, Link: link,
 		FlashMode: flashMode, FlashSizeFreq: image.Flash1MB40MHz,
 	}
 	for _, s := range program.ram {
@@ -120,7 +120,7 @@ func (b *builder) link(ctx context.Context, path string, j linkJob) (*program, e
 	args := slices.Concat(linkFlags, []string{"-o", path}, j.before, j.objects, j.after)
 	readable := append([]string{b.sources}, j.objects...)
 	if b.sdk != "" {
-		readable = append(readable, b.sdk)
+		readable = append(readable, sdkFiles(b.sdk)...)
 	}
 	said, err := b.toolchain.run(ctx, filepath.Dir(path), filepath.Dir(path), readable, "gcc", args...)
 	var failed *toolError

@@ -5,10 +5,17 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+
+	"esper/internal/image"
+	"esper/internal/site"
 )
 
 // ErrSDK says that a folder does not hold the vendor's SDK.
 var ErrSDK = errors.New("not a copy of the vendor's NONOS SDK")
+
+// ErrNoSDK says that a link for the chip lacks the vendor's SDK.
+var ErrNoSDK = errors.New("no vendor's SDK is named")
 
 // sdkLibraries are the vendor's archives that a station with TCP needs.
 var sdkLibraries = []string{
@@ -22,18 +29,55 @@ const sdkFunctions = "ld/eagle.rom.addr.v6.ld"
 // checkSDK returns an error if a folder lacks what the link needs of the SDK, else
 // a text that changes with it.
 func checkSDK(dir string) (identity string, err error) {
-	needed := []string{sdkFunctions}
-	for _, name := range sdkLibraries {
-		needed = append(needed, "lib/"+name)
-	}
-	for _, name := range needed {
-		info, err := os.Stat(filepath.Join(dir, name))
-		if err != nil {
-			return "", fmt.Errorf("%w: %w", ErrSDK, err)
+	for _, path := range sdkFiles(dir) {
+		info, err := os.Stat(path)
+		if err == nil && !info.Mode().IsRegular() {
+			err = fmt.Errorf("%s is no file", path)
 		}
-		identity += fmt.Sprintf("%s %d %d\n", name, info.Size(), info.ModTime().UnixNano())
+		if err != nil {
+			return "", fmt.Errorf("%s is %w: %w", dir, ErrSDK, err)
+		}
+		identity += fmt.Sprintf("%s %d %d\n", filepath.Base(path), info.Size(), info.ModTime().UnixNano())
 	}
 	return identity, nil
+}
+
+// sdkFiles returns the paths of all that the link needs of the SDK.
+func sdkFiles(dir string) []string {
+	paths := []string{filepath.Join(dir, sdkFunctions)}
+	for _, name := range sdkLibraries {
+		paths = append(paths, filepath.Join(dir, "lib", name))
+	}
+	return paths
+}
+
+// platform is what the builder links for.
+func (b *builder) platform() image.Link {
+	if b.sdk != "" {
+		return image.LinkChip
+	}
+	return image.LinkEmulator
+}
+
+// target says what the builder links for.
+func (b *builder) target() string {
+	if b.sdk == "" {
+		return fmt.Sprintf("the emulator; [build] sdk in %s, or %s, names the vendor's SDK to build for the chip",
+			site.ConfigFile, site.SDKVariable)
+	}
+	return fmt.Sprintf("the chip, SDK %s in %s", sdkVersion(b.sdk), b.sdk)
+}
+
+// sdkVersions finds what a version of the vendor's SDK calls itself: number and commit.
+var sdkVersions = regexp.MustCompile(`\d+\.\d+\.\d+[-.a-z0-9]*\([0-9a-f]{7,}\)`)
+
+// sdkVersion returns what the vendor's SDK calls itself, which firmware reports, too.
+func sdkVersion(dir string) string {
+	library, err := os.ReadFile(filepath.Join(dir, "lib", "libmain.a"))
+	if found := sdkVersions.Find(library); err == nil && found != nil {
+		return string(found)
+	}
+	return "of unknown version"
 }
 
 // platformSource is the one source that is compiled for this link only.
@@ -66,9 +110,5 @@ func (b *builder) platformLibraries() []string {
 	if b.sdk == "" {
 		return nil
 	}
-	var paths []string
-	for _, name := range sdkLibraries {
-		paths = append(paths, filepath.Join(b.sdk, "lib", name))
-	}
-	return paths
+	return sdkFiles(b.sdk)[1:] // behind the list of the ROM's functions
 }

@@ -26,14 +26,21 @@ func (d *Difference) Error() string {
 }
 
 // Rebuild builds a release again from the sources in s, with the release's version and
-// sequence, and compares the images byte by byte. If they are not the same, the error
-// is a [Difference]. Of the options, SDKDir, Jobs and Log count.
+// sequence and for its link, and compares the images byte by byte. If they are not the same, the error
+// is a [Difference]. Of the options, Jobs and Log count.
 func Rebuild(ctx context.Context, s *site.Site, r *release.Release, o Options) error {
 	t, err := s.Type(r.Type)
 	if err != nil {
 		return err
 	}
-	b, err := newBuilder(ctx, s, o)
+	same := *s
+	switch {
+	case r.Link() == image.LinkEmulator:
+		same.Config.SDK = ""
+	case s.Config.SDK == "":
+		return fmt.Errorf("%w: the release is linked for the chip", ErrNoSDK)
+	}
+	b, err := newBuilder(ctx, &same, o)
 	if err != nil {
 		return err
 	}
@@ -167,5 +174,6 @@ func RebuildCommit(ctx context.Context, s *site.Site, r *release.Release, o Opti
 	if err != nil {
 		return err
 	}
+	clean.Config.SDK = s.Config.SDK // where it lies on this computer, today
 	return Rebuild(ctx, clean, r, o)
 }

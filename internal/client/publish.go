@@ -53,11 +53,11 @@ func (r *Repository) Current(deviceType string) (*release.Release, error) {
 }
 
 // Check implements pipeline.Target. The server looks at the whole release; once is enough.
-func (r *Repository) Check(rel *release.Release, force bool) error {
+func (r *Repository) Check(rel *release.Release, allow repository.Allow) error {
 	if r.checked[rel] {
 		return nil
 	}
-	if _, err := r.upload(rel, true, force); err != nil {
+	if _, err := r.upload(rel, true, allow); err != nil {
 		return err
 	}
 	if r.checked == nil {
@@ -68,12 +68,12 @@ func (r *Repository) Check(rel *release.Release, force bool) error {
 }
 
 // Publish implements pipeline.Target.
-func (r *Repository) Publish(rel *release.Release, force bool) error {
-	_, err := r.upload(rel, false, force)
+func (r *Repository) Publish(rel *release.Release, allow repository.Allow) error {
+	_, err := r.upload(rel, false, allow)
 	return err
 }
 
-func (r *Repository) upload(rel *release.Release, check, force bool) (pipeline.Outcome, error) {
+func (r *Repository) upload(rel *release.Release, check bool, allow repository.Allow) (pipeline.Outcome, error) {
 	var done pipeline.Outcome
 	content, contentType, err := rel.Bundle()
 	if err != nil {
@@ -85,8 +85,11 @@ func (r *Repository) upload(rel *release.Release, check, force bool) (pipeline.O
 	if check {
 		query.Set("check", "true")
 	}
-	if force {
+	if allow.NotNewer {
 		query.Set("force", "true")
+	}
+	if allow.OtherLink {
+		query.Set("change_link", "true")
 	}
 	if r.Quiet {
 		query.Set("quiet", "true")
@@ -106,7 +109,7 @@ func refusal(err error) error {
 	if !errors.As(err, &problem) || problem.Status != http.StatusConflict {
 		return err
 	}
-	for _, reason := range []error{repository.ErrConflict, repository.ErrNotNewer, repository.ErrJump, repository.ErrLocked} {
+	for _, reason := range []error{repository.ErrConflict, repository.ErrNotNewer, repository.ErrJump, repository.ErrLink, repository.ErrLocked} {
 		if strings.Contains(problem.Detail, reason.Error()) {
 			return &refusedError{problem, reason}
 		}

@@ -56,7 +56,7 @@ func benchmark(b *testing.B, newDatabase func(*testing.B) string) {
 			s.fleet.Follow(s.conductor.Report)
 			s.feed = repository.NewFeed(releases, s.conductor.Published)
 			publish := func(version string, sequence uint32) {
-				if err := releases.Publish(repositorytest.Release(b, "socket", version, sequence), false); err != nil {
+				if err := releases.Publish(repositorytest.Release(b, "socket", version, sequence), repository.Allow{}); err != nil {
 					b.Fatal(err)
 				}
 				s.look()

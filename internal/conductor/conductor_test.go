@@ -86,7 +86,7 @@ func (s *site) look() {
 
 func (s *site) publish(version string, sequence uint32) {
 	s.t.Helper()
-	if err := s.repository.Publish(repositorytest.Release(s.t, "socket", version, sequence), false); err != nil {
+	if err := s.repository.Publish(repositorytest.Release(s.t, "socket", version, sequence), repository.Allow{}); err != nil {
 		s.t.Fatal(err)
 	}
 	s.look()

@@ -11,6 +11,7 @@ import (
 
 	"esper/internal/conductor"
 	"esper/internal/fleet"
+	"esper/internal/repository"
 	"esper/internal/repository/repositorytest"
 	"esper/internal/rollout"
 	"esper/internal/store"
@@ -19,7 +20,7 @@ import (
 // It is published, and nobody has looked yet.
 func TestAQuestionChangesNothing(t *testing.T) {
 	s := both(t)
-	if err := s.repository.Publish(repositorytest.Release(t, "socket", "v3", 3), false); err != nil {
+	if err := s.repository.Publish(repositorytest.Release(t, "socket", "v3", 3), repository.Allow{}); err != nil {
 		t.Fatal(err)
 	}
 	before := s.conductor.Rollouts()

@@ -16,6 +16,7 @@ import (
 	"esper/internal/build"
 	"esper/internal/image"
 	"esper/internal/release"
+	"esper/internal/repository"
 	"esper/internal/server"
 	"esper/internal/site"
 )
@@ -137,7 +138,7 @@ func (h *home) publish(b built) {
 	if err != nil {
 		h.w.t.Fatal(err)
 	}
-	if err := h.w.server.Repository().Publish(r, false); err != nil {
+	if err := h.w.server.Repository().Publish(r, repository.Allow{}); err != nil {
 		h.w.t.Fatal(err)
 	}
 }

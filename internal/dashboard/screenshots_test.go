@@ -128,7 +128,7 @@ func busyHouse(t testing.TB) *world {
 			if kind != "socket" && i == 2 {
 				continue
 			}
-			if err := firmware.Publish(repositorytest.Release(t, kind, version, uint32(40+i)), false); err != nil {
+			if err := firmware.Publish(repositorytest.Release(t, kind, version, uint32(40+i)), repository.Allow{}); err != nil {
 				t.Fatal(err)
 			}
 			known = append(known, store.Release{Type: kind, Version: version, Sequence: uint32(40 + i), Served: true})

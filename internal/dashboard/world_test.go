@@ -14,6 +14,7 @@ import (
 
 	"esper/internal/access"
 	"esper/internal/broker"
+	"esper/internal/repository"
 	"esper/internal/repository/repositorytest"
 	"esper/internal/rollout"
 	"esper/internal/server"
@@ -143,7 +144,7 @@ func (w *world) knows(n int, like store.Query) {
 
 func (w *world) publish(deviceType, version string) {
 	w.t.Helper()
-	if err := w.server.Repository().Publish(repositorytest.Release(w.t, deviceType, version, sequences[version]), false); err != nil {
+	if err := w.server.Repository().Publish(repositorytest.Release(w.t, deviceType, version, sequences[version]), repository.Allow{}); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -130,6 +130,7 @@ type Info struct {
 		Sequence uint32 `json:"sequence"`
 		SDK      string `json:"sdk"`
 		Boot     uint32 `json:"boot"`
+		Link     string `json:"link,omitempty"` // chip or emulator; empty: it did not say
 	} `json:"version"`
 	Boot struct {
 		ROM     uint8   `json:"rom"`     // the running slot

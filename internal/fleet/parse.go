@@ -45,6 +45,7 @@ func ParseInfo(id string, payload []byte) (*Info, []string, error) {
 	take(top, "heap", &i.Heap, always, "a number of bytes")
 	take(version, "sdk", &i.Version.SDK, isText, shortText)
 	take(version, "boot", &i.Version.Boot, always, "a version of the bootloader")
+	take(version, "link", &i.Version.Link, isText, shortText)
 
 	boot := top.object("boot")
 	take(boot, "rom", &i.Boot.ROM, isSlot, "a slot")

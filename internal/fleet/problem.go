@@ -15,6 +15,7 @@ var problems = map[string]string{
 	"wrong-version":          "the image is of another version than the version file says",
 	"wrong-sequence":         "the image has another sequence than the version file says",
 	"wrong-slot":             "the image is for the other slot",
+	"wrong-link":             "the image is linked for the emulator and the device is a chip, or the reverse",
 	"malformed-image":        "the image is damaged",
 	"bad-signature":          "no key that the device trusts signed the image",
 	"flash":                  "the flash reported an error, or holds something else than was written",

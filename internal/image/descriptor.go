@@ -18,7 +18,8 @@ const (
 	offsetSequence = 76
 	offsetSlot     = 80
 	offsetSize     = 84
-	offsetReserved = 88
+	offsetLink     = 88
+	offsetReserved = 92
 )
 
 // Longest device type and version in characters.
@@ -34,6 +35,7 @@ type Descriptor struct {
 	Sequence   uint32
 	Slot       int
 	Size       int // of the whole image in bytes, with trailer
+	Link       Link
 }
 
 // CheckDeviceType returns nil for a valid name of a device type, else an
@@ -89,6 +91,9 @@ func (d Descriptor) Check() error {
 	if d.Size < minImageSize || d.Size%16 != 0 {
 		return wrong(ErrSize, "an image cannot have %d bytes", d.Size)
 	}
+	if d.Link > LinkChip {
+		return wrong(ErrDescriptor, "its link is %d, but there are 0 to %d", d.Link, LinkChip)
+	}
 	return nil
 }
 
@@ -105,6 +110,7 @@ func (d Descriptor) Marshal() ([]byte, error) {
 	binary.LittleEndian.PutUint32(b[offsetSequence:], d.Sequence)
 	binary.LittleEndian.PutUint32(b[offsetSlot:], uint32(d.Slot))
 	binary.LittleEndian.PutUint32(b[offsetSize:], uint32(d.Size))
+	binary.LittleEndian.PutUint32(b[offsetLink:], uint32(d.Link))
 	return b, nil
 }
 
@@ -146,6 +152,7 @@ func ParseDescriptor(b []byte) (Descriptor, error) {
 		Sequence:   binary.LittleEndian.Uint32(b[offsetSequence:]),
 		Slot:       int(slot),
 		Size:       int(size),
+		Link:       Link(binary.LittleEndian.Uint32(b[offsetLink:])),
 	}
 	return d, d.Check()
 }

@@ -28,9 +28,10 @@ type Image struct {
 // Input is what a linked firmware gives to be packed.
 type Input struct {
 	Entry         uint32
-	IROM          []byte // begins with a descriptor; its slot and size are filled in
+	IROM          []byte // begins with a descriptor; its slot, size and link are filled in
 	Segments      []Segment
 	Slot          int
+	Link          Link
 	FlashMode     uint8
 	FlashSizeFreq uint8
 }
@@ -69,6 +70,7 @@ func Pack(in Input) ([]byte, error) {
 	}
 	binary.LittleEndian.PutUint32(b[headerSize+offsetSlot:], uint32(in.Slot))
 	binary.LittleEndian.PutUint32(b[headerSize+offsetSize:], uint32(size))
+	binary.LittleEndian.PutUint32(b[headerSize+offsetLink:], uint32(in.Link))
 	if _, err := ParseDescriptor(b[headerSize:]); err != nil {
 		return nil, err
 	}

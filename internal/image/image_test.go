@@ -29,6 +29,7 @@ func input(slot int) Input {
 		IROM:          append(descriptor("socket", "8a1b2c3d", 42), "flash"...),
 		Segments:      []Segment{{0x40100000, []byte("code!")}, {0x3FFE8000, []byte("data")}},
 		Slot:          slot,
+		Link:          LinkChip,
 		FlashMode:     FlashDOUT,
 		FlashSizeFreq: Flash1MB40MHz,
 	}
@@ -50,7 +51,7 @@ ea040320 04001040 00000000 70000000
 45535072 01000000
 736f636b 65740000 00000000 00000000 00000000 00000000 00000000 00000000
 38613162 32633364 00000000 00000000 00000000 00000000 00000000 00000000 00000000
-2a000000 01000000 d0000000 00000000 00000000
+2a000000 01000000 d0000000 02000000 00000000
 666c6173 68000000 00000000 00000000
 e9020320 04001040
 00001040 08000000 636f6465 21000000
@@ -80,7 +81,7 @@ func TestAnImageIsReadAsSpecified(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (Descriptor{"socket", "8a1b2c3d", 42, 1, 208}); got.Descriptor != want {
+	if want := (Descriptor{"socket", "8a1b2c3d", 42, 1, 208, LinkChip}); got.Descriptor != want {
 		t.Errorf("descriptor %+v, want %+v", got.Descriptor, want)
 	}
 	if got.Entry != 0x40100004 || got.FlashMode != FlashDOUT || got.FlashSizeFreq != Flash1MB40MHz {
@@ -124,6 +125,7 @@ func TestEachFaultOfAnImageHasItsError(t *testing.T) {
 		{"size no multiple of 16", set(0x10+84, 0xD8), ErrSize},
 		{"size that ends in the descriptor", set(0x10+84, 0x60), ErrSize},
 		{"reserved bytes in the descriptor", set(0x10+95, 1), ErrDescriptor},
+		{"an unknown link", set(0x10+88, 3), ErrDescriptor},
 		{"no 0xE9 image", set(0x80, 0xEA), ErrMagic},
 		{"no segments", set(0x81, 0), ErrSegment},
 		{"9 segments", set(0x81, 9), ErrSegment},
@@ -267,6 +269,7 @@ func anyInput(t *rapid.T) Input {
 			rapid.StringMatching(`[A-Za-z0-9._+-]{1,32}`).Draw(t, "version"),
 			rapid.Uint32().Draw(t, "sequence")),
 		Slot:          rapid.IntRange(0, 1).Draw(t, "slot"),
+		Link:          Link(rapid.IntRange(0, 2).Draw(t, "link")),
 		FlashMode:     uint8(rapid.IntRange(0, 3).Draw(t, "mode")),
 		FlashSizeFreq: rapid.Uint8().Draw(t, "size and clock"),
 	}
@@ -385,7 +388,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		again, err := Pack(Input{parsed.Entry, parsed.IROM, parsed.Segments, parsed.Descriptor.Slot,
-			parsed.FlashMode, parsed.FlashSizeFreq})
+			parsed.Descriptor.Link, parsed.FlashMode, parsed.FlashSizeFreq})
 		if err == nil && len(again) == len(b) && !bytes.Equal(again, b) {
 			t.Errorf("packed again, it is another image:\n%s%s", hex.Dump(b), hex.Dump(again))
 		}

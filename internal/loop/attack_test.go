@@ -3,7 +3,9 @@ package loop
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/binary"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"esper/internal/fleet"
 	"esper/internal/image"
 	"esper/internal/release"
+	"esper/internal/repository/repositorytest"
 )
 
 // The attacks that The Update Framework and Uptane name, by the names that they have
@@ -54,7 +57,7 @@ func forge(t *testing.T, old []byte, change func(irom []byte)) []byte {
 	must(t, err)
 	change(parsed.IROM)
 	forged, err := image.Pack(image.Input{Entry: parsed.Entry, IROM: parsed.IROM, Segments: parsed.Segments,
-		Slot: int(parsed.IROM[ofSlot]), FlashMode: parsed.FlashMode, FlashSizeFreq: parsed.FlashSizeFreq})
+		Slot: int(parsed.IROM[ofSlot]), Link: parsed.Descriptor.Link, FlashMode: parsed.FlashMode, FlashSizeFreq: parsed.FlashSizeFreq})
 	must(t, err)
 	return forged
 }
@@ -299,6 +302,45 @@ func TestWrongSlot(t *testing.T) {
 			f["socket.rom1"] = forge(t, f["socket.rom0"], func(irom []byte) { irom[ofSlot] = 1 })
 		}},
 	})
+}
+
+// An image of the other link would call functions that are not there. It is no attack but a mistake,
+// of somebody who has the key.
+func TestWrongLink(t *testing.T) {
+	linked := func(t *testing.T, v *victim, links [image.Slots]image.Link) (images [image.Slots][]byte) {
+		for slot, content := range v.firmwares.images(t, "socket", "v2", 6) {
+			images[slot] = repositorytest.Mark(content, links[slot])
+		}
+		return images
+	}
+	attacks(t, map[string]attack{
+		"the other link's release, signed": {"wrong-link", func(t *testing.T, v *victim, f files) {
+			r, err := release.Sign(linked(t, v, [image.Slots]image.Link{image.LinkChip, image.LinkChip}), v.firmwares.key)
+			must(t, err)
+			maps.Copy(f, folder(r))
+		}},
+		"an image of each link, signed": {"wrong-link", func(t *testing.T, v *victim, f files) {
+			images := linked(t, v, [image.Slots]image.Link{image.LinkEmulator, image.LinkChip})
+			r := v.firmwares.release(t, "socket", "v2", 6)
+			text := release.SignedText(image.Descriptor{DeviceType: "socket", Version: "v2", Sequence: 6, Slot: 1}, sha256.Sum256(images[1]))
+			r.Images, r.Signatures[1] = images, []release.Signature{release.Signature(ed25519.Sign(v.firmwares.key, text))}
+			maps.Copy(f, folder(r))
+		}},
+	})
+}
+
+// A site that goes back to an older ESPer publishes such releases.
+func TestAnUnmarkedReleaseIsInstalled(t *testing.T) {
+	v := newVictim(t)
+	var images [image.Slots][]byte
+	for slot, content := range v.firmwares.images(t, "socket", "v2", 6) {
+		images[slot] = repositorytest.Mark(content, image.LinkUnmarked)
+	}
+	r, err := release.Sign(images, v.firmwares.key)
+	must(t, err)
+	v.handler = folder(r)
+	v.notify()
+	v.expect("v2 confirmed", 2*time.Minute, func() bool { return v.runs(v.device, "v2") })
 }
 
 func TestPartialDownload(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"esper/internal/fleet"
 	"esper/internal/image"
 	"esper/internal/release"
+	"esper/internal/repository"
 	"esper/internal/site"
 )
 
@@ -119,7 +120,7 @@ func BenchmarkUpdate(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := w.repository.Publish(r, false); err != nil {
+		if err := w.repository.Publish(r, repository.Allow{}); err != nil {
 			b.Fatal(err)
 		}
 		heapBefore, _ := d.SDK.HeapFree()

@@ -35,6 +35,7 @@ func chipFirmwares(t testing.TB) *firmwares {
 	chip.once.Do(func() {
 		if chip.firmwares, chip.err = makeFirmwares(filepath.Join(dir, "chip")); chip.err == nil {
 			chip.firmwares.sdk = sdk
+			chip.firmwares.site.Config.SDK = sdk
 		}
 	})
 	if chip.err != nil {

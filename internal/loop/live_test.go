@@ -178,7 +178,7 @@ func (l *live) release(version string, sequence uint32) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	if err := l.repository.Publish(r, false); err != nil {
+	if err := l.repository.Publish(r, repository.Allow{}); err != nil {
 		l.t.Fatal(err)
 	}
 }

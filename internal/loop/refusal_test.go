@@ -190,7 +190,7 @@ func (v *victim) refusesFlip(t *testing.T, f files, what string) {
 		all := v.updates[v.device.ID()]
 		return len(all) > seen && all[len(all)-1].State == "failed"
 	})
-	possible := []string{"bad-signature", "malformed-image", "wrong-device", "wrong-version", "wrong-sequence", "wrong-slot", "too-large", "truncated"}
+	possible := []string{"bad-signature", "malformed-image", "wrong-device", "wrong-version", "wrong-sequence", "wrong-slot", "wrong-link", "too-large", "truncated"}
 	if u := v.lastUpdate(v.device); !slices.Contains(possible, u.Error) {
 		t.Errorf("%s: refused as %q", what, u.Error)
 	}

@@ -258,7 +258,7 @@ func offers(t *testing.T, releases ...*release.Release) http.Handler {
 		t.Fatal(err)
 	}
 	for _, rel := range releases {
-		if err := r.Publish(rel, false); err != nil {
+		if err := r.Publish(rel, repository.Allow{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"esper/emulator/esp8266"
 	"esper/internal/image"
 	"esper/internal/release"
+	"esper/internal/repository"
 	"esper/internal/site"
 )
 
@@ -49,7 +50,7 @@ func (w *world) publishVariant(deviceType, version string, sequence uint32, v va
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if err := w.repository.Publish(r, false); err != nil {
+	if err := w.repository.Publish(r, repository.Allow{}); err != nil {
 		w.t.Fatal(err)
 	}
 }

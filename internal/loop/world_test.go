@@ -152,7 +152,6 @@ func (f *firmwares) variant(t testing.TB, deviceType, version string, sequence u
 	result, err := build.Build(context.Background(), f.site, build.Options{
 		Types:   []string{deviceType},
 		Version: &site.Version{Name: version, Sequence: sequence},
-		SDKDir:  f.sdk,
 		Log:     &log,
 	})
 	if err != nil {
@@ -282,7 +281,7 @@ func tail(s string, n int) string { return s[max(0, len(s)-n):] }
 // publish builds, signs and publishes a release, without telling the devices.
 func (w *world) publish(deviceType, version string, sequence uint32) {
 	w.t.Helper()
-	if err := w.repository.Publish(w.firmwares.release(w.t, deviceType, version, sequence), false); err != nil {
+	if err := w.repository.Publish(w.firmwares.release(w.t, deviceType, version, sequence), repository.Allow{}); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -27,9 +27,9 @@ type Target interface {
 	// Current is the release of a device type that devices find; none: an fs.ErrNotExist.
 	Current(deviceType string) (*release.Release, error)
 	// Check returns the error that Publish would refuse the release with.
-	Check(r *release.Release, force bool) error
+	Check(r *release.Release, allow repository.Allow) error
 	// Publish publishes a release, or does nothing if it is published.
-	Publish(r *release.Release, force bool) error
+	Publish(r *release.Release, allow repository.Allow) error
 }
 
 // ErrUnreached says that a target could not be asked.
@@ -42,8 +42,7 @@ type Job struct {
 	Keys    []ed25519.PrivateKey // to sign with
 	Types   []string             // device types; none: all of the site
 	All     bool                 // release device types whose firmware did not change, too
-	Force   bool                 // publish even what is not newer
-	SDKDir  string               // the vendor's SDK, to link for the chip; empty: for the emulator
+	Allow   repository.Allow     // what is published though it would be refused
 	Target  Target
 	Untried bool      // publish without trying the releases in the emulator
 	Log     io.Writer // what is being done; nil: nobody hears it
@@ -79,7 +78,7 @@ func (j Job) Run(ctx context.Context) ([]Outcome, error) {
 	if j.Log == nil {
 		j.Log = io.Discard
 	}
-	o := build.Options{Types: j.Types, SDKDir: j.SDKDir, Version: &j.Version, Log: j.Log}
+	o := build.Options{Types: j.Types, Version: &j.Version, Log: j.Log}
 	outcomes, changed, err := j.changed(ctx, o)
 	if err != nil || len(changed) == 0 {
 		return outcomes, err
@@ -95,7 +94,7 @@ func (j Job) Run(ctx context.Context) ([]Outcome, error) {
 	for _, r := range releases {
 		fmt.Fprintf(j.Log, "publish %s %s\n", r.Type, r.Version)
 	}
-	done, err := Publish(j.Target, releases, j.Force)
+	done, err := Publish(j.Target, releases, j.Allow)
 	outcomes = append(outcomes, done...)
 	slices.SortFunc(outcomes, func(a, b Outcome) int { return strings.Compare(a.Type, b.Type) })
 	return outcomes, err
@@ -157,7 +156,7 @@ func (j Job) verify(r *release.Release) error {
 // check makes sure that all of the releases can be published before one is.
 func (j Job) check(ctx context.Context, releases []*release.Release) error {
 	for _, r := range releases {
-		if err := j.Target.Check(r, j.Force); err != nil {
+		if err := j.Target.Check(r, j.Allow); err != nil {
 			return refused(err)
 		}
 	}
@@ -202,7 +201,7 @@ func Sign(ctx context.Context, s *site.Site, keys []ed25519.PrivateKey, o build.
 
 // Publish publishes verified releases. All are checked before the first is published. It
 // returns those that are published, also when it fails.
-func Publish(to Target, releases []*release.Release, force bool) ([]Outcome, error) {
+func Publish(to Target, releases []*release.Release, allow repository.Allow) ([]Outcome, error) {
 	done := []Outcome{}
 	before := make([]string, len(releases))
 	for i, r := range releases {
@@ -213,12 +212,12 @@ func Publish(to Target, releases []*release.Release, force bool) ([]Outcome, err
 		if err == nil {
 			before[i] = current.Version
 		}
-		if err := to.Check(r, force); err != nil {
+		if err := to.Check(r, allow); err != nil {
 			return done, refused(err)
 		}
 	}
 	for i, r := range releases {
-		if err := to.Publish(r, force); err != nil {
+		if err := to.Publish(r, allow); err != nil {
 			return done, err
 		}
 		done = append(done, Outcome{Type: r.Type, Version: r.Version, Sequence: r.Sequence, Before: before[i]})

@@ -24,11 +24,11 @@ type cut struct {
 
 var errCut = errors.New("the process ended")
 
-func (c cut) Publish(r *release.Release, force bool) error {
+func (c cut) Publish(r *release.Release, allow repository.Allow) error {
 	if r.Type == c.before {
 		return errCut
 	}
-	return c.Repository.Publish(r, force)
+	return c.Repository.Publish(r, allow)
 }
 
 // job is the first release of a site with a sensor and a socket.

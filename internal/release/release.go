@@ -19,6 +19,7 @@ var (
 	ErrWrongVersion   = errors.New("wrong version")
 	ErrWrongSequence  = errors.New("wrong sequence")
 	ErrWrongSlot      = errors.New("wrong slot")
+	ErrWrongLink      = errors.New("wrong link")
 	ErrBadSignature   = errors.New("bad signature: none of the keys signed it")
 )
 
@@ -64,14 +65,8 @@ func unsigned(images [image.Slots][]byte) (*Release, [image.Slots][]byte, error)
 	}
 	r := &Release{Type: first.Descriptor.DeviceType, Images: images}
 	r.Version, r.Sequence = first.Descriptor.Version, first.Descriptor.Sequence
-	for slot := range images {
-		d, err := r.checkImage(slot)
-		if err != nil {
-			return nil, texts, err
-		}
-		texts[slot] = SignedText(d, sha256.Sum256(images[slot]))
-	}
-	return r, texts, nil
+	texts, err = r.texts()
+	return r, texts, err
 }
 
 // Verify checks a release as a device does before it installs one: that version
@@ -88,12 +83,11 @@ func Verify(versionFile, rom0, rom1 []byte, deviceType string, keys []ed25519.Pu
 
 // Verify is the function of the same name, for a release that has been read.
 func (r *Release) Verify(keys []ed25519.PublicKey) error {
-	for slot := range r.Images {
-		d, err := r.checkImage(slot)
-		if err != nil {
-			return err
-		}
-		text := SignedText(d, sha256.Sum256(r.Images[slot]))
+	texts, err := r.texts()
+	if err != nil {
+		return err
+	}
+	for slot, text := range texts {
 		if !signed(text, r.Signatures[slot], keys) {
 			return fmt.Errorf("image for slot %d: %w", slot, ErrBadSignature)
 		}
@@ -101,18 +95,45 @@ func (r *Release) Verify(keys []ed25519.PublicKey) error {
 	return nil
 }
 
-// checkImage returns the descriptor of the image for a slot if the image is whole
-// and belongs to the release.
-func (r *Release) checkImage(slot int) (image.Descriptor, error) {
-	wrong := func(reason error, format string, args ...any) (image.Descriptor, error) {
-		return image.Descriptor{}, fmt.Errorf("image for slot %d: %w: %s", slot, reason, fmt.Sprintf(format, args...))
+// Link returns what the release is linked for; [image.LinkUnmarked] if its image for slot 0 cannot
+// be read. In a release that verifies both images have the same link.
+func (r *Release) Link() image.Link {
+	parsed, err := image.Parse(r.Images[0])
+	if err != nil {
+		return image.LinkUnmarked
+	}
+	return parsed.Link()
+}
+
+// texts returns the texts to be signed, if each image is whole and belongs to the release, and both
+// have the same link.
+func (r *Release) texts() (texts [image.Slots][]byte, err error) {
+	var links [image.Slots]image.Link
+	for slot := range r.Images {
+		parsed, err := r.checkImage(slot)
+		if err != nil {
+			return texts, err
+		}
+		texts[slot] = SignedText(parsed.Descriptor, sha256.Sum256(r.Images[slot]))
+		links[slot] = parsed.Link()
+	}
+	if links[0] != links[1] {
+		err = fmt.Errorf("image for slot 1: %w: it is linked for the %s, that for slot 0 for the %s", ErrWrongLink, links[1], links[0])
+	}
+	return texts, err
+}
+
+// checkImage returns the image for a slot if it is whole and belongs to the release.
+func (r *Release) checkImage(slot int) (*image.Image, error) {
+	wrong := func(reason error, format string, args ...any) (*image.Image, error) {
+		return nil, fmt.Errorf("image for slot %d: %w: %s", slot, reason, fmt.Sprintf(format, args...))
 	}
 	if n := len(r.Images[slot]); n > image.SlotSize {
 		return wrong(ErrTooLarge, "%d bytes, %d more than a slot has", n, n-image.SlotSize)
 	}
 	parsed, err := image.Parse(r.Images[slot])
 	if err != nil {
-		return image.Descriptor{}, fmt.Errorf("image for slot %d: %w: %w", slot, ErrMalformedImage, err)
+		return nil, fmt.Errorf("image for slot %d: %w: %w", slot, ErrMalformedImage, err)
 	}
 	d := parsed.Descriptor
 	switch {
@@ -125,7 +146,7 @@ func (r *Release) checkImage(slot int) (image.Descriptor, error) {
 	case d.Slot != slot:
 		return wrong(ErrWrongSlot, "it is for slot %d", d.Slot)
 	}
-	return d, nil
+	return parsed, nil
 }
 
 // signed tells whether one of the keys made one of the signatures.

@@ -38,6 +38,14 @@ func pack(t testing.TB, deviceType, version string, sequence uint32, slot int) [
 	return b
 }
 
+// marked returns an image with the mark of a link.
+func marked(content []byte, link image.Link) []byte {
+	b := bytes.Clone(content)
+	b[16+88] = byte(link)
+	trailer := sha256.Sum256(b[:len(b)-32])
+	return append(b[:len(b)-32], trailer[:]...)
+}
+
 // pair returns the images of a release.
 func pair(t testing.TB, deviceType, version string, sequence uint32) [2][]byte {
 	return [2][]byte{pack(t, deviceType, version, sequence, 0), pack(t, deviceType, version, sequence, 1)}
@@ -98,6 +106,7 @@ func TestARefusedReleaseSaysWhy(t *testing.T) {
 		{"another sequence", func(r *Release) { r.Sequence = 43 }, ErrWrongSequence},
 		{"the slots' images swapped", func(r *Release) { slices.Reverse(r.Images[:]) }, ErrWrongSlot},
 		{"the same image twice", func(r *Release) { r.Images[1] = r.Images[0] }, ErrWrongSlot},
+		{"images of two links", func(r *Release) { r.Images[1] = marked(r.Images[1], image.LinkEmulator) }, ErrWrongLink},
 		{"the signatures swapped", func(r *Release) { slices.Reverse(r.Signatures[:]) }, ErrBadSignature},
 		{"the images of another build", func(r *Release) {
 			r.Images[1] = pack(t, "socket", "8a1b2c3d", 42, 1)
@@ -161,6 +170,7 @@ func TestWhatBelongsTogetherOnlyIsSigned(t *testing.T) {
 		{"types differ", [2][]byte{good[0], pack(t, "lamp", "8a1b2c3d", 42, 1)}, ErrWrongDevice},
 		{"versions differ", [2][]byte{good[0], pack(t, "socket", "9", 42, 1)}, ErrWrongVersion},
 		{"sequences differ", [2][]byte{good[0], pack(t, "socket", "8a1b2c3d", 43, 1)}, ErrWrongSequence},
+		{"links differ", [2][]byte{good[0], marked(good[1], image.LinkEmulator)}, ErrWrongLink},
 		{"swapped", [2][]byte{good[1], good[0]}, ErrWrongSlot},
 		{"first damaged", [2][]byte{good[0][1:], good[1]}, ErrMalformedImage},
 		{"second damaged", [2][]byte{good[0], good[1][1:]}, ErrMalformedImage},

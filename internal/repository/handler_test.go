@@ -56,7 +56,7 @@ func TestADeviceNeverGetsAMixture(t *testing.T) {
 		var err error
 		for _, rel := range next {
 			if err == nil {
-				err = r.Publish(rel, false)
+				err = r.Publish(rel, Allow{})
 			}
 		}
 		done <- err

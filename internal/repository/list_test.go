@@ -17,11 +17,11 @@ func TestTheListNamesWhatIsKept(t *testing.T) {
 		t.Errorf("an empty one: %v, %v", entries, err)
 	}
 	for i, hash := range []string{"v0", "v1", "d2", "a3", "f4", "b5", "c6"} { // two more than are kept
-		if err := r.Publish(repositorytest.Release(t, "socket", hash, uint32(i+1)), false); err != nil {
+		if err := r.Publish(repositorytest.Release(t, "socket", hash, uint32(i+1)), repository.Allow{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := r.Publish(repositorytest.Release(t, "button", "b1", 9), false); err != nil {
+	if err := r.Publish(repositorytest.Release(t, "button", "b1", 9), repository.Allow{}); err != nil {
 		t.Fatal(err)
 	}
 	entries, err := r.List()

@@ -22,8 +22,15 @@ var (
 	ErrConflict = errors.New("this version is already published with other content")
 	ErrNotNewer = errors.New("the sequence is not greater than that of the published release")
 	ErrJump     = errors.New("the sequence is so much greater than that of the published release that no device takes it")
+	ErrLink     = errors.New("another link than that of the published release")
 	ErrLocked   = errors.New("another publisher is at work in this repository")
 )
+
+// Allow names what a release may be that is refused otherwise.
+type Allow struct {
+	NotNewer  bool // its sequence is not one that devices take next
+	OtherLink bool // it is linked for the emulator and the published one for the chip, or the reverse
+}
 
 // temporary is the beginning of the names of what is being written.
 const temporary = ".new-"
@@ -31,13 +38,12 @@ const temporary = ".new-"
 // Publish makes a release the current one of its device type, whole or not at all.
 // The release must have been verified.
 //
-// A version that is there with other content is refused ([ErrConflict]), and so is
-// a sequence that is not greater than the current one's ([ErrNotNewer]), since no
-// device would install it; with force the latter is published all the same. A
-// development build, sequence 0, is always newer. To publish the current release
-// again does nothing.
-func (r *Repository) Publish(rel *release.Release, force bool) error {
-	if err := r.publish(rel, force); err != nil {
+// A version that is there with other content is refused ([ErrConflict]), and so are a sequence
+// that is not greater than the current one's ([ErrNotNewer]) and another link ([ErrLink]), since
+// no device would install it; these are published if that is allowed. A development build,
+// sequence 0, is always newer. To publish the current release again does nothing.
+func (r *Repository) Publish(rel *release.Release, allow Allow) error {
+	if err := r.publish(rel, allow); err != nil {
 		return fmt.Errorf("publish %s %s: %w", rel.Type, rel.Version, err)
 	}
 	return nil
@@ -45,8 +51,8 @@ func (r *Repository) Publish(rel *release.Release, force bool) error {
 
 // Check returns the error that [Repository.Publish] would refuse the release with as things
 // stand, and changes nothing.
-func (r *Repository) Check(rel *release.Release, force bool) error {
-	if _, _, err := r.check(rel, force); err != nil {
+func (r *Repository) Check(rel *release.Release, allow Allow) error {
+	if _, _, err := r.check(rel, allow); err != nil {
 		return fmt.Errorf("publish %s %s: %w", rel.Type, rel.Version, err)
 	}
 	return nil
@@ -54,7 +60,7 @@ func (r *Repository) Check(rel *release.Release, force bool) error {
 
 // check says whether the release is stored, and whether it is the current one, if it may be
 // published.
-func (r *Repository) check(rel *release.Release, force bool) (stored, current bool, err error) {
+func (r *Repository) check(rel *release.Release, allow Allow) (stored, current bool, err error) {
 	if err := image.CheckDeviceType(rel.Type); err != nil {
 		return false, false, err
 	}
@@ -71,24 +77,36 @@ func (r *Repository) check(rel *release.Release, force bool) (stored, current bo
 		return stored, false, err
 	case found && stored && old.Version == rel.Version:
 		return true, true, nil
-	case found && rel.Sequence != 0 && rel.Sequence <= old.Sequence && !force:
+	case found && rel.Sequence != 0 && rel.Sequence <= old.Sequence && !allow.NotNewer:
 		return stored, false, fmt.Errorf("%w: %d, published is %s with %d", ErrNotNewer, rel.Sequence, old.Version, old.Sequence)
-	case found && old.Sequence != 0 && rel.Sequence > old.Sequence && rel.Sequence-old.Sequence > maxJump && !force:
+	case found && old.Sequence != 0 && rel.Sequence > old.Sequence && rel.Sequence-old.Sequence > maxJump && !allow.NotNewer:
 		return stored, false, fmt.Errorf("%w: %d, published is %s with %d", ErrJump, rel.Sequence, old.Version, old.Sequence)
 	}
-	return stored, false, nil
+	if found && !allow.OtherLink {
+		err = checkLink(rel, old)
+	}
+	return stored, false, err
+}
+
+// checkLink returns an [ErrLink] if a release could not run on the devices that run the old one.
+func checkLink(rel, old *release.Release) error {
+	is, was := rel.Link(), old.Link()
+	if is == was || is == image.LinkUnmarked || was == image.LinkUnmarked { // one cannot be read
+		return nil
+	}
+	return fmt.Errorf("%w: it is linked for the %s, published is %s for the %s", ErrLink, is, old.Version, was)
 }
 
 // maxJump is how much greater a sequence may be than that of a device (docs/SPEC.md section 5).
 const maxJump = 1_000_000
 
-func (r *Repository) publish(rel *release.Release, force bool) error {
+func (r *Repository) publish(rel *release.Release, allow Allow) error {
 	unlock, err := r.lock()
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	stored, current, err := r.check(rel, force)
+	stored, current, err := r.check(rel, allow)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,12 @@ var key = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
 
 func testRelease(t testing.TB, version string, sequence uint32, content string) *release.Release {
 	t.Helper()
+	return linkedRelease(t, version, sequence, content, image.LinkChip)
+}
+
+// linkedRelease is testRelease with the mark of a link.
+func linkedRelease(t testing.TB, version string, sequence uint32, content string, link image.Link) *release.Release {
+	t.Helper()
 	var images [image.Slots][]byte
 	for slot := range images {
 		descriptor, err := image.Descriptor{DeviceType: "socket", Version: version, Sequence: sequence, Slot: slot, Size: 4096}.Marshal()
@@ -32,6 +38,7 @@ func testRelease(t testing.TB, version string, sequence uint32, content string) 
 			IROM:     append(descriptor, content...),
 			Segments: []image.Segment{{Addr: image.IRAMStart, Data: make([]byte, 16)}},
 			Slot:     slot,
+			Link:     link,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -55,7 +62,7 @@ func open(t testing.TB, dir string) *Repository {
 
 func mustPublish(t testing.TB, r *Repository, rel *release.Release) {
 	t.Helper()
-	if err := r.Publish(rel, false); err != nil {
+	if err := r.Publish(rel, Allow{}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -89,12 +96,49 @@ func TestSequenceMustRise(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			r := open(t, t.TempDir())
 			mustPublish(t, r, testRelease(t, "first", test.published, ""))
-			err := r.Publish(testRelease(t, "next", test.next, ""), test.force)
+			err := r.Publish(testRelease(t, "next", test.next, ""), Allow{NotNewer: test.force})
 			if !errors.Is(err, test.want) {
 				t.Errorf("error %v, want %v", err, test.want)
 			}
 			if got, err := served(r.Dir()); got != test.wantVersionAfter || err != nil {
 				t.Errorf("then served: %q, %v; want %q", got, err, test.wantVersionAfter)
+			}
+		})
+	}
+}
+
+func TestAnotherLinkIsPublishedOnlyIfAskedFor(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		was, is  image.Link
+		allow    Allow
+		want     error
+		contains string
+	}{
+		{"the same", image.LinkChip, image.LinkChip, Allow{}, nil, ""},
+		{"the emulator's over the chip's", image.LinkChip, image.LinkEmulator, Allow{}, ErrLink, "it is linked for the emulator, published is first for the chip"},
+		{"the chip's over the emulator's", image.LinkEmulator, image.LinkChip, Allow{}, ErrLink, "it is linked for the chip, published is first for the emulator"},
+		{"force is for something else", image.LinkEmulator, image.LinkChip, Allow{NotNewer: true}, ErrLink, ""},
+		{"asked for", image.LinkEmulator, image.LinkChip, Allow{OtherLink: true}, nil, ""},
+		{"the mark is new", image.LinkUnmarked, image.LinkChip, Allow{}, nil, ""}, // the image is none of the emulator's
+		{"the mark is new, and wrong", image.LinkUnmarked, image.LinkEmulator, Allow{}, ErrLink, "for the chip"},
+		{"a site goes back to an older ESPer", image.LinkChip, image.LinkUnmarked, Allow{}, nil, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := open(t, t.TempDir())
+			mustPublish(t, r, linkedRelease(t, "first", 1, "", test.was))
+			next := linkedRelease(t, "next", 2, "", test.is)
+			for _, err := range []error{r.Check(next, test.allow), r.Publish(next, test.allow)} {
+				if !errors.Is(err, test.want) || err != nil && !strings.Contains(err.Error(), test.contains) {
+					t.Errorf("error %v, want %v %s", err, test.want, test.contains)
+				}
+			}
+			want := "next"
+			if test.want != nil {
+				want = "first"
+			}
+			if got, err := served(r.Dir()); got != want || err != nil {
+				t.Errorf("then served: %q, %v; want %q", got, err, want)
 			}
 		})
 	}
@@ -106,15 +150,15 @@ func TestAVersionIsPublishedWithOneContentOnly(t *testing.T) {
 	mustPublish(t, r, first)
 	mustPublish(t, r, first) // once more, with the same content
 	for _, force := range []bool{false, true} {
-		if err := r.Publish(testRelease(t, "v1", 2, "other"), force); !errors.Is(err, ErrConflict) {
+		if err := r.Publish(testRelease(t, "v1", 2, "other"), Allow{NotNewer: force}); !errors.Is(err, ErrConflict) {
 			t.Errorf("other content, force %v: error %v, want %v", force, err, ErrConflict)
 		}
 	}
 	mustPublish(t, r, testRelease(t, "v2", 2, ""))
-	if err := r.Publish(testRelease(t, "v1", 3, "other"), false); !errors.Is(err, ErrConflict) {
+	if err := r.Publish(testRelease(t, "v1", 3, "other"), Allow{}); !errors.Is(err, ErrConflict) {
 		t.Errorf("other content of an older version: error %v, want %v", err, ErrConflict)
 	}
-	if err := r.Publish(first, true); err != nil {
+	if err := r.Publish(first, Allow{NotNewer: true}); err != nil {
 		t.Errorf("back to the first by force: %v", err)
 	}
 	if got, err := served(r.Dir()); got != "v1" || err != nil {
@@ -125,13 +169,13 @@ func TestAVersionIsPublishedWithOneContentOnly(t *testing.T) {
 func TestNamesThatAreNoFolderNamesAreRefused(t *testing.T) {
 	r := open(t, t.TempDir())
 	for _, version := range []string{".", "..", ".hidden"} {
-		if err := r.Publish(testRelease(t, version, 1, ""), true); err == nil {
+		if err := r.Publish(testRelease(t, version, 1, ""), Allow{NotNewer: true}); err == nil {
 			t.Errorf("version %q is published", version)
 		}
 	}
 	rel := testRelease(t, "v1", 1, "")
 	rel.Type = "../socket"
-	if err := r.Publish(rel, true); err == nil {
+	if err := r.Publish(rel, Allow{NotNewer: true}); err == nil {
 		t.Error("a type with a path is published")
 	}
 }
@@ -158,7 +202,7 @@ func TestTheLastReleasesAreKept(t *testing.T) {
 func TestTwoPublishersKeepOutOfEachOthersWay(t *testing.T) {
 	r := open(t, t.TempDir())
 	r.step = func(string) error {
-		if err := open(t, r.Dir()).Publish(testRelease(t, "v2", 2, ""), false); !errors.Is(err, ErrLocked) {
+		if err := open(t, r.Dir()).Publish(testRelease(t, "v2", 2, ""), Allow{}); !errors.Is(err, ErrLocked) {
 			t.Errorf("second publisher: error %v, want %v", err, ErrLocked)
 		}
 		return nil
@@ -219,7 +263,7 @@ func TestAKilledPublisherLeavesAWholeRelease(t *testing.T) {
 				default:
 					t.Errorf("killed before step %d: served %q, %v", steps, got, err)
 				}
-				if err := r.Publish(testRelease(t, "new", 100, "new"), false); err != nil {
+				if err := r.Publish(testRelease(t, "new", 100, "new"), Allow{}); err != nil {
 					t.Errorf("killed before step %d, then published again: %v", steps, err)
 				}
 				if got, err := served(dir); got != "new" || err != nil {
@@ -271,7 +315,7 @@ func TestAFailedPublicationLeavesTheOldRelease(t *testing.T) {
 			}
 			return nil
 		}
-		if err := r.Publish(testRelease(t, "new", 2, ""), false); !errors.Is(err, full) {
+		if err := r.Publish(testRelease(t, "new", 2, ""), Allow{}); !errors.Is(err, full) {
 			t.Errorf("%s: error %v, want %v", at, err, full)
 		}
 		if got, err := served(r.Dir()); got != "old" || err != nil {

@@ -17,7 +17,7 @@ func TestAFeedPassesOnEachChangeOnce(t *testing.T) {
 	}
 	publish := func(deviceType, version string, sequence uint32) {
 		t.Helper()
-		if err := r.Publish(repositorytest.Release(t, deviceType, version, sequence), false); err != nil {
+		if err := r.Publish(repositorytest.Release(t, deviceType, version, sequence), repository.Allow{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -68,7 +68,7 @@ func TestWhatIsDamagedHidesNothing(t *testing.T) {
 	}
 	for i, deviceType := range []string{"lamp", "socket", "socket"} {
 		version := []string{"v1", "v1", "v2"}[i]
-		if err := r.Publish(repositorytest.Release(t, deviceType, version, uint32(i+1)), false); err != nil {
+		if err := r.Publish(repositorytest.Release(t, deviceType, version, uint32(i+1)), repository.Allow{}); err != nil {
 			t.Fatal(err)
 		}
 	}

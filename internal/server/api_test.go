@@ -17,6 +17,7 @@ import (
 	"esper/internal/broker"
 	"esper/internal/conductor"
 	"esper/internal/fleet"
+	"esper/internal/repository"
 	"esper/internal/repository/repositorytest"
 	"esper/internal/rollout"
 	"esper/internal/server"
@@ -83,7 +84,7 @@ func operated(t *testing.T) (*server.Server, *broker.Connection) {
 	s, _ := start(t, c)
 	waitForHealth(t, s, 200)
 	for sequence, version := range []string{"v1", "v2"} {
-		if err := s.Repository().Publish(repositorytest.Release(t, "socket", version, uint32(sequence+1)), false); err != nil {
+		if err := s.Repository().Publish(repositorytest.Release(t, "socket", version, uint32(sequence+1)), repository.Allow{}); err != nil {
 			t.Fatal(err)
 		}
 		get(t, s, "/firmware/socket.version") // so that it is seen
@@ -270,7 +271,7 @@ func TestAPIWithoutABroker(t *testing.T) {
 	c.Database = filepath.Join(t.TempDir(), "esper.db")
 	first, stop := start(t, c)
 	waitForHealth(t, first, 200)
-	if err := first.Repository().Publish(repositorytest.Release(t, "socket", "v1", 1), false); err != nil {
+	if err := first.Repository().Publish(repositorytest.Release(t, "socket", "v1", 1), repository.Allow{}); err != nil {
 		t.Fatal(err)
 	}
 	device := dial(t, first.MQTTAddr(), nil)

@@ -11,6 +11,7 @@ import (
 
 	"esper/internal/api"
 	"esper/internal/client"
+	"esper/internal/repository"
 	"esper/internal/repository/repositorytest"
 	"esper/internal/server"
 )
@@ -79,7 +80,7 @@ func TestWhoFollowsHearsOfChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	hears(t, events, api.RolloutEvent, `"status":"paused"`)
-	if err := s.Repository().Publish(repositorytest.Release(t, "socket", "v3", 3), false); err != nil {
+	if err := s.Repository().Publish(repositorytest.Release(t, "socket", "v3", 3), repository.Allow{}); err != nil {
 		t.Fatal(err)
 	}
 	hears(t, events, api.ReleaseEvent, `{"type":"socket","version":"v3","sequence":3}`)

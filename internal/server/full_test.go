@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"esper/internal/access"
+	"esper/internal/repository"
 	"esper/internal/repository/repositorytest"
 	"esper/internal/server"
 	"esper/internal/store/storetest"
@@ -18,7 +19,7 @@ func TestAServerStartsOnAFullDisk(t *testing.T) {
 	c.Database, c.RepositoryDir = filepath.Join(dir, "esper.db"), filepath.Join(dir, "firmware")
 	s, stop := start(t, c)
 	token := addToken(t, s, "ada", access.Operator)
-	if err := s.Repository().Publish(repositorytest.Release(t, "socket", "v1", 1), false); err != nil {
+	if err := s.Repository().Publish(repositorytest.Release(t, "socket", "v1", 1), repository.Allow{}); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "the release is general", func() bool { status, _ := get(t, s, "/firmware/socket.version"); return status == 200 })

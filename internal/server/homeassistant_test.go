@@ -7,6 +7,7 @@ import (
 
 	"esper/internal/broker"
 	"esper/internal/homeassistant"
+	"esper/internal/repository"
 	"esper/internal/repository/repositorytest"
 	"esper/internal/rollout"
 )
@@ -23,7 +24,7 @@ func TestHomeAssistantIsToldOfTheUpdatesThatTheRolloutAllows(t *testing.T) {
 	s, _ := start(t, c)
 	waitForHealth(t, s, 200)
 	for sequence, version := range []string{"v1", "v2"} {
-		if err := s.Repository().Publish(repositorytest.Release(t, "socket", version, uint32(sequence+1)), false); err != nil {
+		if err := s.Repository().Publish(repositorytest.Release(t, "socket", version, uint32(sequence+1)), repository.Allow{}); err != nil {
 			t.Fatal(err)
 		}
 		get(t, s, "/firmware/socket.version")

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"esper/internal/repository"
 	"esper/internal/repository/repositorytest"
 	"esper/internal/rollout"
 	"esper/internal/store"
@@ -81,7 +82,7 @@ func TestADatabaseThatHangsStopsNoDevice(t *testing.T) {
 	s, _ := start(t, c)
 	waitForHealth(t, s, 200)
 	for sequence, version := range []string{"v1", "v2"} {
-		if err := s.Repository().Publish(repositorytest.Release(t, "socket", version, uint32(sequence+1)), false); err != nil {
+		if err := s.Repository().Publish(repositorytest.Release(t, "socket", version, uint32(sequence+1)), repository.Allow{}); err != nil {
 			t.Fatal(err)
 		}
 		get(t, s, "/firmware/socket.version")

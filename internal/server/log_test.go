@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"esper/internal/logging"
+	"esper/internal/repository"
 	"esper/internal/repository/repositorytest"
 )
 
@@ -21,7 +22,7 @@ func TestTheLogOfAnUpdateOfManyDevices(t *testing.T) {
 	s, stop := start(t, c)
 	waitForHealth(t, s, 200)
 	for i, version := range []string{"v1", "v2"} {
-		if err := s.Repository().Publish(repositorytest.Release(t, "socket", version, uint32(i+1)), false); err != nil {
+		if err := s.Repository().Publish(repositorytest.Release(t, "socket", version, uint32(i+1)), repository.Allow{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"esper/internal/broker"
+	"esper/internal/repository"
 	"esper/internal/repository/repositorytest"
 	"esper/internal/rollout"
 	"esper/internal/server"
@@ -125,7 +126,7 @@ func TestEverythingInOneProcess(t *testing.T) {
 	if status, _ := get(t, s, "/firmware/socket.version"); status != 404 {
 		t.Errorf("nothing is published yet: status %d", status)
 	}
-	if err := s.Repository().Publish(rel, false); err != nil {
+	if err := s.Repository().Publish(rel, repository.Allow{}); err != nil {
 		t.Fatal(err)
 	}
 	if status, body := get(t, s, "/firmware/socket.version"); status != 200 || body != string(rel.VersionFile.Marshal()) {
@@ -168,7 +169,7 @@ func TestReleasesAreRolledOut(t *testing.T) {
 	s, _ := start(t, c)
 	waitForHealth(t, s, 200)
 	for sequence, version := range []string{"v1", "v2"} {
-		if err := s.Repository().Publish(repositorytest.Release(t, "socket", version, uint32(sequence+1)), false); err != nil {
+		if err := s.Repository().Publish(repositorytest.Release(t, "socket", version, uint32(sequence+1)), repository.Allow{}); err != nil {
 			t.Fatal(err)
 		}
 		get(t, s, "/firmware/socket.version")

@@ -18,6 +18,7 @@ import (
 	"esper/internal/image"
 	"esper/internal/pipeline"
 	"esper/internal/release"
+	"esper/internal/repository"
 	"esper/internal/repository/repositorytest"
 	"esper/internal/server"
 )
@@ -47,7 +48,7 @@ func TestReleasesAreUploaded(t *testing.T) {
 	}
 	lamp, socket := repositorytest.Release(t, "lamp", "v1", 1), repositorytest.Release(t, "socket", "v1", 1)
 	for range 2 { // to send it again changes nothing
-		done, err := pipeline.Publish(remote(t, s), []*release.Release{lamp, socket}, false)
+		done, err := pipeline.Publish(remote(t, s), []*release.Release{lamp, socket}, repository.Allow{})
 		if err != nil || len(done) != 2 || done[1].Type != "socket" || done[1].Version != "v1" {
 			t.Fatalf("%+v, %v", done, err)
 		}
@@ -70,12 +71,33 @@ func TestReleasesAreUploaded(t *testing.T) {
 
 	// One that is refused keeps back the others.
 	old := repositorytest.Release(t, "socket", "v0", 1)
-	_, err = pipeline.Publish(remote(t, s), []*release.Release{repositorytest.Release(t, "lamp", "v2", 2), old}, false)
+	_, err = pipeline.Publish(remote(t, s), []*release.Release{repositorytest.Release(t, "lamp", "v2", 2), old}, repository.Allow{})
 	if err == nil || s.Repository().NewestVersion("lamp") != "v1" {
 		t.Errorf("published half: %v, the lamp is %s", err, s.Repository().NewestVersion("lamp"))
 	}
-	if _, err := pipeline.Publish(remote(t, s), []*release.Release{old}, true); err != nil || s.Repository().NewestVersion("socket") != "v0" {
+	if _, err := pipeline.Publish(remote(t, s), []*release.Release{old}, repository.Allow{NotNewer: true}); err != nil || s.Repository().NewestVersion("socket") != "v0" {
 		t.Errorf("by force: %v", err)
+	}
+}
+
+func TestAnUploadOfAnotherLinkIsRefusedUnlessAskedFor(t *testing.T) {
+	t.Parallel()
+	s := trusting(t)
+	if err := s.Repository().Publish(repositorytest.Release(t, "socket", "v1", 1), repository.Allow{}); err != nil {
+		t.Fatal(err)
+	}
+	other := repositorytest.Linked(t, repositorytest.Release(t, "socket", "v2", 2), image.LinkEmulator)
+	publish := func(allow repository.Allow) error {
+		_, err := pipeline.Publish(remote(t, s), []*release.Release{other}, allow)
+		return err
+	}
+	for _, allow := range []repository.Allow{{}, {NotNewer: true}} {
+		if err := publish(allow); !errors.Is(err, repository.ErrLink) || s.Repository().NewestVersion("socket") != "v1" {
+			t.Errorf("%+v: %v, and the socket is %s", allow, err, s.Repository().NewestVersion("socket"))
+		}
+	}
+	if err := publish(repository.Allow{OtherLink: true}); err != nil || s.Repository().NewestVersion("socket") != "v2" {
+		t.Errorf("asked for: %v, and the socket is %s", err, s.Repository().NewestVersion("socket"))
 	}
 }
 
@@ -88,7 +110,7 @@ func TestAQuietUploadTellsNoDevice(t *testing.T) {
 	}
 	quiet := remote(t, s)
 	quiet.Quiet = true
-	if _, err := pipeline.Publish(quiet, []*release.Release{repositorytest.Release(t, "socket", "v1", 1)}, false); err != nil {
+	if _, err := pipeline.Publish(quiet, []*release.Release{repositorytest.Release(t, "socket", "v1", 1)}, repository.Allow{}); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -105,7 +127,7 @@ func TestAQuietUploadTellsNoDevice(t *testing.T) {
 func TestUploadsAreNotTrusted(t *testing.T) {
 	s := trusting(t)
 	good := repositorytest.Release(t, "socket", "v5", 5)
-	if err := s.Repository().Publish(good, false); err != nil {
+	if err := s.Repository().Publish(good, repository.Allow{}); err != nil {
 		t.Fatal(err)
 	}
 	next := func() *release.Release { return repositorytest.Release(t, "socket", "v6", 6) }
@@ -149,7 +171,7 @@ func TestUploadsAreNotTrusted(t *testing.T) {
 		"a version's content":   {content, 409, "already published with other content"},
 		"a name out of the way": {&release.Release{Type: "../x", VersionFile: good.VersionFile, Images: good.Images}, 422, "../x"},
 	} {
-		err := remote(t, s).Publish(c.release, false)
+		err := remote(t, s).Publish(c.release, repository.Allow{})
 		problem := new(client.Problem)
 		if !errors.As(err, &problem) || problem.Status != c.status || !strings.Contains(problem.Detail, c.detail) {
 			t.Errorf("%s: %v, want %d with %q", name, err, c.status, c.detail)
@@ -169,7 +191,7 @@ func TestUploadsAreNotTrusted(t *testing.T) {
 			t.Errorf("%d bytes of nothing: %s", len(body), a.Status)
 		}
 	}
-	if err := remote(t, s).Publish(next(), false); err != nil || s.Repository().NewestVersion("socket") != "v6" {
+	if err := remote(t, s).Publish(next(), repository.Allow{}); err != nil || s.Repository().NewestVersion("socket") != "v6" {
 		t.Errorf("after all that: %v", err)
 	}
 }
@@ -183,7 +205,7 @@ func TestOnlyAPublisherUploads(t *testing.T) {
 	for role, token := range tokens {
 		to := remote(t, s)
 		to.Token = token
-		err := to.Publish(repositorytest.Release(t, "socket", "v1", 1), false)
+		err := to.Publish(repositorytest.Release(t, "socket", "v1", 1), repository.Allow{})
 		if (err == nil) != (role == access.Publisher) {
 			t.Errorf("%s: %v", role, err)
 		}
@@ -192,7 +214,7 @@ func TestOnlyAPublisherUploads(t *testing.T) {
 
 func TestWithoutTrustedKeysNothingIsUploaded(t *testing.T) {
 	s, _ := start(t, config(t))
-	err := remote(t, s).Publish(repositorytest.Release(t, "socket", "v1", 1), false)
+	err := remote(t, s).Publish(repositorytest.Release(t, "socket", "v1", 1), repository.Allow{})
 	if err == nil || !strings.Contains(err.Error(), "--trust") {
 		t.Errorf("%v", err)
 	}
@@ -209,7 +231,7 @@ func TestSlowUploads(t *testing.T) {
 		}
 		defer c.Close()
 		fmt.Fprintf(c, "POST /api/releases/socket HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000000\r\n\r\n--x")
-		err = remote(t, s).Check(r, false)
+		err = remote(t, s).Check(r, repository.Allow{})
 		if problem := new(client.Problem); errors.As(err, &problem) && problem.Status == 503 {
 			break
 		}

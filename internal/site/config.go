@@ -21,7 +21,10 @@ type Config struct {
 	MQTT      MQTT
 	Update    Update
 	Heartbeat Heartbeat
-	Rollouts  Rollouts
+	// SDK is the folder of the vendor's SDK, absolute, to link for the chip; empty: firmware is
+	// linked for the emulator.
+	SDK      string
+	Rollouts Rollouts
 	// HomeAssistant is how Home Assistant is told of the devices; the zero value: it is not.
 	HomeAssistant homeassistant.Options
 	// Recipients are whom the site's secrets are encrypted for.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -73,6 +74,9 @@ type settings struct {
 	Heartbeat struct {
 		Timeout string `toml:"timeout"`
 	} `toml:"heartbeat"`
+	Build struct {
+		SDK string `toml:"sdk"`
+	} `toml:"build"`
 	Rollout       rolloutFile        `toml:"rollout"`
 	HomeAssistant *homeAssistantFile `toml:"homeassistant"`
 }
@@ -118,6 +122,9 @@ func readConfig(dir string, secrets *secrets) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("%s: %w", path, whole.without(environment, err))
 	}
+	if c.SDK, err = sdkFolder(dir, file.Build.SDK); err != nil {
+		return Config{}, err
+	}
 	c.WiFi.Unsaid = password == "" && !said
 	password = c.MQTT.Password.Reveal()
 	if err := secrets.replace(MQTTPassword, &password, own.MQTT.URL != "" && password != ""); err != nil {
@@ -147,6 +154,21 @@ func readConfig(dir string, secrets *secrets) (Config, error) {
 		c.Update.Keys = append(c.Update.Keys, ed25519.PublicKey(key))
 	}
 	return c, nil
+}
+
+// SDKVariable is the environment variable that names the vendor's SDK, in place of esper.toml.
+const SDKVariable = "ESPER_SDK"
+
+// sdkFolder returns the absolute path of the vendor's SDK, or an empty one: what the environment
+// variable names, from the folder that we are in, or else what esper.toml names, from the site's.
+func sdkFolder(dir, named string) (string, error) {
+	if path := os.Getenv(SDKVariable); path != "" {
+		return filepath.Abs(path)
+	}
+	if named == "" || filepath.IsAbs(named) {
+		return named, nil
+	}
+	return filepath.Join(dir, named), nil
 }
 
 // parseConfig reads the text of an esper.toml. Unknown keys are errors. The

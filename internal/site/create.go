@@ -34,7 +34,7 @@ type Template struct {
 	Types     []string // which of them the site gets
 }
 
-// configTemplate is a new site's esper.toml; the texts are TOML strings already.
+// configTemplate is a new site's esper.toml; the texts of the first five values are TOML strings.
 const configTemplate = `# The site: what its devices have in common.
 # Everything here is built into the firmware: a change takes a new release.
 
@@ -67,6 +67,11 @@ trial_timeout = "5m"
 # Bring the other slot to the same release then, so that each slot can stand in for the other.
 refresh = true
 
+[build]
+# The folder of the vendor's NONOS SDK 3.0, to build for the chip. Without it the firmware runs in
+# the emulator only. %s in the environment goes before it.
+# sdk = "/opt/ESP8266_NONOS_SDK"
+
 [heartbeat]
 # Restart when nothing comes on <realm>/heartbeat for so long. 0s: off
 timeout = "0s"
@@ -74,15 +79,15 @@ timeout = "0s"
 
 // config returns the template's esper.toml, if it is a valid one.
 func (t Template) config() ([]byte, error) {
-	var quoted []any
+	var values []any
 	for _, text := range []string{t.Realm, t.SSID, t.MQTT, t.UpdateURL, KeyName + ".pub"} {
 		// Go's escapes are TOML's, but for \x, \a and \v, which only these need.
 		if control(text) || !utf8.ValidString(text) {
 			return nil, fmt.Errorf("%q has characters that are not text", text)
 		}
-		quoted = append(quoted, strconv.Quote(text))
+		values = append(values, strconv.Quote(text))
 	}
-	text := fmt.Appendf(nil, configTemplate, quoted...)
+	text := fmt.Appendf(nil, configTemplate, append(values, SDKVariable)...)
 	file, err := parseConfig(text)
 	if err == nil {
 		_, err = file.check()

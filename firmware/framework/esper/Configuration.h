@@ -21,7 +21,15 @@ struct Descriptor {
     uint32_t sequence;
     uint32_t slot;  // 0 or 1
     uint32_t size;  // bytes of the image, with the trailer
-    uint32_t reserved[2];
+    uint32_t link;  // a Link
+    uint32_t reserved;
+};
+
+// What an image is linked for (SPEC 9).
+enum class Link : uint32_t {
+    UNMARKED = 0,  // an image from before the mark
+    EMULATOR = 1,
+    CHIP = 2,
 };
 
 static_assert(sizeof(Descriptor) == 96, "SPEC 2.3");
@@ -62,6 +70,11 @@ extern const Descriptor descriptor;
 // The slot that this firmware runs from. By a whole word, whatever becomes of it.
 inline uint32_t ownSlot() {
     return *const_cast<const volatile uint32_t*>(&descriptor.slot);
+}
+
+// The link of this firmware, read in the same way.
+inline Link ownLink() {
+    return static_cast<Link>(*const_cast<const volatile uint32_t*>(&descriptor.link));
 }
 
 // The slot that updates go into.

@@ -26,6 +26,8 @@ const char* nameOf(UpdateError error) {
             return "wrong-sequence";
         case UpdateError::WRONG_SLOT:
             return "wrong-slot";
+        case UpdateError::WRONG_LINK:
+            return "wrong-link";
         case UpdateError::MALFORMED_IMAGE:
             return "malformed-image";
         case UpdateError::BAD_SIGNATURE:

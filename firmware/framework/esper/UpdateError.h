@@ -16,6 +16,7 @@ enum class UpdateError : uint8_t {
     WRONG_VERSION,
     WRONG_SEQUENCE,
     WRONG_SLOT,
+    WRONG_LINK,
     MALFORMED_IMAGE,
     BAD_SIGNATURE,
     FLASH,

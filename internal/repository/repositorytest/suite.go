@@ -5,6 +5,8 @@ package repositorytest
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net/http"
@@ -47,6 +49,29 @@ func Release(t testing.TB, deviceType, version string, sequence uint32) *release
 	return r
 }
 
+// Linked returns a release of [Release] as one of another link, signed again.
+func Linked(t testing.TB, r *release.Release, link image.Link) *release.Release {
+	t.Helper()
+	var images [image.Slots][]byte
+	for slot, content := range r.Images {
+		images[slot] = Mark(content, link)
+	}
+	linked, err := release.Sign(images, Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return linked
+}
+
+// Mark returns a whole image with the mark of a link.
+func Mark(content []byte, link image.Link) []byte {
+	marked := bytes.Clone(content)
+	binary.LittleEndian.PutUint32(marked[image.DescriptorAt+88:], uint32(link)) // SPEC 2.3
+	trailer := sha256.Sum256(marked[:len(marked)-sha256.Size])
+	copy(marked[len(marked)-sha256.Size:], trailer[:])
+	return marked
+}
+
 // Suite tests a server of a repository. Serve starts it and returns the address
 // that /<type>.version is appended to.
 func Suite(t *testing.T, serve func(t *testing.T, r *repository.Repository) string) {
@@ -59,7 +84,7 @@ func Suite(t *testing.T, serve func(t *testing.T, r *repository.Repository) stri
 	}
 	publish := func(t *testing.T, r *repository.Repository, rel *release.Release) {
 		t.Helper()
-		if err := r.Publish(rel, false); err != nil {
+		if err := r.Publish(rel, repository.Allow{}); err != nil {
 			t.Fatal(err)
 		}
 	}
