@@ -25,8 +25,7 @@ type Config struct {
 	ROM    []byte    // the chip's mask ROM; nil: its functions are emulated
 
 	// ELF are the files that the images in flash were made of. They name functions in crash
-	// reports. An image with the vendor's own software needs its file: where the radio's
-	// functions are is not in the image.
+	// reports.
 	ELF []string
 }
 
@@ -98,32 +97,31 @@ func (d *Device) readELF() error {
 		if err != nil {
 			return err
 		}
-		program, err := radio.ReadProgram(f.path)
-		if err != nil && !errors.Is(err, radio.ErrNotChip) {
-			return err
-		}
 		f.read = info.ModTime()
 		d.SDK.Symbols = append(d.SDK.Symbols, symbols)
-		if program == nil {
-			continue
-		}
-		if d.radio == nil {
-			d.air = gateway.New(d.SDK.Link)
-			d.radio = radio.New(d.Chip, d.air, d.SDK.Now, d.SDK.Signal)
-		}
-		d.radio.Add(program)
 	}
 	return nil
 }
 
 // started prepares for what the chip has just begun to boot, which may have been built since.
 func (d *Device) started() {
-	if err := d.readELF(); err != nil {
-		d.Chip.Print(fmt.Sprintf("\r\nemulator: %v\r\n", err))
+	err := d.readELF()
+	if d.radio == nil && radio.Needed(d.Chip.Flash.Bytes()) {
+		d.addRadio(gateway.New(d.SDK.Link))
 	}
 	if d.radio != nil {
-		d.radio.Reset()
+		err = errors.Join(err, d.radio.Reset())
 	}
+	if err != nil {
+		d.Chip.Print(fmt.Sprintf("\r\nemulator: %v\r\n", err))
+	}
+}
+
+// addRadio gives the device a radio.
+func (d *Device) addRadio(air *gateway.Gateway) {
+	d.air = air
+	d.radio = radio.New(d.Chip, air, d.SDK.Now, d.SDK.Signal)
+	d.radio.Crashed = d.SDK.ReportException
 }
 
 // ID is the chip id, as 6 hex digits.
@@ -214,23 +212,27 @@ func (d *Device) Snapshot() *Snapshot {
 }
 
 // Restore makes this device the one that the snapshot was taken of, with a link
-// that is as it was then: for a Memory link that of a Clone of the network. If that one
-// had files of its images, this one must have the same.
+// that is as it was then: for a Memory link that of a Clone of the network.
 func (d *Device) Restore(from *Snapshot, link network.Link) error {
 	if err := d.SDK.Restore(from.sdk, link); err != nil {
 		return err
 	}
 	d.resets = from.resets
+	state := from.radio
+	if d.radio != nil {
+		d.air.Close()
+	}
+	switch {
+	case state != nil:
+		d.air = gateway.Restore(from.air, link)
+	case d.radio == nil:
+		return nil
+	default:
+		d.air, state = gateway.New(link), new(radio.Snapshot)
+	}
 	if d.radio == nil {
-		return nil
+		d.addRadio(d.air)
 	}
-	d.air.Close()
-	if from.radio == nil {
-		d.air = gateway.New(link)
-		d.radio.Restore(new(radio.Snapshot), d.air)
-		return nil
-	}
-	d.air = gateway.Restore(from.air, link)
-	d.radio.Restore(from.radio, d.air)
+	d.radio.Restore(state, d.air)
 	return nil
 }

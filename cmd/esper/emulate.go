@@ -20,7 +20,6 @@ import (
 	"esper/emulator/esp8266"
 	"esper/emulator/network"
 	"esper/emulator/radio"
-	"esper/emulator/sdk"
 	"esper/internal/build"
 	"esper/internal/image"
 	"esper/internal/release"
@@ -35,8 +34,8 @@ type emulateCommand struct {
 	ChipID string   `name:"chip-id" default:"00c0de" placeholder:"HEX" help:"Chip id of the first device; the others count on from it (default: ${default})."`
 	State  string   `placeholder:"DIR" help:"Keep each device's flash in DIR/<id>.flash; what is there already goes on."`
 	Flash  string   `placeholder:"FILE" help:"Run one device from a flash file, which it changes."`
-	ROM    string   `name:"rom" env:"ESPER_ROM" placeholder:"FILE" help:"Execute the chip's mask ROM, dumped by esptool, instead of emulating its functions."`
-	Quiet  bool     `short:"q" help:"Do not print what the devices send on their serial line."`
+	romFlag
+	Quiet bool `short:"q" help:"Do not print what the devices send on their serial line."`
 }
 
 // Help is the command's description.
@@ -49,7 +48,8 @@ A device starts with its type's image in slot 0, and 'esper release' updates it 
 other. Without --state or --flash it is forgotten when the command ends.
 
 Images that were built for the chip ([build] sdk in esper.toml) run as they are, with the vendor's
-own software in them; only the radio is replaced. That takes the .elf0 and .elf1 beside them.`
+own software in them; only the radio is replaced. The .elf0 and .elf1 beside the images name the
+functions where a program crashes.`
 }
 
 // Run runs the devices.
@@ -60,11 +60,11 @@ func (c *emulateCommand) Run(s *streams) error {
 }
 
 func (c *emulateCommand) run(ctx context.Context, s *streams) error {
-	plans, err := c.plan()
+	rom, err := c.readROM()
 	if err != nil {
 		return err
 	}
-	rom, err := c.readROM()
+	plans, err := c.plan()
 	if err != nil {
 		return err
 	}
@@ -101,14 +101,19 @@ func (c *emulateCommand) run(ctx context.Context, s *streams) error {
 	return nil
 }
 
+// romFlag names the chip's mask ROM.
+type romFlag struct {
+	ROM string `name:"rom" env:"ESPER_ROM" placeholder:"FILE" help:"In the emulator, execute the chip's mask ROM, dumped by esptool, instead of emulating its functions."`
+}
+
 // readROM reads the dump of the mask ROM; nil if there is none.
-func (c *emulateCommand) readROM() ([]byte, error) {
-	if c.ROM == "" {
+func (f romFlag) readROM() ([]byte, error) {
+	if f.ROM == "" {
 		return nil, nil
 	}
-	rom, err := os.ReadFile(c.ROM)
+	rom, err := os.ReadFile(f.ROM)
 	if err == nil && len(rom) != esp8266.ROMSize {
-		err = hint(fmt.Errorf("%s: a dump of the mask ROM has %d bytes, this file %d", c.ROM, esp8266.ROMSize, len(rom)),
+		err = hint(fmt.Errorf("%s: a dump of the mask ROM has %d bytes, this file %d", f.ROM, esp8266.ROMSize, len(rom)),
 			"esptool dump-mem 0x40000000 65536 FILE reads it out of a chip")
 	}
 	return rom, err
@@ -169,9 +174,6 @@ func (c *emulateCommand) plan() ([]plannedDevice, error) {
 			}
 			if p.file != "" && exists(p.file) {
 				p.content, p.about = nil, " from "+p.file
-			}
-			if err := chipNeedsELF(dir, deviceType, content); err != nil {
-				return nil, err
 			}
 			for slot := range image.Slots {
 				if elf := filepath.Join(dir, fmt.Sprintf("%s.elf%d", deviceType, slot)); exists(elf) {
@@ -243,21 +245,22 @@ func flashContent(dir, deviceType string) ([]byte, error) {
 		}
 		parts[i] = content
 	}
+	name := release.ImageName(deviceType, 0)
+	parsed, err := image.Parse(parts[1])
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, name), err)
+	}
+	if parsed.Link() == image.LinkChip {
+		if err := radio.Check(parts[1]); err != nil {
+			return nil, hint(fmt.Errorf("%s is linked for the chip, and %w", filepath.Join(dir, name), err),
+				"build it with this ESPer and the NONOS SDK 3.0")
+		}
+	}
 	content, err := image.NewFlash(parts[0], parts[1], nil)
-	if err == nil && !sdk.Runs(parts[1]) {
+	if err == nil {
 		copy(content[radio.DataAddress:], radio.Data())
 	}
 	return content, err
-}
-
-// chipNeedsELF returns an error if an image was built for the chip and its ELF file is missing.
-func chipNeedsELF(dir, deviceType string, content []byte) error {
-	elf := filepath.Join(dir, deviceType+".elf0")
-	if exists(elf) || sdk.Runs(content[image.Slot0Address:][:image.SlotSize]) {
-		return nil
-	}
-	return hint(fmt.Errorf("%s was built for the chip, and %s is not there", release.ImageName(deviceType, 0), elf),
-		"it says where the vendor's functions are that need a radio; 'esper build' makes it")
 }
 
 // flash opens or makes the device's flash.

@@ -100,31 +100,12 @@ func TestEmulateSaysWhatIsMissing(t *testing.T) {
 		"not a number of":        {Images: empty, Count: 0, ChipID: "1"},
 		"there":                  {Flash: filepath.Join(empty, "none"), Count: 1, ChipID: "1"},
 		"--flash is for one dev": {Flash: "f", Count: 2, ChipID: "1"},
-		"socket.elf0 is not":     {Images: chip, Count: 1, ChipID: "1"},
-		"has 65536 bytes":        {Images: builtForNothing(t, chip), ROM: filepath.Join(chip, "rom.bin"), Count: 1, ChipID: "1"},
+		"too few for an image":   {Images: chip, Count: 1, ChipID: "1"},
+		"has 65536 bytes":        {Images: chip, romFlag: romFlag{filepath.Join(chip, "rom.bin")}, Count: 1, ChipID: "1"},
 	} {
 		err := c.run(t.Context(), &streams{out: &output{to: &bytes.Buffer{}}, err: &bytes.Buffer{}})
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
-}
-
-// builtForNothing is a folder with an image and the file that it was made of.
-func builtForNothing(t *testing.T, from string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for _, name := range []string{build.BootloaderFile, "socket.rom0"} {
-		content, err := os.ReadFile(filepath.Join(from, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(filepath.Join(dir, "socket.elf0"), nil, 0o666); err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }

@@ -36,6 +36,7 @@ type followFlags struct {
 	All         bool          `help:"Release every device type with each commit, not only those whose firmware changed."`
 	NoPreflight bool          `help:"Publish without trying the releases in the emulator first."`
 	Key         []string      `env:"ESPER_KEY" placeholder:"FILE" sep:"none" help:"Private key to sign with; up to three (default: the site's, see 'esper secrets --help')."`
+	romFlag
 }
 
 // watchCommand follows a repository.
@@ -165,6 +166,10 @@ func (f *followFlags) open(ctx context.Context, s *streams, source, data string,
 	if filepath.IsAbs(folder) || !filepath.IsLocal(filepath.Join(".", folder)) {
 		return nil, fmt.Errorf("--folder %s should be a folder in the repository", folder)
 	}
+	rom, err := f.readROM()
+	if err != nil {
+		return nil, err
+	}
 	format := ""
 	if source == "" && opened != nil { // what is pushed is most likely this
 		format, _ = git.Repository{Dir: opened.Dir}.Format(ctx)
@@ -176,7 +181,7 @@ func (f *followFlags) open(ctx context.Context, s *streams, source, data string,
 	w, err := watch.Open(ctx, watch.Config{
 		Data: data, Source: source, Format: format, Branch: f.Branch, Folder: folder, Every: f.Order == "every", Interval: interval, Log: log,
 		Make: func(ctx context.Context, m watch.Making) ([]pipeline.Outcome, error) {
-			return f.make(ctx, s, m, keys, target(ctx), others)
+			return f.make(ctx, s, m, keys, rom, target(ctx), others)
 		},
 	})
 	if errors.Is(err, watch.ErrLocked) {
@@ -205,7 +210,7 @@ func locate(source string) (where, folder string, interval time.Duration) {
 }
 
 // make makes and announces the releases of a commit.
-func (f *followFlags) make(ctx context.Context, s *streams, m watch.Making, keyFiles []string, target pipeline.Target,
+func (f *followFlags) make(ctx context.Context, s *streams, m watch.Making, keyFiles []string, rom []byte, target pipeline.Target,
 	others beside) ([]pipeline.Outcome, error) {
 	opened, err := site.Open(m.Dir)
 	if err != nil {
@@ -218,7 +223,7 @@ func (f *followFlags) make(ctx context.Context, s *streams, m watch.Making, keyF
 	}
 	m.Log.Hide(keyTexts(keys)...)
 	outcomes, err := runPatiently(ctx, pipeline.Job{
-		Site: opened, Version: m.Version, Keys: keys, All: f.All, Untried: f.NoPreflight, Target: target, Log: m.Log,
+		Site: opened, Version: m.Version, Keys: keys, All: f.All, Untried: f.NoPreflight, ROM: rom, Target: target, Log: m.Log,
 	})
 	var compile *build.CompileError
 	if err != nil && !errors.As(err, &compile) {

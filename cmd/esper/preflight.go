@@ -24,6 +24,7 @@ type preflightCommand struct {
 	Key        []string `env:"ESPER_KEY" placeholder:"FILE" sep:"none" help:"Private key that would sign; up to three (default: the site's, see 'esper secrets --help')."`
 	Repository string   `placeholder:"DIR" help:"Folder with the published releases (default: data/firmware, in the site)."`
 	JSON       bool     `name:"json" help:"Print JSON."`
+	romFlag
 }
 
 // Help is the command's description.
@@ -53,6 +54,10 @@ func (c *preflightCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
+	rom, err := c.readROM()
+	if err != nil {
+		return err
+	}
 	version, err := tryVersion(opened, repo)
 	if err != nil {
 		return err
@@ -68,10 +73,11 @@ func (c *preflightCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	o, err := preflight.ForSite(ctx, opened, dir, repo, releases)
+	o, err := preflight.ForSite(opened, dir, repo, releases)
 	if err != nil {
 		return err
 	}
+	o.ROM = rom
 	o.LogDir = filepath.Join(opened.BuildPath(), preflight.Dir)
 	report, err := preflight.Check(ctx, o)
 	if err := c.print(s, report, err); err != nil {

@@ -27,6 +27,7 @@ type publishCommand struct {
 	Key        []string `placeholder:"PUB" sep:"none" help:"Public key to trust; may be repeated (default: the site's keys)."`
 	Type       []string `placeholder:"TYPE" help:"Device type to publish; may be repeated (default: all in the folder)."`
 	allowFlags
+	romFlag
 	NoPreflight bool `help:"Publish without trying the releases in the emulator first."`
 	JSON        bool `name:"json" help:"Print JSON."`
 	serverFlags
@@ -122,9 +123,13 @@ func (c *publishCommand) try(s *streams, opened *site.Site, from string, to pipe
 		s.note("warning: not tried in the emulator: %s", missing)
 		return nil
 	}
+	rom, err := c.readROM()
+	if err != nil {
+		return err
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	return preflight.Try(ctx, opened, from, to, releases, s.err)
+	return preflight.Try(ctx, opened, from, to, releases, rom, s.err)
 }
 
 // publishTarget is where releases are published: a server if one is named, and else a folder.

@@ -26,6 +26,7 @@ type releaseCommand struct {
 	Sequence   uint32   `placeholder:"N" help:"Sequence by hand, together with --version (default: from git)."`
 	All        bool     `help:"Release device types whose firmware has not changed, too."`
 	allowFlags
+	romFlag
 	NoPreflight bool `help:"Publish without trying the release in the emulator first."`
 	NoNotify    bool `help:"Do not tell the devices; they find the release at their next check."`
 	JSON        bool `name:"json" help:"Print JSON."`
@@ -81,6 +82,10 @@ func (c *releaseCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
+	rom, err := c.readROM()
+	if err != nil {
+		return err
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	to, err := publishTarget(ctx, c.Repository, &c.serverFlags, opened)
@@ -92,7 +97,8 @@ func (c *releaseCommand) Run(s *streams) error {
 		uploads.Quiet = c.NoNotify
 	}
 	done, err := pipeline.Job{
-		Site: opened, Version: version, Keys: keys, Types: c.Type, All: c.All || c.Version != "", Allow: c.allow(), Untried: c.NoPreflight, Target: to, Log: s.err,
+		Site: opened, Version: version, Keys: keys, Types: c.Type, All: c.All || c.Version != "", Allow: c.allow(),
+		Untried: c.NoPreflight, ROM: rom, Target: to, Log: s.err,
 	}.Run(ctx)
 	err = preflightHint(publishHint(buildHint(err)))
 	if err := errors.Join(err, printPublished(s, done, c.JSON)); err != nil || c.NoNotify {

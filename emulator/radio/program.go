@@ -1,79 +1,142 @@
 package radio
 
 import (
+	"bufio"
 	"bytes"
-	"cmp"
-	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"esper/emulator/esp8266"
+	"esper/firmware"
 )
 
-// Program is an image of the chip's link, as far as the seam is concerned.
+// Program is an image of the chip's link in flash, as far as the seam is concerned.
 type Program struct {
-	address map[string]uint32 // of what the seam names
-	code    []byte            // what runs from flash, without the descriptor
-	at      int               // where that lies in flash
+	at      uint32            // where the image begins in flash
+	address map[string]uint32 // of what the seam names, as the image says
 }
 
-// ErrNotChip says that a program is not linked with the vendor's libraries.
-var ErrNotChip = errors.New("not linked for the chip")
+// ErrNoSeam says that an image of the chip's link does not say where a function is that this
+// emulator answers.
+var ErrNoSeam = errors.New("it does not say where the vendor's functions are that need a radio")
 
-// descriptorSize is how many bytes a descriptor has, with which the code begins (SPEC 2.3). It is
-// completed when the image is packed.
-const descriptorSize = 96
+// The descriptor of an image, behind its header, and what follows in one of the chip's link
+// (docs/SPEC.md, sections 2.3 and 9).
+const (
+	descriptorAt    = 0x10
+	descriptorMagic = 0x72505345
+	linkAt          = descriptorAt + 88
+	chipLink        = 2
+	seamAt          = descriptorAt + 96
+)
 
 // mappedFlash is where flash address 0 is seen.
 const mappedFlash = 0x40200000
 
-// ReadProgram reads the ELF file that an image was made of. It returns ErrNotChip if the image
-// does not have the functions of the seam.
-func ReadProgram(path string) (*Program, error) {
-	f, err := elf.Open(path)
+// names are the places of the seam in an image, in order.
+var names []string
+
+func init() {
+	all, err := readNames()
 	if err != nil {
-		return nil, fmt.Errorf("symbols of %s: %w", path, err)
+		panic(err) // the file is part of this program
 	}
-	defer f.Close()
-	symbols, err := f.Symbols()
-	if err != nil {
-		return nil, fmt.Errorf("symbols of %s: %w", path, err)
-	}
-	p := &Program{address: map[string]uint32{}}
-	all := map[string]uint32{}
-	for _, s := range symbols {
-		all[s.Name] = uint32(s.Value)
-	}
-	for _, name := range slices.AppendSeq(slices.Clone(called), maps.Keys(seam)) {
-		addr, ok := all[name]
-		if !ok {
-			return nil, fmt.Errorf("%s: %w: it has no %s", path, ErrNotChip, name)
-		}
-		if _, hooked := seam[name]; hooked && addr < mappedFlash {
-			return nil, fmt.Errorf("%s: %w: %s is not in flash", path, ErrNotChip, name)
-		}
-		p.address[name] = addr
-	}
-	for _, header := range f.Progs {
-		if header.Type != elf.PT_LOAD || header.Vaddr < mappedFlash {
-			continue
-		}
-		code, err := io.ReadAll(io.LimitReader(header.Open(), esp8266.FlashSize))
-		if err != nil || len(code) < descriptorSize {
-			return nil, fmt.Errorf("%s: its code cannot be read: %w", path, cmp.Or(err, io.ErrUnexpectedEOF))
-		}
-		p.code, p.at = code[descriptorSize:], int(header.Vaddr)-mappedFlash+descriptorSize
-	}
-	return p, nil
+	names = all
 }
 
-// fits reports whether the image in flash is this one. Images that differ elsewhere than in the
-// descriptor may have their variables at other addresses, so all of the code is compared.
-func (p *Program) fits(flash []byte) bool {
-	return p.at+len(p.code) <= len(flash) && bytes.Equal(flash[p.at:p.at+len(p.code)], p.code)
+// readNames reads the places of the seam from the source that puts them into an image.
+func readNames() ([]string, error) {
+	source, err := firmware.Files.ReadFile("link/seam.S")
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	lines := bufio.NewScanner(bytes.NewReader(source))
+	for lines.Scan() {
+		if name, ok := strings.CutPrefix(lines.Text(), "    seam "); ok {
+			names = append(names, name)
+		}
+	}
+	return names, lines.Err()
+}
+
+// needed are the names of all that the seam hooks, calls or reads.
+func needed() []string { return slices.AppendSeq(slices.Clone(called), maps.Keys(seam)) }
+
+// isChip reports whether an image of the chip's link begins at the start of b.
+func isChip(b []byte) bool {
+	return len(b) >= seamAt+4 && b[0] == 0xEA &&
+		binary.LittleEndian.Uint32(b[descriptorAt:]) == descriptorMagic &&
+		binary.LittleEndian.Uint32(b[linkAt:]) == chipLink
+}
+
+// Check returns an [ErrNoSeam] if a chip's image cannot be run, as it is of an SDK that lacks a
+// function of the seam, or from before images said where they have it.
+func Check(image []byte) error {
+	if !isChip(image) {
+		return ErrNoSeam
+	}
+	return readProgram(image, 0).check()
+}
+
+// readProgram reads what the chip's image at an address in flash says.
+func readProgram(flash []byte, at int) *Program {
+	p := &Program{uint32(at), map[string]uint32{}}
+	table := flash[at+seamAt:]
+	count := int(min(binary.LittleEndian.Uint32(table), uint32(len(names))))
+	for _, name := range names[:count] {
+		if table = table[4:]; len(table) < 4 {
+			break
+		}
+		p.address[name] = binary.LittleEndian.Uint32(table)
+	}
+	return p
+}
+
+// check returns an [ErrNoSeam] if there is something that the program does not say, or that
+// cannot be so.
+func (p *Program) check() error {
+	for _, name := range needed() {
+		addr := p.address[name]
+		if _, hooked := seam[name]; addr == 0 || hooked && (addr < mappedFlash || addr >= mappedFlash+esp8266.FlashSize) {
+			return fmt.Errorf("%w: %s is at 0x%08x", ErrNoSeam, name, addr)
+		}
+	}
+	return nil
+}
+
+// sector is the size of a flash sector: images begin at one.
+const sector = 0x1000
+
+// find returns the images of the chip's link in flash that can be run, and an [ErrNoSeam] for
+// another.
+func find(flash []byte) (programs []*Program, err error) {
+	for at := 0; at < len(flash); at += sector {
+		if !isChip(flash[at:]) {
+			continue
+		}
+		p := readProgram(flash, at)
+		if wrong := p.check(); wrong != nil {
+			err = fmt.Errorf("the image at 0x%06x: %w", at, wrong)
+			continue
+		}
+		programs = append(programs, p)
+	}
+	return programs, err
+}
+
+// Needed reports whether there is an image in flash that needs a radio.
+func Needed(flash []byte) bool {
+	for at := 0; at < len(flash); at += sector {
+		if isChip(flash[at:]) {
+			return true
+		}
+	}
+	return false
 }
 
 // DataAddress is where the initial data of the radio lie in flash. esptool puts them there; the

@@ -35,14 +35,18 @@ type Radio struct {
 	air      Air
 	now      func() time.Duration
 	signal   func() int
-	programs []*Program
+	programs map[uint32]*Program // in flash, by where the image begins
+
+	// Crashed, if set, is called when the CPU has taken an exception that the vendor's software
+	// restarts the chip for, before that does so.
+	Crashed func()
 
 	state
 }
 
 // state is all that changes while the program runs, as values.
 type state struct {
-	program int // that runs, an index from 1; 0: it is not known
+	program uint32 // that runs: where its image begins in flash; 0: it is not known
 	phase   phase
 	joinAt  uint64 // cycle at which the scan ends
 	node    uint32 // of the access point; 0: there is none yet
@@ -79,38 +83,38 @@ func New(chip *esp8266.Chip, air Air, now func() time.Duration, signal func() in
 	return &Radio{chip: chip, air: air, now: now, signal: signal}
 }
 
-// Add lets the radio know a program that the chip may run.
-func (r *Radio) Add(p *Program) { r.programs = append(r.programs, p) }
-
-// Reset prepares for what the chip boots next: the programs that lie in its flash.
-func (r *Radio) Reset() {
+// Reset prepares for what the chip boots next: the programs that lie in its flash. It returns an
+// [ErrNoSeam] if there is one that cannot be run.
+func (r *Radio) Reset() error {
 	r.state = state{}
-	r.hook()
+	return r.hook()
 }
 
 // hook hooks the functions of the programs that lie in flash.
-func (r *Radio) hook() {
+func (r *Radio) hook() error {
 	hooks := map[uint32]func(){}
-	for i, p := range r.programs {
-		if !p.fits(r.chip.Flash.Bytes()) {
-			continue
-		}
+	r.programs = map[uint32]*Program{}
+	programs, err := find(r.chip.Flash.Bytes())
+	for _, p := range programs {
+		r.programs[p.at] = p
 		for name, answer := range seam {
 			hooks[p.address[name]] = func() {
-				r.program = i + 1
+				r.program = p.at
 				answer(r)
 			}
 		}
 	}
 	if len(hooks) > 0 {
 		hooks[returnAddress] = r.returned
+		hooks[exceptionVector] = r.exception
 	}
 	r.chip.SetHooks(hooks)
 	r.chip.Idle = r.idle
+	return err
 }
 
 // address is that of a function or variable of the program that runs.
-func (r *Radio) address(name string) uint32 { return r.programs[r.program-1].address[name] }
+func (r *Radio) address(name string) uint32 { return r.programs[r.program].address[name] }
 
 // Snapshot is a radio at one moment, without its air.
 type Snapshot struct{ state state }
@@ -123,11 +127,10 @@ func (s state) clone() state {
 // Snapshot copies the radio's state.
 func (r *Radio) Snapshot() *Snapshot { return &Snapshot{r.state.clone()} }
 
-// Restore makes this radio, whose chip has been restored and which knows the same programs, the
-// one that the snapshot was taken of.
+// Restore makes this radio, whose chip has been restored, the one that the snapshot was taken of.
 func (r *Radio) Restore(s *Snapshot, air Air) {
 	r.state, r.air = s.state.clone(), air
-	r.hook()
+	_ = r.hook() // Reset has told what it says
 }
 
 // forget drops all connections.

@@ -46,6 +46,22 @@ func (s *SDK) exception(e esp8266.ExceptionInfo) {
 	s.Chip.CPU.PC = gateReturn
 }
 
+// ReportException reports an exception that the CPU has just taken in a program with the vendor's own
+// software, which handles it by itself.
+func (s *SDK) ReportException() {
+	cpu := s.Chip.CPU
+	cause := lx106.Cause(cpu.EXCCAUSE)
+	c := Crash{
+		Reason: esp8266.ResetException,
+		Text:   fmt.Sprintf("emulator: exception %d(%s):", cause, causeNames[cause]),
+		Cause:  cause, PC: cpu.EPC[1], Addr: cpu.EXCVADDR, CPU: cpu.State,
+	}
+	s.printReport(&c)
+	if s.OnCrash != nil {
+		s.OnCrash(c)
+	}
+}
+
 // misused is the crash of a program that used the SDK wrongly.
 func (s *SDK) misused(why string) {
 	pc := s.Chip.CPU.PC
@@ -57,8 +73,7 @@ func (s *SDK) misused(why string) {
 
 // crash prints the report, keeps rst_info for the next start, and resets.
 func (s *SDK) crash(c Crash) {
-	c.Report = s.report(c)
-	s.print("\r\n%s", strings.ReplaceAll(c.Report, "\n", "\r\n"))
+	s.printReport(&c)
 	var info []byte
 	for _, v := range []uint32{uint32(c.Reason), uint32(c.Cause), c.PC, c.CPU.EPC[2], c.CPU.EPC[3], c.Addr, c.CPU.DEPC} {
 		info = binary.LittleEndian.AppendUint32(info, v)
@@ -68,6 +83,12 @@ func (s *SDK) crash(c Crash) {
 	if s.OnCrash != nil {
 		s.OnCrash(c)
 	}
+}
+
+// printReport makes and prints the report of a crash.
+func (s *SDK) printReport(c *Crash) {
+	c.Report = s.report(*c)
+	s.print("\r\n%s", strings.ReplaceAll(c.Report, "\n", "\r\n"))
 }
 
 // report is what the vendor's SDK prints of a crash, and then what it does not:
@@ -92,6 +113,9 @@ func (s *SDK) report(c Crash) string {
 	return b.String()
 }
 
+// stacks is where the RAM begins that has stacks in it: the vendor's own begins below ours.
+const stacks = 0x3FFFC000
+
 // maxReturns is how many calls a report lists at most.
 const maxReturns = 16
 
@@ -105,7 +129,7 @@ func (s *SDK) returns(cpu lx106.State) []uint32 {
 		}
 	}
 	add(cpu.A[0])
-	if sp := cpu.A[1] &^ 3; sp >= stackLimit {
+	if sp := cpu.A[1] &^ 3; sp >= stacks {
 		for ; sp < stackTop; sp += 4 {
 			if v, err := s.Chip.Load32(sp); err == nil && v != cpu.A[0] {
 				add(v)

@@ -3,7 +3,6 @@ package sdk
 import (
 	"bufio"
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"strings"
 
@@ -149,12 +148,6 @@ func readGates() ([]string, error) {
 		names = append(names, name)
 	}
 	return names, lines.Err()
-}
-
-// Runs says whether an image was linked for the emulator and not for the chip: the program
-// jumps to the gate sdk_start, so the address lies in it as a word.
-func Runs(image []byte) bool {
-	return bytes.Contains(image, binary.LittleEndian.AppendUint32(nil, gateStart))
 }
 
 // gateCycles is what a function of the SDK costs at least, about.

@@ -82,11 +82,14 @@ func (b *builder) frameworkObjects(out *objects) func() error {
 		if err != nil {
 			return err
 		}
-		platform, err := b.firmwareUnit(b.platformSource())
-		if err != nil {
-			return err
+		for _, path := range b.platformSources() {
+			u, err := b.firmwareUnit(path)
+			if err != nil {
+				return err
+			}
+			units = append(units, u)
 		}
-		return b.compileAll(out, append(units, platform))
+		return b.compileAll(out, units)
 	}
 }
 

@@ -80,12 +80,12 @@ func sdkVersion(dir string) string {
 	return "of unknown version"
 }
 
-// platformSource is the one source that is compiled for this link only.
-func (b *builder) platformSource() string {
+// platformSources are the sources that are compiled for this link only.
+func (b *builder) platformSources() []string {
 	if b.sdk != "" {
-		return "link/chip_library.c"
+		return []string{"link/chip_library.c", "link/seam.S"}
 	}
-	return "link/emulator_start.S"
+	return []string{"link/emulator_start.S"}
 }
 
 // platformScripts bind what the framework calls and no library has: for the chip

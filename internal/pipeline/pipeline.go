@@ -45,6 +45,7 @@ type Job struct {
 	Allow   repository.Allow     // what is published though it would be refused
 	Target  Target
 	Untried bool      // publish without trying the releases in the emulator
+	ROM     []byte    // the chip's mask ROM to try them with; nil: an emulated one
 	Log     io.Writer // what is being done; nil: nobody hears it
 }
 
@@ -164,7 +165,7 @@ func (j Job) check(ctx context.Context, releases []*release.Release) error {
 		fmt.Fprintln(j.Log, "warning: no preflight: nobody knows whether what is published now runs at all")
 		return nil
 	}
-	err := preflight.Try(ctx, j.Site, j.Site.BuildPath(), j.Target, releases, j.Log)
+	err := preflight.Try(ctx, j.Site, j.Site.BuildPath(), j.Target, releases, j.ROM, j.Log)
 	if len(preflight.Failures(err)) > 0 {
 		return &RefusedError{err}
 	}

@@ -24,7 +24,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"esper/emulator/sdk"
+	"esper/emulator/radio"
 	"esper/internal/image"
 	"esper/internal/release"
 	"esper/internal/site"
@@ -34,6 +34,7 @@ import (
 type Options struct {
 	Config     site.Config // what the firmware should have been built with
 	Bootloader []byte
+	ROM        []byte // the chip's mask ROM; nil: its functions are emulated
 	Subjects   []Subject
 	LogDir     string // where <type>.log goes, all that the type's devices sent on their serial lines; empty: nowhere
 	Jobs       int    // cases at a time; 0: as many as there are cores
@@ -44,15 +45,6 @@ type Subject struct {
 	Release   *release.Release
 	Published *release.Release // what devices run now; nil: nothing, or the same
 	ELF       []string         // the new release's programs, to name functions in crashes
-	// Twin, for a release that is linked for the chip, is the same linked for the
-	// emulator, which is tried in its place; nil: the release itself can be tried.
-	Twin *Twin
-}
-
-// Twin is a release that stands in for another. Its keys are its own.
-type Twin struct {
-	Release *release.Release
-	Before  *release.Release // the same firmware under an older sequence; nil: it cannot be updated
 }
 
 // Report is what was tried.
@@ -134,9 +126,9 @@ func Check(ctx context.Context, o Options) (*Report, error) {
 		return r, err
 	}
 	for _, s := range o.Subjects {
-		if s.Twin == nil && s.Published != nil && !sdk.Runs(s.Published.Images[0]) {
-			r.Warnings = append(r.Warnings, fmt.Sprintf("%s %s: the update from %s was not tried: that is linked for the chip, this for the emulator",
-				s.Release.Type, s.Release.Version, s.Published.Version))
+		if reason := s.apart(); reason != "" {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("%s %s: the update from %s was not tried: %s",
+				s.Release.Type, s.Release.Version, s.Published.Version, reason))
 		}
 	}
 	for _, c := range r.Cases {
@@ -155,8 +147,12 @@ func (r *Report) judge(o Options) error {
 	for _, s := range o.Subjects {
 		var failed *Failure
 		var log string
-		if reason := s.keys(o.Config.Update); reason != "" {
-			failed = &Failure{Case: Case{Type: s.Release.Type, Version: s.Release.Version, Name: "its keys", Reason: reason}}
+		untried := Case{Type: s.Release.Type, Version: s.Release.Version, Name: "its keys", Reason: s.keys(o.Config.Update)}
+		if reason := unknown(s.Release); reason != "" {
+			untried.Name, untried.Reason = "its images", reason+" ('esper release --no-preflight' publishes it untried)"
+		}
+		if untried.Reason != "" {
+			failed = &Failure{Case: untried}
 		}
 		for _, c := range r.Cases {
 			if c.Type != s.Release.Type {
@@ -194,15 +190,13 @@ type trial struct {
 
 // trials are the cases of a release.
 func (s Subject) trials(o Options) []trial {
-	t := trial{Options: o, subject: s, release: s.Release, before: s.Published}
-	if s.Twin != nil {
-		t.release, t.before = s.Twin.Release, s.Twin.Before
-	} else if t.before != nil && !sdk.Runs(t.before.Images[0]) {
-		t.before = nil
+	if unknown(s.Release) != "" {
+		return nil
 	}
+	t := trial{Options: o, subject: s, release: s.Release}
 	befores := []*release.Release{nil}
-	if t.before != nil {
-		befores = append(befores, t.before)
+	if s.Published != nil && s.apart() == "" {
+		befores = append(befores, s.Published)
 	}
 	var all []trial
 	for _, t.before = range befores {
@@ -211,6 +205,30 @@ func (s Subject) trials(o Options) []trial {
 		}
 	}
 	return all
+}
+
+// apart returns why the update from what is published cannot be tried, or an empty text.
+func (s Subject) apart() string {
+	if s.Published == nil {
+		return ""
+	}
+	if was, is := s.Published.Link(), s.Release.Link(); was != is {
+		return fmt.Sprintf("that is linked for the %s, this for the %s", was, is)
+	}
+	return unknown(s.Published)
+}
+
+// unknown returns why the emulator cannot run a release, or an empty text.
+func unknown(r *release.Release) string {
+	if r.Link() != image.LinkChip {
+		return ""
+	}
+	for slot, content := range r.Images {
+		if err := radio.Check(content); err != nil {
+			return fmt.Sprintf("the emulator cannot run its image for slot %d: %v; it is of an older ESPer or another SDK, perhaps", slot, err)
+		}
+	}
+	return ""
 }
 
 // patience is how long a case may take by the wall clock. A firmware that is never idle is the

@@ -18,6 +18,7 @@ import (
 	"esper/internal/build"
 	"esper/internal/image"
 	"esper/internal/release"
+	"esper/internal/repository/repositorytest"
 	"esper/internal/site"
 )
 
@@ -346,58 +347,36 @@ func (p published) Current(string) (*release.Release, error) {
 	return p.Release, nil
 }
 
-// linkedForChip is a release as if it were linked for the chip: nothing in it runs in the
-// emulator.
-func linkedForChip(t *testing.T, r *release.Release, key ed25519.PrivateKey) *release.Release {
-	t.Helper()
-	chip := func(b []byte) []byte { // another word where the address of sdk_start is
-		return bytes.ReplaceAll(b, []byte{0x10, 0x00, 0x08, 0x40}, []byte{0x10, 0x00, 0x10, 0x40})
-	}
-	var images [image.Slots][]byte
-	for slot, rom := range r.Images {
-		i, err := image.Parse(rom)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for n := range i.Segments {
-			i.Segments[n].Data = chip(i.Segments[n].Data)
-		}
-		images[slot], err = image.Pack(image.Input{Entry: i.Entry, IROM: chip(i.IROM), Segments: i.Segments,
-			Slot: slot, FlashMode: i.FlashMode, FlashSizeFreq: i.FlashSizeFreq})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	signed, err := release.Sign(images, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signed
-}
-
-// The emulator cannot run what is linked for the chip. Its link of the same sources is tried,
-// and the keys are looked up in the images.
-func TestAReleaseForTheChipIsTriedByItsTwin(t *testing.T) {
+// An image that says that it is the chip's, but not where the vendor's functions are, cannot be
+// tried: new, it is refused; published, it is no reason to refuse another.
+func TestWhatTheEmulatorCannotRunIsNotTried(t *testing.T) {
 	w := theWorkshop(t)
-	stranger := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, ed25519.SeedSize))
-	before, after := linkedForChip(t, w.good[0], w.key), linkedForChip(t, w.good[1], w.key)
+	chip := func(r *release.Release) *release.Release {
+		var images [image.Slots][]byte
+		for slot, content := range r.Images {
+			images[slot] = repositorytest.Mark(content, image.LinkChip)
+		}
+		signed, err := release.Sign(images, w.key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return signed
+	}
 	try := func(r, before *release.Release) (string, error) {
 		var log strings.Builder
-		err := Try(t.Context(), w.site, w.site.BuildPath(), published{before}, []*release.Release{r}, &log)
+		err := Try(t.Context(), w.site, w.site.BuildPath(), published{before}, []*release.Release{r}, nil, &log)
 		return log.String(), err
 	}
-	log, err := try(after, before)
-	if err != nil || !strings.Contains(log, "socket is linked for the chip") || !strings.Contains(log, "all 4 cases of socket are good") {
-		t.Errorf("%v; %s", err, log)
+	if _, err := try(chip(w.good[1]), chip(w.good[0])); len(Failures(err)) != 1 ||
+		!strings.Contains(err.Error(), "its images: the emulator cannot run its image for slot 0: it does not say where the vendor's functions are") {
+		t.Errorf("new: %v", err)
 	}
-	if _, err := try(linkedForChip(t, w.good[1], stranger), before); len(Failures(err)) != 1 || !strings.Contains(err.Error(), "none of the site's keys signed it") {
-		t.Errorf("signed by a stranger: %v", err)
+	log, err := try(w.good[1], chip(w.good[0]))
+	if err != nil || !strings.Contains(log, "the update from v1 was not tried: that is linked for the chip, this for the emulator") ||
+		!strings.Contains(log, "all 2 cases of socket are good") {
+		t.Errorf("published: %v; %s", err, log)
 	}
-	other := w.release(t, "v0", 1, variant{config: func(c *site.Config) { c.Update.Keys = []ed25519.PublicKey{stranger.Public().(ed25519.PublicKey)} }})
-	if _, err := try(after, linkedForChip(t, other, w.key)); len(Failures(err)) != 1 || !strings.Contains(err.Error(), "devices that run v0 refuse it") {
-		t.Errorf("published by a stranger: %v", err)
-	}
-	if _, err := try(after, after); err != nil {
+	if _, err := try(w.good[1], w.good[1]); err != nil {
 		t.Errorf("published already: %v", err)
 	}
 }

@@ -2,8 +2,6 @@ package preflight
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"esper/emulator/sdk"
 	"esper/internal/build"
 	"esper/internal/image"
 	"esper/internal/release"
@@ -29,20 +26,19 @@ type Published interface {
 	Current(deviceType string) (*release.Release, error)
 }
 
-// Try tries releases as [ForSite] and [Check] do, and says in the log how it went, a
-// line for each fact, and what devices that failed sent on their serial lines.
-func Try(ctx context.Context, s *site.Site, dir string, from Published, releases []*release.Release, log io.Writer) error {
+// Try tries releases as [ForSite] and [Check] do, with the chip's mask ROM if there is one, and says
+// in the log how it went, a line for each fact, and what devices that failed sent on their serial
+// lines.
+func Try(ctx context.Context, s *site.Site, dir string, from Published, releases []*release.Release, rom []byte, log io.Writer) error {
 	began := time.Now()
-	o, err := ForSite(ctx, s, dir, from, releases)
+	o, err := ForSite(s, dir, from, releases)
+	o.ROM = rom
 	if err != nil || len(o.Subjects) == 0 {
 		return err
 	}
 	var types []string
 	for _, subject := range o.Subjects {
 		types = append(types, subject.Release.Type)
-		if subject.Twin != nil {
-			fmt.Fprintf(log, "preflight: %s is linked for the chip; the emulator's link of the site's sources is tried\n", subject.Release.Type)
-		}
 	}
 	r, err := Check(ctx, o)
 	for _, w := range r.Warnings {
@@ -61,9 +57,8 @@ func Try(ctx context.Context, s *site.Site, dir string, from Published, releases
 }
 
 // ForSite says what is to be tried of releases that were built from a site into its folder
-// dir and signed: each that is not the published release already. Of a release that is linked for the
-// chip, the emulator's link of the same sources is built for it.
-func ForSite(ctx context.Context, s *site.Site, dir string, from Published, releases []*release.Release) (Options, error) {
+// dir and signed: each that is not the published release already.
+func ForSite(s *site.Site, dir string, from Published, releases []*release.Release) (Options, error) {
 	o := Options{Config: s.Config, LogDir: filepath.Join(dir, Dir)}
 	var err error
 	if o.Bootloader, err = os.ReadFile(filepath.Join(dir, build.BootloaderFile)); err != nil {
@@ -81,56 +76,13 @@ func ForSite(ctx context.Context, s *site.Site, dir string, from Published, rele
 		default:
 			subject.Published = current
 		}
-		if !sdk.Runs(r.Images[0]) {
-			if subject.Twin, err = makeTwin(ctx, s, r); err != nil {
-				return o, fmt.Errorf("link %s for the emulator: %w", r.Type, err)
-			}
-		} else {
-			for slot := range image.Slots {
-				path := filepath.Join(dir, fmt.Sprintf("%s.elf%d", r.Type, slot))
-				if _, err := os.Stat(path); err == nil {
-					subject.ELF = append(subject.ELF, path)
-				}
+		for slot := range image.Slots {
+			path := filepath.Join(dir, fmt.Sprintf("%s.elf%d", r.Type, slot))
+			if _, err := os.Stat(path); err == nil {
+				subject.ELF = append(subject.ELF, path)
 			}
 		}
 		o.Subjects = append(o.Subjects, subject)
 	}
 	return o, nil
-}
-
-// makeTwin builds the emulator's link of a release, and of the one before it. They are signed
-// with a key that is thrown away: nothing that a device would install may lie about.
-func makeTwin(ctx context.Context, s *site.Site, r *release.Release) (*Twin, error) {
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	dir, err := os.MkdirTemp("", "esper-preflight-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	twin := *s
-	if twin.Config.Update.URL != "" {
-		twin.Config.Update.Keys = []ed25519.PublicKey{public}
-	}
-	link := func(v site.Version) (*release.Release, error) {
-		if _, err := build.Build(ctx, &twin, build.Options{Dir: dir, Types: []string{r.Type}, Version: &v}); err != nil {
-			return nil, err
-		}
-		images, err := release.ReadImages(dir, r.Type)
-		if err != nil {
-			return nil, err
-		}
-		return release.Sign(images, private)
-	}
-	t := &Twin{}
-	if t.Release, err = link(site.Version{Name: r.Version, Sequence: r.Sequence}); err != nil {
-		return nil, err
-	}
-	if twin.Config.Update.URL == "" {
-		return t, nil
-	}
-	t.Before, err = link(site.Version{Name: "before", Sequence: max(r.Sequence, 1) - 1})
-	return t, err
 }

@@ -28,7 +28,7 @@ func because(reason esp8266.ResetReason, crash *sdk.Crash) string {
 		if crash == nil {
 			return "it crashed"
 		}
-		text := strings.TrimSuffix(strings.TrimPrefix(crash.Text, "Fatal "), ":")
+		text := strings.TrimSuffix(crash.Text[strings.Index(crash.Text, "exception"):], ":")
 		return "it crashed: " + strings.Replace(text, "(", " (", 1) + at
 	case esp8266.ResetSoftWatchdog:
 		return "it hung, and the software watchdog reset it" + at

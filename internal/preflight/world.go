@@ -16,6 +16,7 @@ import (
 	"esper/emulator"
 	"esper/emulator/esp8266"
 	"esper/emulator/network"
+	"esper/emulator/radio"
 	"esper/emulator/sdk"
 	"esper/internal/fleet"
 	"esper/internal/image"
@@ -85,6 +86,7 @@ func newWorld(ctx context.Context, t trial) (*world, error) {
 		return nil, err
 	}
 	copy(content[image.BootConfigurationAddress:], image.BootConfiguration{Current: t.slot}.Marshal())
+	copy(content[radio.DataAddress:], radio.Data())
 	flash := esp8266.NewFlash(image.FlashSize)
 	if err := flash.Put(0, content); err != nil {
 		return nil, err
@@ -104,7 +106,7 @@ func newWorld(ctx context.Context, t trial) (*world, error) {
 		h.Listen(network.AnyPort, d)
 		return h
 	}
-	w.device, err = w.Add(emulator.Config{ChipID: 0x00C0DE, Flash: flash, Serial: &w.log, ELF: t.subject.ELF})
+	w.device, err = w.Add(emulator.Config{ChipID: 0x00C0DE, Flash: flash, Serial: &w.log, ROM: t.ROM, ELF: t.subject.ELF})
 	if err != nil {
 		return nil, err
 	}
@@ -164,6 +166,9 @@ func (w *world) heartbeat() {
 func (w *world) reset(reason esp8266.ResetReason) {
 	crash := w.crash
 	w.crash = nil
+	if crash != nil { // the vendor's software restarts the chip after an exception
+		reason = crash.Reason
+	}
 	f := w.running
 	if f.release != w.release && reason == esp8266.ResetRestart && w.asksForTrial() {
 		w.running = &run{release: w.release, since: w.Now()}
