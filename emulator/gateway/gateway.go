@@ -47,6 +47,9 @@ type Gateway struct {
 	keeps   bool
 	lastID  int
 	conns   map[int]*conn // by the Link's id
+
+	listeners map[netip.AddrPort]tcpip.Endpoint // where connections wait for the device's third packet
+
 	lookups map[int]lookup
 	known   map[netip.Addr]bool // addresses that the stack has taken
 }
@@ -67,7 +70,7 @@ func (g *Gateway) start(now time.Duration) {
 	g.clock = &clock{now: now}
 	g.began, g.history, g.taken = now, nil, 0
 	g.stack = stack.New(stack.Options{
-		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol},
+		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocolWithOptions(options)},
 		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocol},
 		Clock:              g.clock,
 		RandSource:         &source{src: rand.NewSource(1)},
@@ -77,7 +80,11 @@ func (g *Gateway) start(now time.Duration) {
 	must(g.stack.CreateNIC(nicID, g.nic))
 	g.stack.SetRouteTable([]tcpip.Route{{Destination: header.IPv4EmptySubnet, NIC: nicID}})
 	g.out, g.conns, g.lookups, g.known = nil, map[int]*conn{}, map[int]lookup{}, map[netip.Addr]bool{}
+	g.listeners = map[netip.AddrPort]tcpip.Endpoint{}
 }
+
+// options let servers on this computer be reached at 127.0.0.1.
+var options = ipv4.Options{AllowExternalLoopbackTraffic: true}
 
 // source gives the stack numbers that can be repeated.
 type source struct {

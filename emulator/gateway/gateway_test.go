@@ -320,3 +320,46 @@ func TestNonsenseIsDropped(t *testing.T) {
 		t.Errorf("an answer: % x", frame)
 	}
 }
+
+// A device may begin a connection again before the one before it is established. This computer's own
+// addresses are hosts like all others.
+func TestConnectionsToAnAddressAreEstablishedSideBySide(t *testing.T) {
+	s := newStation(t)
+	self := s.net.AddHost("self")
+	self.IP = [4]byte{127, 0, 0, 1}
+	self.Listen(7, &echo{})
+	s.gateway.station = stationMAC
+	for _, host := range []string{"10.0.0.10", "127.0.0.1"} {
+		answered := map[uint16]bool{}
+		for port := uint16(2000); port < 2003; port++ {
+			s.gateway.Frame(s.now, synFrame(host, port))
+			s.run("an answer", func() bool {
+				frame, ok := s.gateway.Poll(s.now)
+				if !ok {
+					return false
+				}
+				h := header.TCP(frame[header.EthernetMinimumSize+header.IPv4MinimumSize:])
+				answered[h.DestinationPort()] = h.Flags() == header.TCPFlagSyn|header.TCPFlagAck
+				return answered[port]
+			})
+		}
+	}
+	if len(s.gateway.listeners) != 2 {
+		t.Errorf("%d listeners for two addresses", len(s.gateway.listeners))
+	}
+}
+
+// synFrame is the first frame of a connection to port 7 of a host.
+func synFrame(host string, port uint16) []byte {
+	const size = header.IPv4MinimumSize + header.TCPMinimumSize
+	from, to := tcpip.AddrFrom4([4]byte{10, 0, 0, 100}), tcpip.AddrFrom4(netip.MustParseAddr(host).As4())
+	frame := make([]byte, header.EthernetMinimumSize+size)
+	header.Ethernet(frame).Encode(&header.EthernetFields{SrcAddr: tcpip.LinkAddress(stationMAC[:]), DstAddr: tcpip.LinkAddress(MAC[:]), Type: header.IPv4ProtocolNumber})
+	ip := header.IPv4(frame[header.EthernetMinimumSize:])
+	ip.Encode(&header.IPv4Fields{TotalLength: size, TTL: 64, Protocol: uint8(tcp.ProtocolNumber), SrcAddr: from, DstAddr: to})
+	ip.SetChecksum(^ip.CalculateChecksum())
+	segment := header.TCP(ip.Payload())
+	segment.Encode(&header.TCPFields{SrcPort: port, DstPort: 7, SeqNum: 1, DataOffset: header.TCPMinimumSize, Flags: header.TCPFlagSyn, WindowSize: 5840})
+	segment.SetChecksum(^segment.CalculateChecksum(header.PseudoHeaderChecksum(tcp.ProtocolNumber, from, to, header.TCPMinimumSize)))
+	return frame
+}

@@ -25,9 +25,7 @@ type conn struct {
 	tuple tuple
 
 	syn      []byte         // the device's first packet, until the link has answered
-	listener tcpip.Endpoint // that waits for the device's third
-	endpoint tcpip.Endpoint // then
-	queue    waiter.Queue
+	endpoint tcpip.Endpoint // from the device's third packet on
 
 	sending  int    // pieces that the link has not acknowledged
 	out      []byte // what the device's window had no room for
@@ -43,6 +41,9 @@ type tuple struct {
 	host     netip.Addr
 	hostPort uint16
 }
+
+// at is where the device wants to.
+func (t tuple) at() netip.AddrPort { return netip.AddrPortFrom(t.host, t.hostPort) }
 
 // maxSending is how many pieces the link is given before it has acknowledged the first.
 const maxSending = 4
@@ -102,19 +103,26 @@ func (g *Gateway) event(e network.Event) {
 	}
 }
 
-// listen lets the stack take the connection.
+// listen lets the stack take the connection. One listener waits for the third packets of all
+// connections to its address.
 func (g *Gateway) listen(c *conn) {
-	g.take(c.tuple.host)
-	ep, err := g.stack.NewEndpoint(tcp.ProtocolNumber, ipv4.ProtocolNumber, &c.queue)
-	must(err)
-	ep.SocketOptions().SetReuseAddress(true)
-	must(ep.Bind(tcpip.FullAddress{NIC: nicID, Addr: tcpip.AddrFrom4(c.tuple.host.As4()), Port: c.tuple.hostPort}))
-	must(ep.Listen(1))
-	c.listener = ep
+	at := c.tuple.at()
+	if g.listeners[at] == nil {
+		g.take(at.Addr())
+		ep, err := g.stack.NewEndpoint(tcp.ProtocolNumber, ipv4.ProtocolNumber, &waiter.Queue{})
+		must(err)
+		ep.SocketOptions().SetReuseAddress(true)
+		must(ep.Bind(tcpip.FullAddress{NIC: nicID, Addr: tcpip.AddrFrom4(at.Addr().As4()), Port: at.Port()}))
+		must(ep.Listen(maxWaiting))
+		g.listeners[at] = ep
+	}
 	syn := c.syn
 	c.syn = nil
 	g.inject(syn)
 }
+
+// maxWaiting is how many connections to an address the stack accepts at most before they are taken.
+const maxWaiting = 16
 
 // take makes an address one of the stack's own.
 func (g *Gateway) take(host netip.Addr) {
@@ -134,8 +142,7 @@ func (g *Gateway) failed(c *conn, why network.Error) {
 	switch {
 	case c.endpoint != nil:
 		c.endpoint.Abort()
-	case c.listener != nil:
-		c.listener.Close()
+	case c.syn == nil: // accept ends it
 	case why == network.Refused:
 		g.take(c.tuple.host)
 		g.inject(c.syn) // nobody listens, so the stack refuses it
@@ -145,11 +152,9 @@ func (g *Gateway) failed(c *conn, why network.Error) {
 
 // serve moves data between the stack and the link, in both directions.
 func (g *Gateway) serve(now time.Duration) {
+	g.accept()
 	for _, id := range slices.Sorted(maps.Keys(g.conns)) {
 		c := g.conns[id]
-		if c.listener != nil && c.endpoint == nil {
-			g.accept(c)
-		}
 		if c.endpoint == nil {
 			continue
 		}
@@ -161,18 +166,41 @@ func (g *Gateway) serve(now time.Duration) {
 	}
 }
 
-// accept takes the connection over from its listener.
-func (g *Gateway) accept(c *conn) {
-	ep, _, err := c.listener.Accept(nil)
-	if err != nil {
-		return
+// accept takes connections over from their listeners, and closes those that nobody needs any more.
+func (g *Gateway) accept() {
+	for _, at := range slices.SortedFunc(maps.Keys(g.listeners), netip.AddrPort.Compare) {
+		listener := g.listeners[at]
+		for {
+			var from tcpip.FullAddress
+			ep, _, err := listener.Accept(&from)
+			if err != nil {
+				break
+			}
+			c := g.waiting(func(t tuple) bool { return t == tuple{from.Port, at.Addr(), at.Port()} })
+			if c == nil { // its other side has gone meanwhile
+				ep.Abort()
+				continue
+			}
+			c.endpoint = ep
+			options := ep.SocketOptions()
+			options.SetDelayOption(false)
+			options.SetSendBufferSize(sendBuffer, true)
+		}
+		if g.waiting(func(t tuple) bool { return t.at() == at }) == nil {
+			listener.Close()
+			delete(g.listeners, at)
+		}
 	}
-	c.listener.Close()
-	c.listener = nil
-	c.endpoint = ep
-	options := ep.SocketOptions()
-	options.SetDelayOption(false)
-	options.SetSendBufferSize(sendBuffer, true)
+}
+
+// waiting returns a connection that waits for the device's third packet, or nil.
+func (g *Gateway) waiting(is func(tuple) bool) *conn {
+	for _, c := range g.conns {
+		if c.syn == nil && c.endpoint == nil && is(c.tuple) {
+			return c
+		}
+	}
+	return nil
 }
 
 // receive gives the link what the device has sent. It reports whether the connection has
@@ -226,9 +254,6 @@ func (g *Gateway) deliver(now time.Duration, c *conn) {
 func (g *Gateway) drop(now time.Duration, c *conn) {
 	delete(g.conns, c.id)
 	g.link.Reset(now, c.id)
-	if c.listener != nil {
-		c.listener.Close()
-	}
 	if c.endpoint != nil {
 		c.endpoint.Close()
 	}
