@@ -120,7 +120,7 @@ func (d *Device) started() {
 // addRadio gives the device a radio.
 func (d *Device) addRadio(air *gateway.Gateway) {
 	d.air = air
-	d.radio = radio.New(d.Chip, air, d.SDK.Now, d.SDK.Signal)
+	d.radio = radio.New(d.Chip, air, d.SDK.Now, d.SDK)
 	d.radio.Crashed = d.SDK.ReportException
 }
 

@@ -26,6 +26,13 @@ type Air interface {
 	Next() (time.Duration, bool)
 }
 
+// World is what the radio measures.
+type World interface {
+	Signal() int    // how strongly it hears the access point, in dBm
+	Input() uint32  // the analogue input, 0 to 1023
+	Supply() uint32 // the supply voltage, in 1/1024 V
+}
+
 // BSSID is the access point's address.
 var BSSID = [6]byte{0x02, 0, 0, 0, 0, 0x01}
 
@@ -34,7 +41,7 @@ type Radio struct {
 	chip     *esp8266.Chip
 	air      Air
 	now      func() time.Duration
-	signal   func() int
+	world    World
 	programs map[uint32]*Program // in flash, by where the image begins
 
 	// Crashed, if set, is called when the CPU has taken an exception that the vendor's software
@@ -77,10 +84,9 @@ type pending struct {
 // returnAddress is where these functions return to: an address that no gate has.
 const returnAddress = esp8266.GateBase + 0x3FF0
 
-// New makes the radio of a chip. now is the chip's time, signal how strongly it hears the access
-// point, in dBm.
-func New(chip *esp8266.Chip, air Air, now func() time.Duration, signal func() int) *Radio {
-	return &Radio{chip: chip, air: air, now: now, signal: signal}
+// New makes the radio of a chip. now is the chip's time.
+func New(chip *esp8266.Chip, air Air, now func() time.Duration, world World) *Radio {
+	return &Radio{chip: chip, air: air, now: now, world: world}
 }
 
 // Reset prepares for what the chip boots next: the programs that lie in its flash. It returns an

@@ -23,6 +23,8 @@ import (
 //	                         When the access point is gone, the CPU calls
 //	                         ieee80211_sta_new_state, as the vendor's timer of beacons does
 //	ieee80211_output_pbuf    takes the Ethernet frame in the pbuf, and returns 0
+//	test_tout                return what the radio's analogue converter measures: the input, for
+//	phy_get_vdd33            system_adc_read, and the supply voltage
 //
 // A frame comes in by a call of ethernet_input with a pbuf of pbuf_alloc. The CPU makes these
 // calls while it waits in the ROM's ets_run, which is where the vendor's own task for received
@@ -37,6 +39,8 @@ var seam = map[string]func(*Radio){
 	"ic_get_rssi":           (*Radio).rssi,
 	"cnx_sta_connect_cmd":   (*Radio).connect,
 	"ieee80211_output_pbuf": (*Radio).output,
+	"test_tout":             func(r *Radio) { r.measure(r.world.Input()) },
+	"phy_get_vdd33":         func(r *Radio) { r.measure(r.world.Supply()) },
 }
 
 // called are the functions that the CPU calls, and the variable that they need.
@@ -49,7 +53,11 @@ var called = []string{
 func (r *Radio) nothing() { r.chip.Return(0) }
 
 // rssi is ic_get_rssi(interface).
-func (r *Radio) rssi() { r.chip.Return(uint32(r.signal()) & 0xFF) }
+func (r *Radio) rssi() { r.chip.Return(uint32(r.world.Signal()) & 0xFF) }
+
+// measure returns what the converter measures where system_adc_read and system_get_vdd33 return the
+// value: these multiply it by 12/11.
+func (r *Radio) measure(value uint32) { r.chip.Return((11*value + 11) / 12) }
 
 // begin is where the vendor's software has started: nothing is connected.
 func (r *Radio) begin() {

@@ -180,11 +180,11 @@ func (s *SDK) updateCPUFreq() uint32 {
 	return 1
 }
 
-// adcRead is system_adc_read().
-func (s *SDK) adcRead() uint32 { return uint32(min(s.ADC, 1023)) }
+// Input returns what system_adc_read() does.
+func (s *SDK) Input() uint32 { return uint32(min(s.ADC, 1023)) }
 
-// getVdd33 is system_get_vdd33(): 3.3 V in 1/1024 V.
-func (s *SDK) getVdd33() uint32 { return 3379 }
+// Supply returns what system_get_vdd33() does: 3.3 V in 1/1024 V.
+func (s *SDK) Supply() uint32 { return 3379 }
 
 // setOSPrint is system_set_os_print(on).
 func (s *SDK) setOSPrint() uint32 {

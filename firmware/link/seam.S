@@ -28,4 +28,6 @@
     seam pbuf_alloc
     seam ethernet_input
     seam g_ic
+    seam test_tout
+    seam phy_get_vdd33
 2:

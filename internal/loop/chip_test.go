@@ -253,3 +253,16 @@ func TestAChipReturnsToItsAccessPoint(t *testing.T) {
 		t.Errorf("its memory becomes less: %v", heap)
 	}
 }
+
+func TestAChipImageReadsItsAnalogueInput(t *testing.T) {
+	for _, rom := range roms {
+		t.Run(rom.name, func(t *testing.T) {
+			w := newWorldOf(t, chipFirmwares(t))
+			w.publish("sensor", "v1", 1)
+			d := w.addChip(7, rom.read(t), "sensor", "v1", 1)
+			d.SDK.ADC = 700
+			w.settle()
+			w.expect("the value", 20*time.Second, func() bool { return w.state(d, "brightness") == "700" })
+		})
+	}
+}
