@@ -101,6 +101,11 @@ func (c *publishCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
+	for _, r := range releases { // before they are tried, which takes longer
+		if err := to.Check(r, c.allow()); err != nil {
+			return publishHint(err)
+		}
+	}
 	if err := c.try(s, opened, from, to, releases); err != nil {
 		return preflightHint(err)
 	}

@@ -14,7 +14,7 @@ import (
 
 // specInfo is the example in docs/SPEC.md section 7.1.
 const specInfo = `{"device":"socket","chip_id":"00c0de","flash_id":"1440ef",
- "version":{"esper":"8a1b2c3d","sequence":42,"sdk":"3.0.5","boot":1},
+ "version":{"esper":"8a1b2c3d","sequence":42,"sdk":"3.0.5","boot":1,"link":"chip"},
  "boot":{"rom":0,"default":0,"trial":false,"safe":false,"reset":"power-on",
          "slots":[{"version":"8a1b2c3d","sequence":42},null]},
  "network":{"mac":"5c:cf:7f:00:c0:de","ip":"192.168.1.23","mask":"255.255.255.0","gateway":"192.168.1.1"},
@@ -336,7 +336,7 @@ func FuzzHandle(f *testing.F) {
 			}
 			texts := []string{d.Status, d.Type(), d.Version()}
 			if i := d.Info; i != nil {
-				texts = append(texts, i.FlashID, i.Version.SDK, i.Boot.Reset, i.Network.MAC, i.Network.IP, i.WiFi.SSID, i.WiFi.BSSID)
+				texts = append(texts, i.FlashID, i.Version.SDK, i.Version.Link, i.Boot.Reset, i.Network.MAC, i.Network.IP, i.WiFi.SSID, i.WiFi.BSSID)
 			}
 			if u := d.Update; u != nil {
 				texts = append(texts, u.State, u.Version, u.Error)

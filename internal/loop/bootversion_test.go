@@ -35,6 +35,9 @@ func TestDevicesReportTheirBootloader(t *testing.T) {
 		if got := d.Info.Version.Boot; got != want {
 			t.Errorf("%s reports bootloader %d, want %d", d.ID, got, want)
 		}
+		if d.Info.Version.Link != "emulator" {
+			t.Errorf("%s reports link %q", d.ID, d.Info.Version.Link)
+		}
 		if err := kept.Apply(t.Context(), []fleet.Change{{Device: d}}); err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,8 @@ import (
 	"esper/emulator"
 	"esper/emulator/esp8266"
 	"esper/internal/image"
+	"esper/internal/release"
+	"esper/internal/site"
 )
 
 // The tests in this file run images of the chip's link, byte for byte what is flashed, with the
@@ -141,6 +143,8 @@ func TestAChipImageIsUpdated(t *testing.T) {
 			w.settle()
 			if info := w.device(d).Info; info.Network.MAC != "5c:cf:7f:c0:ff:ee" || info.Network.IP != "10.0.0.100" {
 				t.Errorf("its network is %+v", info.Network)
+			} else if info.Version.Link != "chip" {
+				t.Errorf("its link is %q", info.Version.Link)
 			}
 			w.publish("socket", "v2", 2)
 			w.notify()
@@ -265,4 +269,19 @@ func TestAChipImageReadsItsAnalogueInput(t *testing.T) {
 			w.expect("the value", 20*time.Second, func() bool { return w.state(d, "brightness") == "700" })
 		})
 	}
+}
+
+// What the chip's firmware refuses is a whole and properly signed release for the emulator.
+func TestAChipImageRefusesTheOtherLink(t *testing.T) {
+	f := chipFirmwares(t)
+	w := newWorldOf(t, f)
+	v := victimOf(t, w, w.addChip(8, nil, "socket", "v1", 5))
+	images := f.variant(t, "socket", "v2", 6, variant{name: "emulator", config: func(c *site.Config) { c.SDK = "" }})
+	r, err := release.Sign(images, f.key)
+	must(t, err)
+	v.refuses(t, folder(r), "wrong-link")
+	if !bytes.Equal(v.device.Chip.Flash.Bytes(), v.before) {
+		t.Error("something was written")
+	}
+	v.recovers(t)
 }

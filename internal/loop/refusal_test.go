@@ -48,7 +48,12 @@ type victim struct {
 
 func newVictim(t *testing.T) *victim {
 	w := newWorld(t)
-	v := &victim{world: w, device: w.add(1, "socket", "v1", 5)}
+	return victimOf(t, w, w.add(1, "socket", "v1", 5))
+}
+
+// victimOf is a victim that was just switched on.
+func victimOf(t *testing.T, w *world, d *emulator.Device) *victim {
+	v := &victim{world: w, device: d}
 	w.handler = folder(w.firmwares.release(t, "socket", "v1", 5))
 	w.settle()
 	v.before = slices.Clone(v.device.Chip.Flash.Bytes())

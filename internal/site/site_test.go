@@ -637,3 +637,43 @@ func TestWhatIsCreatedIsASite(t *testing.T) {
 		}
 	}
 }
+
+func TestTheSDKIsWhereEnvironmentOrSiteSay(t *testing.T) {
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, variable, key string
+		want                func(dir string) string
+	}{
+		{"nowhere", "", "", func(string) string { return "" }},
+		{"an absolute path of the site", "", "/opt/sdk", func(string) string { return "/opt/sdk" }},
+		{"a relative path of the site", "", "../sdk", func(dir string) string { return filepath.Join(filepath.Dir(dir), "sdk") }},
+		{"the environment", "/home/sdk", "/opt/sdk", func(string) string { return "/home/sdk" }},
+		{"the environment alone", "/home/sdk", "", func(string) string { return "/home/sdk" }},
+		{"a relative path of the environment", "sdk", "/opt/sdk", func(string) string { return filepath.Join(here, "sdk") }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Setenv(SDKVariable, test.variable)
+			config := good
+			if test.key != "" {
+				config += fmt.Sprintf("\n[build]\nsdk = %q\n", test.key)
+			}
+			dir := newSite(t, config)
+			s, err := Open(dir)
+			if err != nil || s.Config.SDK != test.want(dir) {
+				t.Errorf("%q, %v; want %q", s.Config.SDK, err, test.want(dir))
+			}
+		})
+	}
+}
+
+func TestAnEnvironmentHasAnSDKOfItsOwn(t *testing.T) {
+	dir := newSite(t, good+"\n[build]\nsdk = \"/opt/sdk\"\n[environment.lab.build]\nsdk = \"\"\n")
+	for environment, want := range map[string]string{"": "/opt/sdk", "lab": ""} {
+		if s, err := OpenFor(dir, environment); err != nil || s.Config.SDK != want {
+			t.Errorf("%q: %q, %v", environment, s.Config.SDK, err)
+		}
+	}
+}
