@@ -60,7 +60,7 @@ test-chip:
 	@test -n "$(SDK_DIR)" || { echo 'make test-chip SDK_DIR=…/ESP8266_NONOS_SDK [ESPER_ROM=rom.bin]'; exit 1; }
 	@./scripts/need $(BUILD_TOOLS)
 	SDK_DIR=$(abspath $(SDK_DIR)) ESPER_ROM=$(if $(ESPER_ROM),$(abspath $(ESPER_ROM))) \
-	    $(GO) test -count 1 -v -run 'Chip' ./internal/build ./internal/loop ./internal/preflight ./emulator/esp8266
+	    $(GO) test -count 1 -v -run 'Chip' ./internal/build ./internal/loop ./internal/preflight ./cmd/esper ./emulator/esp8266
 
 bench:
 	@./scripts/need $(TEST_TOOLS)

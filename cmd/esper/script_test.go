@@ -41,8 +41,21 @@ func withoutLandlock() {
 // that needs a tool says so: [!exec:xtensa-lx106-elf-g++] skip. [confines] is where the
 // kernel has Landlock.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+	testscript.Run(t, scripts("testdata/script"))
+}
+
+// TestChipScripts runs the scripts that need the vendor's SDK, which $SDK_DIR names in them.
+func TestChipScripts(t *testing.T) {
+	if os.Getenv("SDK_DIR") == "" {
+		t.Skip("SDK_DIR does not name a copy of the vendor's SDK")
+	}
+	testscript.Run(t, scripts("testdata/chip"))
+}
+
+// scripts says how the scripts in a folder are run.
+func scripts(dir string) testscript.Params {
+	return testscript.Params{
+		Dir: dir,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 			env.Setenv("GIT_CONFIG_GLOBAL", os.DevNull)
@@ -54,6 +67,7 @@ func TestScripts(t *testing.T) {
 				env.Setenv(build.CacheVariable, os.Getenv(build.CacheVariable))
 			}
 			env.Setenv(build.MonocypherVariable, os.Getenv(build.MonocypherVariable))
+			env.Setenv("SDK_DIR", os.Getenv("SDK_DIR"))
 			for _, who := range []string{"AUTHOR", "COMMITTER"} {
 				env.Setenv("GIT_"+who+"_NAME", "Ada")
 				env.Setenv("GIT_"+who+"_EMAIL", "ada@example.org")
@@ -83,7 +97,7 @@ func TestScripts(t *testing.T) {
 			return sandbox.Check() == nil, nil
 		},
 		RequireUniqueNames: true,
-	})
+	}
 }
 
 // scriptImages packs images as a build does, but of nothing that runs:
