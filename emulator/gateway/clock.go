@@ -91,20 +91,21 @@ func (c *clock) first() *timer {
 }
 
 // advance lets the time pass up to now. It calls what is due, one after the other, and after
-// each of them settle.
-func (c *clock) advance(now time.Duration, settle func()) {
+// each of them settle. It reports whether something was.
+func (c *clock) advance(now time.Duration, settle func()) (fired bool) {
 	for {
 		c.mu.Lock()
 		t := c.first()
 		if t == nil || t.at > now {
 			c.now = max(c.now, now)
 			c.mu.Unlock()
-			return
+			return fired
 		}
 		c.remove(t)
 		c.now = max(c.now, t.at)
 		c.mu.Unlock()
 		t.f()
 		settle()
+		fired = true
 	}
 }

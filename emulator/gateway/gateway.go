@@ -45,6 +45,7 @@ type Gateway struct {
 	began   time.Duration
 	history []input // what happened since then, if it is kept
 	keeps   bool
+	firstID int // of a connection or a question, before the first since then
 	lastID  int
 	conns   map[int]*conn // by the Link's id
 
@@ -68,7 +69,7 @@ func (g *Gateway) start(now time.Duration) {
 		g.stack.Destroy()
 	}
 	g.clock = &clock{now: now}
-	g.began, g.history, g.taken = now, nil, 0
+	g.began, g.history, g.taken, g.firstID = now, nil, 0, g.lastID
 	g.stack = stack.New(stack.Options{
 		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocolWithOptions(options)},
 		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocol},
@@ -173,14 +174,14 @@ func (g *Gateway) Frame(now time.Duration, frame []byte) {
 
 // Poll returns the next frame to the device.
 func (g *Gateway) Poll(now time.Duration) ([]byte, bool) {
-	g.advance(now)
-	for {
-		e, ok := g.link.Poll(now)
-		if !ok {
-			break
-		}
-		g.keep(input{at: now, event: &e})
+	fired := g.advance(now)
+	var events []network.Event
+	for e, ok := g.link.Poll(now); ok; e, ok = g.link.Poll(now) {
+		events = append(events, e)
 		g.event(e)
+	}
+	if fired || len(events) > 0 {
+		g.keep(input{at: now, events: events})
 	}
 	g.serve(now)
 	if len(g.out) == 0 {
@@ -207,7 +208,8 @@ func (g *Gateway) Next() (time.Duration, bool) {
 // Wake is signalled when there may be a frame; nil if Next tells all.
 func (g *Gateway) Wake() <-chan struct{} { return g.link.Wake() }
 
-func (g *Gateway) advance(now time.Duration) { g.clock.advance(now, g.settle) }
+// advance lets the time pass, and reports whether the stack did something by itself.
+func (g *Gateway) advance(now time.Duration) bool { return g.clock.advance(now, g.settle) }
 
 // arp answers for every address but the device's own.
 func (g *Gateway) arp(payload []byte) {

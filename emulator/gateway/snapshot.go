@@ -9,11 +9,11 @@ import (
 // The stack cannot be copied. But it does the same again when the same happens to it, so a
 // gateway that keeps what has happened since the device started can be made again.
 
-// input is a frame of the device's, or an event of the link's.
+// input is a frame of the device's; or what came of a look at the link and the clock.
 type input struct {
-	at    time.Duration
-	frame []byte
-	event *network.Event
+	at     time.Duration
+	frame  []byte
+	events []network.Event
 }
 
 func (g *Gateway) keep(i input) {
@@ -25,6 +25,7 @@ func (g *Gateway) keep(i input) {
 // Snapshot is a gateway at one moment, without its link.
 type Snapshot struct {
 	began, now time.Duration
+	firstID    int
 	history    []input
 	taken      int
 }
@@ -32,21 +33,23 @@ type Snapshot struct {
 // Snapshot copies the gateway.
 func (g *Gateway) Snapshot() *Snapshot {
 	n := len(g.history)
-	return &Snapshot{g.began, g.clock.now, g.history[:n:n], g.taken}
+	return &Snapshot{g.began, g.clock.now, g.firstID, g.history[:n:n], g.taken}
 }
 
 // Restore makes a gateway as it was, on a link that is as it was then.
 func Restore(s *Snapshot, link network.Link) *Gateway {
-	g := &Gateway{link: silent{link}}
+	g := &Gateway{link: silent{link}, lastID: s.firstID}
 	g.start(s.began)
 	for _, i := range s.history {
-		g.advance(i.at)
-		if i.event != nil {
-			g.event(*i.event)
-			g.serve(i.at)
-		} else {
+		if i.frame != nil {
 			g.Frame(i.at, i.frame)
+			continue
 		}
+		g.advance(i.at)
+		for _, e := range i.events {
+			g.event(e)
+		}
+		g.serve(i.at)
 	}
 	g.advance(s.now)
 	g.out, g.taken = g.out[s.taken:], s.taken

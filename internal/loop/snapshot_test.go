@@ -15,26 +15,39 @@ func TestASnapshotWithItsNetworkGoesOnAlike(t *testing.T) {
 	goesOnAlike(t, w, func(id uint32) *emulator.Device { return w.add(id, "socket", "v1", 1) })
 }
 
-// goesOnAlike compares a device's update with a fork of it.
+// goesOnAlike compares a device's update with forks of it: during the download, in the trial, which
+// is another start, and behind that.
 func goesOnAlike(t *testing.T, w *world, add func(id uint32) *emulator.Device) {
 	d := add(5)
 	w.publish("socket", "v2", 2)
 	w.expect("downloading", 30*time.Second, func() bool { return w.lastUpdate(d).State == "downloading" })
 	w.RunFor(200 * time.Millisecond)
-	snapshot, net := d.Snapshot(), w.Net.Clone()
-	w.RunFor(90 * time.Second)
-	if !w.runs(d, "v2") {
-		t.Fatal("v2 does not run")
+	type fork struct {
+		*emulator.Snapshot
+		net *network.Memory
+		at  time.Duration
 	}
+	forks := []fork{{d.Snapshot(), w.Net.Clone(), w.Now()}}
+	for _, moment := range []func() bool{
+		func() bool { return w.starts(d, "v2") },
+		func() bool { return w.runs(d, "v2") },
+	} {
+		w.expect("v2", time.Minute, moment)
+		w.RunFor(3 * time.Second)
+		forks = append(forks, fork{d.Snapshot(), w.Net.Clone(), w.Now()})
+	}
+	w.RunFor(time.Minute)
 
-	twin := add(6)
-	if err := twin.Restore(snapshot, net.Links()[0]); err != nil {
-		t.Fatal(err)
-	}
-	emulator.NewLabOn(net, twin).RunFor(90 * time.Second)
-	broker := net.Host("broker").Peer(1883).(*network.Broker)
-	if twin.ID() != d.ID() || twin.Cycles() != d.Cycles() || !reflect.DeepEqual(broker.Messages(), w.broker.Messages()) {
-		t.Errorf("%s: %d cycles, %d messages, not %d and %d", twin.ID(), twin.Cycles(), len(broker.Messages()),
-			d.Cycles(), len(w.broker.Messages()))
+	for i, f := range forks {
+		twin := add(uint32(6 + i))
+		if err := twin.Restore(f.Snapshot, f.net.Links()[0]); err != nil {
+			t.Fatal(err)
+		}
+		emulator.NewLabOn(f.net, twin).RunFor(w.Now() - f.at)
+		broker := f.net.Host("broker").Peer(1883).(*network.Broker)
+		if twin.ID() != d.ID() || twin.Cycles() != d.Cycles() || !reflect.DeepEqual(broker.Messages(), w.broker.Messages()) {
+			t.Errorf("fork %d: %s: %d cycles, %d messages, not %d and %d", i, twin.ID(), twin.Cycles(),
+				len(broker.Messages()), d.Cycles(), len(w.broker.Messages()))
+		}
 	}
 }
