@@ -87,13 +87,28 @@ func TestPrintfFormatsAsC(t *testing.T) {
 }
 
 func TestStringsOutsideDRAMFaultAsOnTheChip(t *testing.T) {
-	for _, name := range []string{"ets_printf", "strlen", "ets_strlen"} {
+	for _, test := range []struct {
+		name string
+		at   uint32
+	}{{"ets_printf", iramBase + 0x6000}, {"strlen", iramBase + 0x6001}, {"ets_strlen", iramBase + 0x6003}} {
 		m := newMachine(t, new(code).exit())
-		m.put(iramBase+0x6000, "in IRAM")
-		m.rom(name, iramBase+0x6000)
-		if len(m.exceptions) != 1 || m.exceptions[0].Cause != lx106.LoadStoreError ||
-			m.exceptions[0].Addr != iramBase+0x6000 {
-			t.Errorf("%s of a string in IRAM gave %v, want a LoadStoreError", name, m.exceptions)
+		m.put(test.at, "in IRAM")
+		m.rom(test.name, test.at)
+		if len(m.exceptions) != 1 || m.exceptions[0].Cause != lx106.LoadStoreError || m.exceptions[0].Addr != test.at {
+			t.Errorf("%s of a string at 0x%08x gave %v, want a LoadStoreError", test.name, test.at, m.exceptions)
+		}
+	}
+}
+
+func TestStrlenReadsWordsWhereTheAddressIsEven(t *testing.T) {
+	const at = iramBase + 0x6000
+	for _, text := range []string{"", "a", "ab", "abc", "abcd", "abcdefgh"} {
+		for _, offset := range []uint32{0, 2} {
+			m := newMachine(t, new(code).exit())
+			m.put(at+offset, text)
+			if got := m.rom("strlen", at+offset); got != uint32(len(text)) || len(m.exceptions) != 0 {
+				t.Errorf("strlen of %q at 0x%08x gave %d, %v", text, at+offset, got, m.exceptions)
+			}
 		}
 	}
 }

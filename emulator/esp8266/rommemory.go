@@ -120,8 +120,19 @@ func (c *Chip) putBytes(addr uint32, s []byte) {
 	}
 }
 
-// strlen (s).
-func strlen(c *Chip) { c.Return(uint32(len(c.text(c.Arg(0), maxString)))) }
+// strlen (s) reads words, and a byte only where the address is odd, as the chip's does. The
+// vendor's software counts on that for strings in flash.
+func strlen(c *Chip) {
+	s, n := c.Arg(0), uint32(0)
+	if s%2 == 0 || c.load(s, 1) != 0 {
+		n = s % 2
+		for n < maxString && c.load((s+n)&^3, 4)>>((s+n)%4*8)&0xFF != 0 {
+			n++
+		}
+	}
+	c.Elapse(memoryCycles + textCycles*uint64(n))
+	c.Return(n)
+}
 
 // strcpy (to, from).
 func strcpy(c *Chip) {

@@ -11,8 +11,9 @@ import (
 // deliberate are the ways in which an emulated function of the ROM is not as the chip's, on
 // purpose. The comparison below leaves these, and only these, out.
 //
-//   - Strings must lie where bytes can be read; the chip's strlen, strcmp and strcpy read
-//     words as far as they can. Which of them do so where is nothing to rely on.
+//   - Strings must lie where bytes can be read; the chip's strcmp and strcpy read words as far
+//     as they can. Which of them do so where is nothing to rely on, but for strlen, on which the
+//     vendor's software does.
 //   - A NaN is some NaN.
 //   - memcmp, strcmp and strncmp return a number of the right sign.
 //   - What a function without a result leaves in a2 is not compared.
