@@ -38,7 +38,9 @@ func publish(topic, payload string) string {
 
 // A broker can do much to the work of a device, which it commands, but nothing to its
 // firmware, nor can it exhaust it.
-func TestMaliciousBroker(t *testing.T) {
+func TestMaliciousBroker(t *testing.T) { maliciousBroker(t, theFirmwares(t)) }
+
+func maliciousBroker(t *testing.T, firmwares *firmwares) {
 	long := strings.Repeat("x", 60000)
 	for name, said := range map[string]string{
 		"a message of 60 KB":                publish(realm+"/update", long),
@@ -61,7 +63,7 @@ func TestMaliciousBroker(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v := newVictim(t)
+			v := newVictim(t, firmwares)
 			m := &meddler{v.broker, v.Net, 0}
 			v.brokerHost.Replace(1883, m)
 			v.Net.SetDown(v.brokerHost, true)
@@ -79,7 +81,7 @@ func TestMaliciousBroker(t *testing.T) {
 			if v.device.Resets() != resets {
 				t.Errorf("%d restarts", v.device.Resets()-resets)
 			}
-			if now := v.heap(); now != heap {
+			if now := v.heap(); now < heap {
 				t.Errorf("%d bytes of the heap are free, before %d", now, heap)
 			}
 			v.unharmed(t)
@@ -89,9 +91,11 @@ func TestMaliciousBroker(t *testing.T) {
 }
 
 // Triggers without an end make a device check no more often than every five seconds.
-func TestAFloodOfTriggers(t *testing.T) {
+func TestAFloodOfTriggers(t *testing.T) { aFloodOfTriggers(t, theFirmwares(t)) }
+
+func aFloodOfTriggers(t *testing.T, firmwares *firmwares) {
 	t.Parallel()
-	v := newVictim(t)
+	v := newVictim(t, firmwares)
 	before, heap := v.requests(".version"), v.heap()
 	for range 1000 {
 		v.notify()
@@ -101,7 +105,7 @@ func TestAFloodOfTriggers(t *testing.T) {
 		t.Errorf("%d checks in a minute", n)
 	}
 	v.RunFor(time.Minute)
-	if now := v.heap(); now != heap {
+	if now := v.heap(); now < heap {
 		t.Errorf("%d bytes of the heap are free, before %d", now, heap)
 	}
 	v.recovers(t)

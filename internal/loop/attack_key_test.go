@@ -16,10 +16,11 @@ type keys struct {
 	old, new ed25519.PrivateKey
 }
 
-func newKeys(t *testing.T) *keys {
+func newKeys(t *testing.T, firmwares *firmwares) *keys {
 	t.Helper()
 	f, err := makeFirmwares(t.TempDir())
 	must(t, err)
+	f.sdk = firmwares.sdk
 	pair := strangers(t, 2)
 	return &keys{f, pair[0], pair[1]}
 }
@@ -42,14 +43,21 @@ func (k *keys) sign(t *testing.T, version string, sequence uint32, by ...ed25519
 
 // One device takes part in all of it. One is off while the new key is brought out, and
 // still gets through; one that comes when the old key signs no more does not.
-func TestKeyRotation(t *testing.T) {
+func TestKeyRotation(t *testing.T) { keyRotation(t, theFirmwares(t)) }
+
+func keyRotation(t *testing.T, firmwares *firmwares) {
 	t.Parallel()
-	k := newKeys(t)
-	w := newWorld(t)
-	w.firmwares = k.firmwares
+	k := newKeys(t, firmwares)
 	k.carry(k.old)
+	v1 := k.sign(t, "v1", 1, k.old)
+	k.carry(k.old, k.new)
+	v2 := k.sign(t, "v2", 2, k.old)
+	k.carry(k.new)
+	v3, v4, v5 := k.sign(t, "v3", 3, k.new, k.old), k.sign(t, "v4", 4, k.new), k.sign(t, "v5", 5, k.new, k.old)
+
+	w := newWorldOf(t, k.firmwares)
 	present, away, tooLate := w.add(1, "socket", "v1", 1), w.add(2, "socket", "v1", 1), w.add(3, "socket", "v1", 1)
-	offered := k.sign(t, "v1", 1, k.old)
+	offered := v1
 	absent := map[string]bool{away.ID(): true, tooLate.ID(): true}
 	w.handler = http.HandlerFunc(func(rw http.ResponseWriter, q *http.Request) {
 		if absent[q.Header.Get("X-Esper-Device")] {
@@ -65,20 +73,18 @@ func TestKeyRotation(t *testing.T) {
 	}
 
 	// The old key signs a release that trusts both.
-	k.carry(k.old, k.new)
-	release(k.sign(t, "v2", 2, k.old))
+	release(v2)
 	w.expect("v2 runs", 2*time.Minute, func() bool { return w.runs(present, "v2") })
 
 	// Both sign one that trusts the new key only.
-	k.carry(k.new)
-	release(k.sign(t, "v3", 3, k.new, k.old))
+	release(v3)
 	w.expect("v3 runs", 2*time.Minute, func() bool { return w.runs(present, "v3") })
 	delete(absent, away.ID())
 	w.notify()
 	w.expect("v3 runs on what missed v2", 2*time.Minute, func() bool { return w.runs(away, "v3") })
 
 	// The new key alone.
-	release(k.sign(t, "v4", 4, k.new))
+	release(v4)
 	w.expect("v4 runs", 2*time.Minute, func() bool { return w.runs(present, "v4") && w.runs(away, "v4") })
 	delete(absent, tooLate.ID())
 	w.notify()
@@ -87,7 +93,7 @@ func TestKeyRotation(t *testing.T) {
 		t.Error("what missed all does not run on")
 	}
 	// It is not lost: the old key's signature beside the new one's is enough.
-	release(k.sign(t, "v5", 5, k.new, k.old))
+	release(v5)
 	w.expect("v5 runs everywhere", 2*time.Minute, func() bool {
 		return w.runs(present, "v5") && w.runs(away, "v5") && w.runs(tooLate, "v5")
 	})
@@ -95,17 +101,21 @@ func TestKeyRotation(t *testing.T) {
 
 // A key that leaked is worth nothing as soon as a device runs a release that does not
 // carry it.
-func TestKeyCompromise(t *testing.T) {
+func TestKeyCompromise(t *testing.T) { keyCompromise(t, theFirmwares(t)) }
+
+func keyCompromise(t *testing.T, firmwares *firmwares) {
 	t.Parallel()
-	k := newKeys(t)
-	w := newWorld(t)
-	w.firmwares = k.firmwares
+	k := newKeys(t, firmwares)
 	k.carry(k.old)
-	v := &victim{world: w, device: w.add(1, "socket", "v1", 5)}
-	w.handler = k.sign(t, "v1", 5, k.old)
-	w.settle()
+	v1 := k.sign(t, "v1", 5, k.old)
 	k.carry(k.new)
-	w.handler = k.sign(t, "safe", 6, k.new, k.old)
+	safe := k.sign(t, "safe", 6, k.new, k.old)
+
+	w := newWorldOf(t, k.firmwares)
+	v := &victim{world: w, device: w.add(1, "socket", "v1", 5)}
+	w.handler = v1
+	w.settle()
+	w.handler = safe
 	w.notify()
 	w.expect("the release that trusts the new key runs", 2*time.Minute, func() bool { return w.runs(v.device, "safe") })
 	w.RunFor(time.Minute)

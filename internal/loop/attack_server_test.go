@@ -75,7 +75,9 @@ func (v *victim) heap() uint32 {
 }
 
 // A server that sends more than it should, or without an end.
-func TestEndlessData(t *testing.T) {
+func TestEndlessData(t *testing.T) { endlessData(t, theFirmwares(t)) }
+
+func endlessData(t *testing.T, firmwares *firmwares) {
 	const fast = 5 * time.Millisecond
 	kilobyte := strings.Repeat("esper ", 200)
 	for name, a := range map[string]struct {
@@ -100,12 +102,12 @@ func TestEndlessData(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v := newVictim(t)
+			v := newVictim(t, firmwares)
 			heap := v.heap()
 			a.server.every = fast
 			v.drip(&a.server)
 			v.refuses(t, folder(v.firmwares.release(t, "socket", "v2", 6)), a.reason)
-			if now := v.heap(); now != heap {
+			if now := v.heap(); now < heap {
 				t.Errorf("%d bytes of the heap are free, before %d", now, heap)
 			}
 			v.webHost.Replace(80, v.web)
@@ -114,7 +116,7 @@ func TestEndlessData(t *testing.T) {
 	}
 	t.Run("an image longer than told", func(t *testing.T) {
 		t.Parallel()
-		v := newVictim(t)
+		v := newVictim(t, firmwares)
 		good := v.firmwares.release(t, "socket", "v2", 6)
 		v.handler = folder(good)
 		v.drip(&dripping{resource: ".rom1", start: body(len(good.Images[1])) + string(good.Images[1]), piece: kilobyte, every: fast})
@@ -124,9 +126,11 @@ func TestEndlessData(t *testing.T) {
 }
 
 // A server that is as slow as it can be: the device gives up, goes on, and comes back.
-func TestSlowRetrieval(t *testing.T) {
+func TestSlowRetrieval(t *testing.T) { slowRetrieval(t, theFirmwares(t)) }
+
+func slowRetrieval(t *testing.T, firmwares *firmwares) {
 	image := func(t *testing.T) string {
-		return string(theFirmwares(t).release(t, "socket", "v2", 6).Images[1])
+		return string(firmwares.release(t, "socket", "v2", 6).Images[1])
 	}
 	for name, a := range map[string]struct {
 		server func(t *testing.T) *dripping
@@ -151,7 +155,7 @@ func TestSlowRetrieval(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v := newVictim(t)
+			v := newVictim(t, firmwares)
 			heap := v.heap()
 			v.drip(a.server(t))
 			v.handler = folder(v.firmwares.release(t, "socket", "v2", 6))
@@ -173,7 +177,7 @@ func TestSlowRetrieval(t *testing.T) {
 			if u := v.lastUpdate(v.device); u.Error != "unreachable" {
 				t.Errorf("gave up as %q", u.Error)
 			}
-			if now := v.heap(); now != heap {
+			if now := v.heap(); now < heap {
 				t.Errorf("%d bytes of the heap are free, before %d", now, heap)
 			}
 			if v.device.Resets() != resets || !v.runs(v.device, "v1") {
@@ -189,10 +193,12 @@ func TestSlowRetrieval(t *testing.T) {
 
 // Requests that vanish cannot be told from a broken network. The operator sees which
 // devices do not reach the server, and which are not reached.
-func TestDropRequest(t *testing.T) {
+func TestDropRequest(t *testing.T) { dropRequest(t, theFirmwares(t)) }
+
+func dropRequest(t *testing.T, firmwares *firmwares) {
 	t.Run("of devices to the web server", func(t *testing.T) {
 		t.Parallel()
-		v := newVictim(t)
+		v := newVictim(t, firmwares)
 		v.webHost.Silent = true
 		v.refuses(t, folder(v.firmwares.release(t, "socket", "v2", 6)), "unreachable")
 		if d := v.world.device(v.device); d.Status != fleet.Online || d.Update.State != "failed" || d.Update.Error != "unreachable" {
@@ -203,7 +209,7 @@ func TestDropRequest(t *testing.T) {
 	})
 	t.Run("for images only", func(t *testing.T) {
 		t.Parallel()
-		v := newVictim(t)
+		v := newVictim(t, firmwares)
 		v.drip(&dripping{resource: ".rom1"})
 		v.handler = folder(v.firmwares.release(t, "socket", "v2", 6))
 		v.notify()
@@ -217,13 +223,13 @@ func TestDropRequest(t *testing.T) {
 	})
 	t.Run("of the broker to devices", func(t *testing.T) {
 		t.Parallel()
-		v := newVictim(t)
+		v := newVictim(t, firmwares)
 		v.handler = folder(v.firmwares.release(t, "socket", "v2", 6)) // nobody hears of it
 		v.expect("v2 runs, by the interval", 70*time.Minute, func() bool { return v.runs(v.device, "v2") })
 	})
 	t.Run("of everything", func(t *testing.T) {
 		t.Parallel()
-		v := newVictim(t)
+		v := newVictim(t, firmwares)
 		v.Net.SetAccessPoint(false)
 		v.expect("the operator sees it", 2*time.Minute, func() bool { return v.world.device(v.device).Status == fleet.Offline })
 		v.Net.SetAccessPoint(true)

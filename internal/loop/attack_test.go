@@ -29,11 +29,11 @@ type attack struct {
 
 // attacks plays variants of an attack. The server has the good release v2, sequence 6,
 // with something changed.
-func attacks(t *testing.T, variants map[string]attack) {
+func attacks(t *testing.T, firmwares *firmwares, variants map[string]attack) {
 	for name, a := range variants {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v := newVictim(t)
+			v := newVictim(t, firmwares)
 			f := folder(v.firmwares.release(t, "socket", "v2", 6))
 			a.change(t, v, f)
 			v.refuses(t, f, a.reason)
@@ -96,7 +96,9 @@ func strangers(t *testing.T, n int) (keys []ed25519.PrivateKey) {
 	return keys
 }
 
-func TestArbitrarySoftware(t *testing.T) {
+func TestArbitrarySoftware(t *testing.T) { arbitrarySoftware(t, theFirmwares(t)) }
+
+func arbitrarySoftware(t *testing.T, firmwares *firmwares) {
 	signedBy := func(n int) func(*testing.T, *victim, files) {
 		return func(t *testing.T, v *victim, f files) {
 			r, err := release.Sign(v.firmwares.images(t, "socket", "v2", 6), strangers(t, n)...)
@@ -104,7 +106,7 @@ func TestArbitrarySoftware(t *testing.T) {
 			f["socket.version"] = r.VersionFile.Marshal()
 		}
 	}
-	attacks(t, map[string]attack{
+	attacks(t, firmwares, map[string]attack{
 		"signed with another key":      {"bad-signature", signedBy(1)},
 		"signed with three other keys": {"bad-signature", signedBy(3)},
 		"not signed": {"bad-signature", func(t *testing.T, v *victim, f files) {
@@ -123,8 +125,10 @@ func TestArbitrarySoftware(t *testing.T) {
 	})
 }
 
-func TestRollback(t *testing.T) {
-	attacks(t, map[string]attack{
+func TestRollback(t *testing.T) { rollback(t, theFirmwares(t)) }
+
+func rollback(t *testing.T, firmwares *firmwares) {
+	attacks(t, firmwares, map[string]attack{
 		"an older release": {"not-newer", func(t *testing.T, v *victim, f files) {
 			f["socket.version"] = v.firmwares.release(t, "socket", "v0", 4).VersionFile.Marshal()
 		}},
@@ -154,8 +158,10 @@ func TestRollback(t *testing.T) {
 }
 
 // Who has the key can make devices install what he likes, but cannot use up the numbers.
-func TestFastForward(t *testing.T) {
-	attacks(t, map[string]attack{
+func TestFastForward(t *testing.T) { fastForward(t, theFirmwares(t)) }
+
+func fastForward(t *testing.T, firmwares *firmwares) {
+	attacks(t, firmwares, map[string]attack{
 		"a version file with a greater sequence": {"wrong-sequence", func(_ *testing.T, _ *victim, f files) {
 			f["socket.version"] = bytes.Replace(f["socket.version"], []byte("sequence 6"), []byte("sequence 1000005"), 1)
 		}},
@@ -168,11 +174,11 @@ func TestFastForward(t *testing.T) {
 	})
 	t.Run("recovery", func(t *testing.T) {
 		t.Parallel()
-		v := newVictim(t)
-		for _, r := range []*release.Release{
-			v.firmwares.release(t, "socket", "evil", 5+1_000_000),
-			v.firmwares.release(t, "socket", "recovered", 5+1_000_001),
-		} {
+		releases := []*release.Release{
+			firmwares.release(t, "socket", "evil", 5+1_000_000), firmwares.release(t, "socket", "recovered", 5+1_000_001),
+		}
+		v := newVictim(t, firmwares)
+		for _, r := range releases {
 			v.handler = folder(r)
 			v.notify()
 			v.expect(r.Version+" runs", 2*time.Minute, func() bool { return v.runs(v.device, r.Version) })
@@ -182,8 +188,10 @@ func TestFastForward(t *testing.T) {
 
 // A server that keeps the newest release back cannot be told from one that has none. But
 // the operator sees devices that are well and behind what was published.
-func TestIndefiniteFreeze(t *testing.T) {
-	w := newWorld(t)
+func TestIndefiniteFreeze(t *testing.T) { indefiniteFreeze(t, theFirmwares(t)) }
+
+func indefiniteFreeze(t *testing.T, firmwares *firmwares) {
+	w := newWorldOf(t, firmwares)
 	d, other := w.add(1, "socket", "v1", 1), w.add(2, "sensor", "v1", 1)
 	w.publish("socket", "v1", 1)
 	w.publish("sensor", "v1", 1)
@@ -229,9 +237,11 @@ func (w *world) behind() (ids []string) {
 	return ids
 }
 
-func TestMixAndMatch(t *testing.T) {
+func TestMixAndMatch(t *testing.T) { mixAndMatch(t, theFirmwares(t)) }
+
+func mixAndMatch(t *testing.T, firmwares *firmwares) {
 	v3 := func(t *testing.T, v *victim) *release.Release { return v.firmwares.release(t, "socket", "v3", 7) }
-	attacks(t, map[string]attack{
+	attacks(t, firmwares, map[string]attack{
 		"another release's image": {"wrong-version", func(t *testing.T, v *victim, f files) {
 			f["socket.rom1"] = v3(t, v).Images[1]
 		}},
@@ -267,8 +277,10 @@ func TestMixAndMatch(t *testing.T) {
 	})
 }
 
-func TestWrongSoftwareInstallation(t *testing.T) {
-	attacks(t, map[string]attack{
+func TestWrongSoftwareInstallation(t *testing.T) { wrongSoftwareInstallation(t, theFirmwares(t)) }
+
+func wrongSoftwareInstallation(t *testing.T, firmwares *firmwares) {
+	attacks(t, firmwares, map[string]attack{
 		"another type's image": {"wrong-device", func(t *testing.T, v *victim, f files) {
 			f["socket.rom1"] = v.firmwares.images(t, "sensor", "v2", 6)[1]
 		}},
@@ -285,8 +297,10 @@ func TestWrongSoftwareInstallation(t *testing.T) {
 }
 
 // An image for the other slot would run from where it is not linked for.
-func TestWrongSlot(t *testing.T) {
-	attacks(t, map[string]attack{
+func TestWrongSlot(t *testing.T) { wrongSlot(t, theFirmwares(t)) }
+
+func wrongSlot(t *testing.T, firmwares *firmwares) {
+	attacks(t, firmwares, map[string]attack{
 		"the other slot's image": {"wrong-slot", func(_ *testing.T, _ *victim, f files) {
 			f["socket.rom1"] = f["socket.rom0"]
 		}},
@@ -313,7 +327,7 @@ func TestWrongLink(t *testing.T) {
 		}
 		return images
 	}
-	attacks(t, map[string]attack{
+	attacks(t, theFirmwares(t), map[string]attack{
 		"the other link's release, signed": {"wrong-link", func(t *testing.T, v *victim, f files) {
 			r, err := release.Sign(linked(t, v, [image.Slots]image.Link{image.LinkChip, image.LinkChip}), v.firmwares.key)
 			must(t, err)
@@ -331,7 +345,7 @@ func TestWrongLink(t *testing.T) {
 
 // A site that goes back to an older ESPer publishes such releases.
 func TestAnUnmarkedReleaseIsInstalled(t *testing.T) {
-	v := newVictim(t)
+	v := newVictim(t, theFirmwares(t))
 	var images [image.Slots][]byte
 	for slot, content := range v.firmwares.images(t, "socket", "v2", 6) {
 		images[slot] = repositorytest.Mark(content, image.LinkUnmarked)
@@ -343,8 +357,10 @@ func TestAnUnmarkedReleaseIsInstalled(t *testing.T) {
 	v.expect("v2 confirmed", 2*time.Minute, func() bool { return v.runs(v.device, "v2") })
 }
 
-func TestPartialDownload(t *testing.T) {
-	attacks(t, map[string]attack{
+func TestPartialDownload(t *testing.T) { partialDownload(t, theFirmwares(t)) }
+
+func partialDownload(t *testing.T, firmwares *firmwares) {
+	attacks(t, firmwares, map[string]attack{
 		"a truncated image": {"truncated", func(_ *testing.T, _ *victim, f files) {
 			f["socket.rom1"] = f["socket.rom1"][:len(f["socket.rom1"])-4096]
 		}},
@@ -366,7 +382,7 @@ func TestPartialDownload(t *testing.T) {
 	})
 	t.Run("a connection that always breaks", func(t *testing.T) {
 		t.Parallel()
-		v := newVictim(t)
+		v := newVictim(t, firmwares)
 		v.webHost.CutAfter = 20000
 		// A server without ranges: each try begins anew.
 		good := folder(v.firmwares.release(t, "socket", "v2", 6))

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -82,42 +81,7 @@ func chipROM(t testing.TB) []byte {
 	return rom
 }
 
-// addChip switches on a device that was flashed over the serial line, the vendor's sectors
-// included. All that it will run must be built.
-func (w *world) addChip(id uint32, rom []byte, deviceType, version string, sequence uint32) *emulator.Device {
-	w.t.Helper()
-	return w.addChipOf(id, rom, w.firmwares.images(w.t, deviceType, version, sequence))
-}
-
-// addChipOf is addChip with images.
-func (w *world) addChipOf(id uint32, rom []byte, images [image.Slots][]byte) *emulator.Device {
-	w.t.Helper()
-	content, err := image.NewFlash(w.firmwares.bootloader, images[0], nil)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	copy(content[phyData:], w.firmwares.phyData(w.t))
-	flash := esp8266.NewFlash(image.FlashSize)
-	if err := flash.Put(0, content); err != nil {
-		w.t.Fatal(err)
-	}
-	serial := &bytes.Buffer{}
-	d, err := w.Add(emulator.Config{ChipID: id, Flash: flash, ROM: rom, Serial: serial, ELF: slices.Clone(w.firmwares.elves)})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() {
-		if w.t.Failed() {
-			w.t.Logf("serial line of %s:\n%s", d.ID(), tail(serial.String(), 4000))
-		}
-	})
-	return d
-}
-
-// phyData is where the vendor's initial data of the radio lie in flash.
-const phyData = image.PHYDataAddress
-
-// phyData are these data; none for the emulator's link.
+// phyData are the vendor's initial data of the radio; none for the emulator's link.
 func (f *firmwares) phyData(t testing.TB) []byte {
 	t.Helper()
 	if f.sdk == "" {
@@ -135,9 +99,10 @@ func TestAChipImageIsUpdated(t *testing.T) {
 		t.Run(rom.name, func(t *testing.T) {
 			f := chipFirmwares(t)
 			w := newWorldOf(t, f)
+			w.rom = rom.read(t)
 			f.images(t, "socket", "v2", 2)
 			w.publish("socket", "v1", 1)
-			d := w.addChip(0xC0FFEE, rom.read(t), "socket", "v1", 1)
+			d := w.add(0xC0FFEE, "socket", "v1", 1)
 			var resets []esp8266.ResetReason
 			d.OnReset = func(r esp8266.ResetReason) { resets = append(resets, r) }
 			w.settle()
@@ -160,7 +125,37 @@ func TestASnapshotOfAChipImageGoesOnAlike(t *testing.T) {
 	f := chipFirmwares(t)
 	f.images(t, "socket", "v2", 2)
 	w := newWorldOf(t, f)
-	goesOnAlike(t, w, func(id uint32) *emulator.Device { return w.addChip(id, nil, "socket", "v1", 1) })
+	goesOnAlike(t, w, func(id uint32) *emulator.Device { return w.add(id, "socket", "v1", 1) })
+}
+
+// TestPowerCutsOfAChipImage is TestPowerCut, with more of the cuts, for images that have the vendor's
+// own software in them, and its sectors in flash.
+func TestPowerCutsOfAChipImage(t *testing.T) {
+	c := newCycle(t, chipFirmwares(t))
+	powerCuts(t, c, c.run(t), 500, 5)
+}
+
+// The attacks by name, played against images with the vendor's own software in them.
+func TestAttacksOnAChipImage(t *testing.T) {
+	for name, play := range map[string]func(*testing.T, *firmwares){
+		"ArbitrarySoftware":         arbitrarySoftware,
+		"Rollback":                  rollback,
+		"FastForward":               fastForward,
+		"IndefiniteFreeze":          indefiniteFreeze,
+		"MixAndMatch":               mixAndMatch,
+		"WrongSoftwareInstallation": wrongSoftwareInstallation,
+		"WrongSlot":                 wrongSlot,
+		"PartialDownload":           partialDownload,
+		"EndlessData":               endlessData,
+		"SlowRetrieval":             slowRetrieval,
+		"DropRequest":               dropRequest,
+		"KeyRotation":               keyRotation,
+		"KeyCompromise":             keyCompromise,
+		"MaliciousBroker":           maliciousBroker,
+		"AFloodOfTriggers":          aFloodOfTriggers,
+	} {
+		t.Run(name, func(t *testing.T) { play(t, chipFirmwares(t)) })
+	}
 }
 
 // What the vendor's software does about a program that goes wrong: its watchdog, which rests on
@@ -176,12 +171,12 @@ func TestTheVendorsSoftwareRestartsAChipImageThatGoesWrong(t *testing.T) {
 		} {
 			t.Run(rom.name+", "+reason, func(t *testing.T) {
 				f := chipFirmwares(t)
-				dump := rom.read(t)
+				w := newWorldOf(t, f)
+				w.rom = rom.read(t)
 				bad := variant{name: reason, source: everyMinute(code)}
 				images := f.variant(t, "socket", "v1", 1, bad)
-				w := newWorldOf(t, f)
 				w.publish("socket", "v0", 1)
-				d := w.addChipOf(9, dump, images)
+				d := w.addImage(f.bootloader, 9, images[0])
 				w.settle()
 				w.expect("a restart", 2*time.Minute, func() bool { return d.Resets() > 0 })
 				at := w.Now()
@@ -210,7 +205,7 @@ func TestAChipReleaseThatFailsIsRolledBack(t *testing.T) {
 				f.variant(t, "socket", v.version, v.sequence, v.variant)
 			}
 			w := newWorldOf(t, f)
-			w.rollsBack(w.addChip(1, nil, "socket", "v1", 1), failure.variant, failure.reason)
+			w.rollsBack(w.add(1, "socket", "v1", 1), failure.variant, failure.reason)
 		})
 	}
 }
@@ -222,7 +217,7 @@ func TestAChipThatHangsAgainAndAgainStartsInSafeMode(t *testing.T) {
 	f.images(t, "socket", "v2", 2)
 	w := newWorldOf(t, f)
 	w.publish("socket", "v0", 1)
-	d := w.addChipOf(9, nil, images)
+	d := w.addImage(f.bootloader, 9, images[0])
 	w.settle()
 	w.expect("safe mode", 10*time.Minute, func() bool { return w.device(d).Info.Boot.Safe })
 	w.publish("socket", "v2", 2)
@@ -235,7 +230,7 @@ func TestAChipReturnsToItsAccessPoint(t *testing.T) {
 	f := chipFirmwares(t)
 	w := newWorldOf(t, f)
 	w.publish("socket", "v1", 1)
-	d := w.addChip(0x10, nil, "socket", "v1", 1)
+	d := w.add(0x10, "socket", "v1", 1)
 	w.settle()
 	if rssi := w.device(d).Info.WiFi.RSSI; rssi != d.SDK.Signal() {
 		t.Errorf("it hears its access point with %d dBm", rssi)
@@ -263,7 +258,8 @@ func TestAChipImageReadsItsAnalogueInput(t *testing.T) {
 		t.Run(rom.name, func(t *testing.T) {
 			w := newWorldOf(t, chipFirmwares(t))
 			w.publish("sensor", "v1", 1)
-			d := w.addChip(7, rom.read(t), "sensor", "v1", 1)
+			w.rom = rom.read(t)
+			d := w.add(7, "sensor", "v1", 1)
 			d.SDK.ADC = 700
 			w.settle()
 			w.expect("the value", 20*time.Second, func() bool { return w.state(d, "brightness") == "700" })
@@ -275,7 +271,7 @@ func TestAChipImageReadsItsAnalogueInput(t *testing.T) {
 func TestAChipImageRefusesTheOtherLink(t *testing.T) {
 	f := chipFirmwares(t)
 	w := newWorldOf(t, f)
-	v := victimOf(t, w, w.addChip(8, nil, "socket", "v1", 5))
+	v := victimOf(t, w, w.add(8, "socket", "v1", 5))
 	images := f.variant(t, "socket", "v2", 6, variant{name: "emulator", config: func(c *site.Config) { c.SDK = "" }})
 	r, err := release.Sign(images, f.key)
 	must(t, err)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"esper/emulator/esp8266"
-	"esper/internal/image"
 	"esper/internal/release"
 )
 
@@ -17,10 +16,10 @@ const patience = 75 * time.Minute
 
 // cycle is all that happens to a device that is updated, and the releases of it.
 type cycle struct {
-	flash    []byte
-	releases []*release.Release
-	bad      *release.Release
-	stages   []stage
+	firmwares *firmwares
+	releases  []*release.Release
+	bad       *release.Release
+	stages    []stage
 }
 
 var (
@@ -33,7 +32,7 @@ var (
 func theCycle(t *testing.T) (*cycle, *track) {
 	t.Helper()
 	cycleOnce.Do(func() {
-		c := newCycle(t)
+		c := newCycle(t, theFirmwares(t))
 		sharedPlan, sharedRun = c, c.run(t)
 	})
 	if sharedRun == nil {
@@ -44,17 +43,12 @@ func theCycle(t *testing.T) (*cycle, *track) {
 
 // newCycle makes the cycle: a device is flashed over the serial line with v1 and
 // brings its other slot to it, gets v2, then v3, and then v4, which crashes.
-func newCycle(t *testing.T) *cycle {
+func newCycle(t *testing.T, f *firmwares) *cycle {
 	t.Helper()
-	f := theFirmwares(t)
 	v1, v2, v3 := f.release(t, "socket", "v1", 1), f.release(t, "socket", "v2", 2), f.release(t, "socket", "v3", 3)
 	v4 := f.badRelease(t, "v4", 4, "crashes at once", failures["crashes at once"].variant)
-	flash, err := image.NewFlash(f.bootloader, v1.Images[0], nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	return &cycle{
-		flash: flash, releases: []*release.Release{v1, v2, v3, v4}, bad: v4,
+		firmwares: f, releases: []*release.Release{v1, v2, v3, v4}, bad: v4,
 		stages: []stage{
 			{offered: v1, wanted: v1, handler: offers(t, v1)},
 			{offered: v2, wanted: v2, handler: offers(t, v1, v2)},
@@ -66,7 +60,7 @@ func newCycle(t *testing.T) *cycle {
 
 // scene makes a scene for the cycle, at its beginning.
 func (c *cycle) scene(t *testing.T) *scene {
-	s := newScene(t, c.flash)
+	s := newScene(t, c.firmwares, c.releases[0].Images[0])
 	s.releases, s.bad = c.releases, c.bad
 	s.offer(c.stages[0])
 	return s

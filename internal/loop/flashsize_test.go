@@ -66,7 +66,7 @@ func (w *world) addSized(rom []byte, size int, header byte) (*emulator.Device, *
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	copy(content[phyData:], w.firmwares.phyData(w.t))
+	copy(content[image.PHYDataAddress:], w.firmwares.phyData(w.t))
 	if err := flash.Put(0, content); err != nil {
 		w.t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 	"esper/internal/image"
 )
 
-var caseFlag = flag.String("case", "", "replay this case of TestPowerCut alone, as it prints them")
+var caseFlag = flag.String("case", "", "replay this case of power cuts alone, as the test prints them")
 
 // ways are what a power cut makes of the operation that is going on. What a torn
 // one leaves depends on the operation alone, so that a case can be replayed.
@@ -185,7 +185,7 @@ func (c *tally) try(t *testing.T, s *scene, tr *track, cuts []powerCut, again bo
 		return
 	}
 	if c.failed.Add(1) <= 20 {
-		t.Errorf("%v\n  replay: go test ./internal/loop -run 'TestPowerCut$' -v -args -case %s", problem, caseName(all))
+		t.Errorf("%v\n  replay: go test ./internal/loop -run '%s$' -v -args -case %s", problem, t.Name(), caseName(all))
 	}
 }
 
@@ -198,30 +198,40 @@ func (c *tally) log(t *testing.T, what string) {
 // device boots nothing but what was released, and gets to the wanted release without help.
 func TestPowerCut(t *testing.T) {
 	c, tr := theCycle(t)
+	powerCuts(t, c, tr, 30, 3)
+}
+
+// powerCuts cuts the power in a cycle. Unless all are wanted, it tries so many of the single cuts,
+// apart from those that are always tried, and so many first ones of two.
+func powerCuts(t *testing.T, c *cycle, tr *track, singles, firsts int) {
 	if *caseFlag != "" {
 		replay(t, c, tr, *caseFlag)
 		return
 	}
-	var delicate, others []powerCut
+	var delicate, vendors, others []powerCut
 	for _, op := range tr.operations {
 		for w := range ways {
-			if c := (powerCut{op.Index, w}); op.Addr/image.SectorSize == image.BootConfigurationAddress/image.SectorSize {
-				delicate = append(delicate, c)
-			} else {
-				others = append(others, c)
+			switch one := (powerCut{op.Index, w}); {
+			case op.Addr/image.SectorSize == image.BootConfigurationAddress/image.SectorSize:
+				delicate = append(delicate, one)
+			case op.Addr >= image.PHYDataAddress:
+				vendors = append(vendors, one)
+			default:
+				others = append(others, one)
 			}
 		}
 	}
-	t.Logf("%d flash operations in the cycle, %d of them in the boot configuration", len(tr.operations), len(delicate)/len(ways))
+	t.Logf("%d flash operations in the cycle, %d of them in the boot configuration, %d in the vendor's sectors",
+		len(tr.operations), len(delicate)/len(ways), len(vendors)/len(ways))
 	count := &tally{known: map[string]bool{}}
-	inParallel(t, c, append(slices.Clone(delicate), some(others, 30)...), func(s *scene, one powerCut) {
+	inParallel(t, c, slices.Concat(delicate, vendors, some(others, singles)), func(s *scene, one powerCut) {
 		count.try(t, s, tr, []powerCut{one}, full)
 	})
 	count.log(t, "one cut")
 
 	// And a second cut, at each operation that follows until all is well again.
 	twice := &tally{known: count.known}
-	inParallel(t, c, some(delicate, 3), func(s *scene, first powerCut) {
+	inParallel(t, c, some(delicate, firsts), func(s *scene, first powerCut) {
 		again := &track{}
 		s.set(tr.before(first.operation))
 		s.record(again, []powerCut{first})

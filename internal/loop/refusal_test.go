@@ -46,8 +46,8 @@ type victim struct {
 	before []byte // its flash
 }
 
-func newVictim(t *testing.T) *victim {
-	w := newWorld(t)
+func newVictim(t *testing.T, firmwares *firmwares) *victim {
+	w := newWorldOf(t, firmwares)
 	return victimOf(t, w, w.add(1, "socket", "v1", 5))
 }
 
@@ -113,7 +113,7 @@ func (v *victim) bootsNothingElse(t *testing.T) {
 
 // R2, R4: what no attack is named after. attack_test.go has the rest.
 func TestRefusals(t *testing.T) {
-	attacks(t, map[string]attack{
+	attacks(t, theFirmwares(t), map[string]attack{
 		"an image too large for the slot": {"too-large", func(_ *testing.T, _ *victim, f files) {
 			f["socket.rom1"] = append(f["socket.rom1"], make([]byte, image.SlotSize)...)
 		}},
@@ -149,7 +149,7 @@ func cut(f files, prefix string) {
 // made right again, as an attacker would.
 func TestAFlippedBitIsRefused(t *testing.T) {
 	const seed = 2017
-	v := newVictim(t)
+	v := newVictim(t, theFirmwares(t))
 	good := v.firmwares.release(t, "socket", "v2", 6)
 	random := rand.New(rand.NewPCG(seed, 0))
 	image1 := good.Images[1]

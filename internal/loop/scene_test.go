@@ -59,18 +59,14 @@ func put(t *testing.T, s *scene, addr uint32, content []byte) {
 	}
 }
 
-// newScene makes a device with that flash, on a network of its own; it has its power.
-func newScene(t *testing.T, flash []byte) *scene {
+// newScene makes a device with that image in slot 0, on a network of its own; it has its power.
+func newScene(t *testing.T, f *firmwares, rom []byte) *scene {
 	t.Helper()
 	s := &scene{Lab: emulator.NewLab()}
 	s.Net.AddHost("broker").Listen(1883, network.NewBroker(s.Net))
 	s.Net.AddHost("web").Listen(80, network.NewWeb(s.Net, nil))
-	f := esp8266.NewFlash(image.FlashSize)
-	if err := f.Put(0, flash); err != nil {
-		t.Fatal(err)
-	}
 	var err error
-	if s.device, err = s.Add(emulator.Config{ChipID: 0xC0FFEE, Flash: f}); err != nil {
+	if s.device, err = s.Add(f.flashed(t, 0xC0FFEE, f.bootloader, rom)); err != nil {
 		t.Fatal(err)
 	}
 	s.watch()
@@ -104,13 +100,19 @@ func (s *scene) wrong(format string, args ...any) {
 }
 
 func (s *scene) reset(reason esp8266.ResetReason) {
-	crashed := reason == esp8266.ResetException || reason == esp8266.ResetWatchdog || reason == esp8266.ResetSoftWatchdog
-	if crashed && (s.running == nil || s.running != s.bad) {
-		s.wrong("a reset for reason %d", reason)
+	if reason == esp8266.ResetException || reason == esp8266.ResetWatchdog || reason == esp8266.ResetSoftWatchdog {
+		s.crashed(fmt.Sprintf("a reset for reason %d", reason))
 	}
 	s.seen = seen{}
 	if s.onReset != nil {
 		s.onReset(reason)
+	}
+}
+
+// crashed is called when what runs has crashed, which only the bad release may.
+func (s *scene) crashed(what string) {
+	if s.running == nil || s.running != s.bad {
+		s.wrong("%s", what)
 	}
 }
 
@@ -126,8 +128,12 @@ func (s *scene) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// booting looks for what the bootloader says, and whether it is true.
+// booting looks for what the bootloader says, and whether it is true; and for what the vendor's
+// software says before it restarts a program that has crashed.
 func (s *scene) booting(line string) {
+	if strings.HasPrefix(line, "Fatal exception") {
+		s.crashed(strings.TrimSpace(line))
+	}
 	if strings.HasPrefix(line, "boot: no slot boots") {
 		s.wrong("no slot boots")
 	}

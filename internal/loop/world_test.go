@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -186,6 +187,7 @@ type world struct {
 	*emulator.Lab
 	t          testing.TB
 	firmwares  *firmwares
+	rom        []byte // the mask ROM of its chips; nil: its functions are emulated
 	repository *repository.Repository
 	handler    http.Handler // what the web server answers with; the repository's, unless a test plays another
 	brokerHost *network.Host
@@ -255,16 +257,10 @@ func (w *world) addWith(bootloader []byte, id uint32, deviceType, version string
 // addImage is addWith for an image of slot 0.
 func (w *world) addImage(bootloader []byte, id uint32, rom []byte) *emulator.Device {
 	w.t.Helper()
-	content, err := image.NewFlash(bootloader, rom, nil)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	flash := esp8266.NewFlash(image.FlashSize)
-	if err := flash.Put(0, content); err != nil {
-		w.t.Fatal(err)
-	}
 	serial := &bytes.Buffer{}
-	d, err := w.Add(emulator.Config{ChipID: id, Flash: flash, Serial: serial})
+	config := w.firmwares.flashed(w.t, id, bootloader, rom)
+	config.Serial, config.ROM = serial, w.rom
+	d, err := w.Add(config)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -274,6 +270,24 @@ func (w *world) addImage(bootloader []byte, id uint32, rom []byte) *emulator.Dev
 		}
 	})
 	return d
+}
+
+// flashed is a device that was flashed over the serial line, with the vendor's sectors where it
+// needs them.
+func (f *firmwares) flashed(t testing.TB, id uint32, bootloader, rom []byte) emulator.Config {
+	t.Helper()
+	content, err := image.NewFlash(bootloader, rom, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(content[image.PHYDataAddress:], f.phyData(t))
+	flash := esp8266.NewFlash(image.FlashSize)
+	if err := flash.Put(0, content); err != nil {
+		t.Fatal(err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return emulator.Config{ChipID: id, Flash: flash, ELF: slices.Clone(f.elves)}
 }
 
 func tail(s string, n int) string { return s[max(0, len(s)-n):] }
@@ -325,7 +339,7 @@ func (w *world) settle() {
 		w.expect(d.ID()+" online, and done with its first check", 30*time.Second, func() bool {
 			u := w.lastUpdate(d)
 			return w.device(d).Status == fleet.Online && w.device(d).Info != nil &&
-				len(w.updates[d.ID()]) > 1 && u.AtRest()
+				(len(w.updates[d.ID()]) > 1 || u.State != "idle") && u.AtRest()
 		})
 	}
 }
