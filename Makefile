@@ -1,6 +1,7 @@
 # make demo    the whole loop on emulated devices (KEEP=1 leaves it running)
 # make test    the tests
-# make test-chip SDK_DIR=… [ESPER_ROM=…]    the tests that need the vendor's SDK or mask ROM
+# make test-chip SDK_DIR=… [ESPER_ROM=…] [RBOOT_DIR=…]    the tests that need the vendor's SDK or
+#                                                         mask ROM, or rBoot
 # make lint    formatters and linters
 # make bench   the figures
 # make fuzz    every fuzz target for SECONDS=30 each
@@ -55,12 +56,13 @@ cross:
 	    GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) build -o /dev/null ./cmd/esper || exit; done
 
 # Images of the chip's link, with the vendor's own software in them. Without a dump of the mask ROM
-# (esptool dump-mem 0x40000000 65536 rom.bin) those that compare with it are skipped.
+# (esptool dump-mem 0x40000000 65536 rom.bin) those that compare with it are skipped; without the
+# sources of rBoot (github.com/raburton/rboot), those with it.
 test-chip:
-	@test -n "$(SDK_DIR)" || { echo 'make test-chip SDK_DIR=…/ESP8266_NONOS_SDK [ESPER_ROM=rom.bin]'; exit 1; }
+	@test -n "$(SDK_DIR)" || { echo 'make test-chip SDK_DIR=…/ESP8266_NONOS_SDK [ESPER_ROM=rom.bin] [RBOOT_DIR=…/rboot]'; exit 1; }
 	@./scripts/need $(BUILD_TOOLS)
-	SDK_DIR=$(abspath $(SDK_DIR)) ESPER_ROM=$(if $(ESPER_ROM),$(abspath $(ESPER_ROM))) \
-	    $(GO) test -count 1 -v -run 'Chip' ./internal/build ./internal/loop ./internal/preflight ./cmd/esper ./emulator/esp8266
+	SDK_DIR=$(abspath $(SDK_DIR)) ESPER_ROM=$(abspath $(ESPER_ROM)) RBOOT_DIR=$(abspath $(RBOOT_DIR)) \
+	    $(GO) test -count 1 -timeout 60m -v -run 'Chip' ./internal/build ./internal/loop ./internal/preflight ./cmd/esper ./emulator/esp8266
 
 bench:
 	@./scripts/need $(TEST_TOOLS)

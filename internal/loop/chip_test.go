@@ -132,7 +132,7 @@ func TestASnapshotOfAChipImageGoesOnAlike(t *testing.T) {
 // own software in them, and its sectors in flash.
 func TestPowerCutsOfAChipImage(t *testing.T) {
 	c := newCycle(t, chipFirmwares(t))
-	powerCuts(t, c, c.run(t), 500, 5)
+	powerCuts(t, c, c.run(t), 350, 5)
 }
 
 // The attacks by name, played against images with the vendor's own software in them.
