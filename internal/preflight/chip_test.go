@@ -65,6 +65,7 @@ func TestABadChipReleaseIsRefused(t *testing.T) {
 			`^it crashed: exception 29 \(StoreProhibitedCause\) at 0x402[0-9a-f]{5} in .*_FUN.*\+0x[0-9a-f]+, 1\d\.\d s after its start$`},
 		"crashes in a constructor": {"\nstatic struct Crash { Crash() { asm volatile(\"ill\"); } } crash;\n",
 			`^it crashed: exception 0 \(IllegalInstructionCause\) at 0x402[0-9a-f]{5} in _GLOBAL__sub_I_.*, 0\.\d s after its start$`},
+		"hangs":              {in("5", `for (;;) asm volatile("");`), `^it hung, and the software watchdog reset it, \d+\.\d s after`},
 		"restarts by itself": {"#include <user_interface.h>\n" + in("20", `system_restart();`), `^it restarted by itself, 2\d\.\d s after`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -78,7 +79,6 @@ func TestABadChipReleaseIsRefused(t *testing.T) {
 			if len(failures) != 1 || !regexp.MustCompile(bad.reason).MatchString(failures[0].Reason) {
 				t.Fatalf("%v", err)
 			}
-			t.Log(failures[0].Serial)
 		})
 	}
 }

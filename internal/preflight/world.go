@@ -3,6 +3,7 @@ package preflight
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -166,8 +167,11 @@ func (w *world) heartbeat() {
 func (w *world) reset(reason esp8266.ResetReason) {
 	crash := w.crash
 	w.crash = nil
-	if crash != nil { // the vendor's software restarts the chip after an exception
+	switch { // the vendor's software restarts the chip after an exception, and when its watchdog bites
+	case crash != nil:
 		reason = crash.Reason
+	case reason == esp8266.ResetRestart && w.ran():
+		reason = esp8266.ResetSoftWatchdog
 	}
 	f := w.running
 	if f.release != w.release && reason == esp8266.ResetRestart && w.asksForTrial() {
@@ -180,6 +184,15 @@ func (w *world) reset(reason esp8266.ResetReason) {
 		w.fail("%s", w.restarted(reason))
 		w.log.end()
 	}
+}
+
+// ran reports whether the firmware ran on when the chip was restarted: its run record (docs/SPEC.md,
+// section 3) does not say that it asked for that.
+func (w *world) ran() bool {
+	b, err := w.device.Chip.Read(image.RTCRecordAddress+image.RTCRecordSize, 4)
+	const magic, runs = 0x5AFE0000, 1 << 8
+	record := binary.LittleEndian.Uint32(append(b, 0, 0, 0, 0)) ^ magic
+	return err == nil && record>>16 == 0 && record&runs != 0
 }
 
 // asksForTrial says whether the bootloader will start the other slot on trial.
