@@ -65,6 +65,9 @@ func TestLinksLeadFromPageToPageAndBack(t *testing.T) {
 	eval[bool](b, `window.same = true`)
 	b.follow("00c001")
 	b.says("What it published")
+	if got := eval[string](b, `[...document.querySelectorAll("dt")].find((e) => e.textContent === "Linked for").nextElementSibling.textContent`); got != "chip" {
+		t.Errorf("it is linked for %q", got)
+	}
 	b.follow("Releases")
 	b.says("Releases and roll-outs")
 	b.follow("Follow the roll-out")

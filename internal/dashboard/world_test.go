@@ -115,7 +115,7 @@ func (w *world) says(id, topic, payload string) {
 
 // info is what a device with a relay publishes of itself.
 func info(id, deviceType, version string, rssi int) string {
-	return fmt.Sprintf(`{"device":%q,"chip_id":%q,"flash_id":"1640ef","version":{"esper":%q,"sequence":%d,"sdk":"3.0.6","boot":2},
+	return fmt.Sprintf(`{"device":%q,"chip_id":%q,"flash_id":"1640ef","version":{"esper":%q,"sequence":%d,"sdk":"3.0.6","boot":2,"link":"chip"},
 		"boot":{"rom":0,"default":0,"trial":false,"reset":"power-on","slots":[{"version":%q,"sequence":%d},null]},
 		"network":{"mac":"5c:cf:7f:00:c0:de","ip":"192.168.1.23","mask":"255.255.255.0","gateway":"192.168.1.1"},
 		"wifi":{"ssid":"home","bssid":"02:00:00:00:00:01","rssi":%d,"channel":6},

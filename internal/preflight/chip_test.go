@@ -74,10 +74,14 @@ func TestABadChipReleaseIsRefused(t *testing.T) {
 			for _, n := range []string{"socket.elf0", "socket.elf1"} {
 				s.ELF = append(s.ELF, filepath.Join(w.site.BuildPath(), n))
 			}
-			_, err := Check(t.Context(), w.options(s))
-			failures := Failures(err)
-			if len(failures) != 1 || !regexp.MustCompile(bad.reason).MatchString(failures[0].Reason) {
-				t.Fatalf("%v", err)
+			for rom, dump := range roms(t) {
+				o := w.options(s)
+				o.ROM = dump
+				_, err := Check(t.Context(), o)
+				failures := Failures(err)
+				if len(failures) != 1 || !regexp.MustCompile(bad.reason).MatchString(failures[0].Reason) {
+					t.Errorf("%s: %v", rom, err)
+				}
 			}
 		})
 	}
