@@ -50,7 +50,7 @@ func configuration(c site.Config, deviceType string, v site.Version) []byte {
 	p("")
 	p("// Slot, size and link are filled in when the image is packed.")
 	p("extern const Descriptor descriptor __attribute__((section(\".descriptor\"), used)) = {")
-	p("    Descriptor::MAGIC, Descriptor::FORMAT, %s, %s, %du, 0, 0, 0, 0,", quote(deviceType), quote(v.Name), v.Sequence)
+	p("    Descriptor::MAGIC, Descriptor::FORMAT, %s, %s, %du, 0, 0, {}, 0,", quote(deviceType), quote(v.Name), v.Sequence)
 	p("};")
 	p("")
 	p("void installServices([[maybe_unused]] Device& device) {")

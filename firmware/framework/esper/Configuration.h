@@ -14,6 +14,13 @@ struct Descriptor {
     static constexpr uint32_t MAGIC = 0x72505345;  // "ESPr"
     static constexpr uint32_t FORMAT = 1;
 
+    // What an image is linked for (SPEC 9).
+    enum class Link : uint32_t {
+        UNMARKED = 0,  // an image from before the mark
+        EMULATOR = 1,
+        CHIP = 2,
+    };
+
     uint32_t magic;
     uint32_t format;
     char device[32];   // 0-padded
@@ -21,15 +28,8 @@ struct Descriptor {
     uint32_t sequence;
     uint32_t slot;  // 0 or 1
     uint32_t size;  // bytes of the image, with the trailer
-    uint32_t link;  // a Link
+    Link link;
     uint32_t reserved;
-};
-
-// What an image is linked for (SPEC 9).
-enum class Link : uint32_t {
-    UNMARKED = 0,  // an image from before the mark
-    EMULATOR = 1,
-    CHIP = 2,
 };
 
 static_assert(sizeof(Descriptor) == 96, "SPEC 2.3");
@@ -73,8 +73,8 @@ inline uint32_t ownSlot() {
 }
 
 // The link of this firmware, read in the same way.
-inline Link ownLink() {
-    return static_cast<Link>(*const_cast<const volatile uint32_t*>(&descriptor.link));
+inline Descriptor::Link ownLink() {
+    return *const_cast<const volatile Descriptor::Link*>(&descriptor.link);
 }
 
 // The slot that updates go into.

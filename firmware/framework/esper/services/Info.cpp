@@ -83,7 +83,7 @@ void Info::write(Json& json, bool features) const {
     json.number("sequence", configuration.sequence);
     json.string("sdk", system_get_sdk_version());
     json.number("boot", Flash::bootVersion());
-    json.string("link", ownLink() == Link::CHIP ? "chip" : "emulator");
+    json.string("link", ownLink() == Descriptor::Link::CHIP ? "chip" : "emulator");
     json.endObject();
 
     BootConfiguration boot;

@@ -250,8 +250,8 @@ UpdateError Installer::inspect(const Descriptor& found) const {
         return UpdateError::WRONG_SLOT;
     }
     // An image of the other link calls functions that are not there.
-    const Link link = static_cast<Link>(found.link);
-    if (link != ownLink() && link != Link::UNMARKED && ownLink() != Link::UNMARKED) {
+    using Link = Descriptor::Link;
+    if (found.link != ownLink() && found.link != Link::UNMARKED && ownLink() != Link::UNMARKED) {
         return UpdateError::WRONG_LINK;
     }
     if (found.size > Layout::SLOT_SIZE) {
