@@ -14,6 +14,8 @@ type espconn struct {
 	id   int    // of the link
 
 	open    bool
+	closing bool   // it has ended, which the program is yet to be told
+	last    call   // which does that
 	sending []byte // what espconn_send was given, until it is sent
 	source  uint32 // where that lies
 }
@@ -118,8 +120,11 @@ func (s *SDK) espconnPort() uint32 {
 func (s *SDK) espconnDisconnect() uint32 {
 	p := s.Chip.Arg(0)
 	c := s.conn(p)
-	if c == nil {
+	switch {
+	case c == nil:
 		return signed(connArgument)
+	case c.closing:
+		return signed(connInProgress)
 	}
 	if s.running && s.current.conn == p {
 		s.misuse("%s is called from a callback of its connection", s.caller())
@@ -147,16 +152,30 @@ func (s *SDK) dropCalls(p uint32) {
 	})
 }
 
-// ended removes a connection and queues its last callback.
+// ended begins the end of a connection. Until the callback that tells the program, its espconn can
+// be neither connected again nor aborted.
 func (s *SDK) ended(c *espconn, callback uint32, err int) {
 	p := c.addr
-	s.conns = slices.DeleteFunc(s.conns, func(c espconn) bool { return c.addr == p })
 	state := uint32(stateClose)
 	if err != 0 {
 		state = stateNone
 	}
 	s.store(p+connState, state)
-	s.later(call{function: s.load(s.load(p+connTCP) + callback), args: [3]uint32{p, signed(err)}, conn: p})
+	c.last = call{function: s.load(s.load(p+connTCP) + callback), args: [3]uint32{p, signed(err)}, conn: p}
+	c.open, c.closing, c.id = false, true, 0
+}
+
+// isClosing reports whether a connection is.
+func isClosing(c espconn) bool { return c.closing }
+
+// tellEnd removes a connection that has ended, and queues its last callback. On the chip a task does
+// that: timers come before it.
+func (s *SDK) tellEnd() {
+	if i := slices.IndexFunc(s.conns, isClosing); i >= 0 {
+		last := s.conns[i].last
+		s.conns = slices.Delete(s.conns, i, i+1)
+		s.later(last)
+	}
 }
 
 // espconnDelete is espconn_delete(espconn), which only servers need.
@@ -220,7 +239,7 @@ func (s *SDK) receiveUnhold() uint32 { return s.hold(false) }
 
 func (s *SDK) hold(on bool) uint32 {
 	c := s.conn(s.Chip.Arg(0))
-	if c == nil {
+	if c == nil || c.closing {
 		return signed(connArgument)
 	}
 	s.Link.Hold(s.Now(), c.id, on)

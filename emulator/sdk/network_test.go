@@ -115,11 +115,17 @@ static void act(char event) {
 func TestDisconnectIsReportedLaterAndNotAllowedInItsCallback(t *testing.T) {
 	m := program(t, client+`
 static void act(char event) {
-    if (event == 'c') start(&timer, 10, [](void*) { say("disconnect %d %d\n", espconn_abort(&conn), espconn_abort(&conn)); });
+    static int closed;
+    if (event == 'c' && !closed) start(&timer, 10, [](void*) {
+        say("disconnect %d %d\n", espconn_abort(&conn), espconn_abort(&conn));
+        say("connect %d\n", espconn_connect(&conn));
+    });
+    if (event == 'd' && !closed++) say("connect %d\n", espconn_connect(&conn));
 }`)
 	m.net.AddHost("web").Listen(80, network.Raw("x"))
 	m.run(3 * time.Second)
-	m.expect("connect -12", "wifi 0", "ip 6400000a", "connect 0 -15", "connected 1", "disconnect 0 -12", "disconnected")
+	m.expect("connect -12", "wifi 0", "ip 6400000a", "connect 0 -15", "connected 1", "disconnect 0 -5", "connect -15", "disconnected", "connect 0",
+		"connected 1")
 
 	m = program(t, client+`static void act(char event) { if (event == 'c') espconn_abort(&conn); }`)
 	m.net.AddHost("web").Listen(80, network.Raw("x"))

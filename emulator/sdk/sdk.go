@@ -9,6 +9,8 @@
 package sdk
 
 import (
+	"bytes"
+	"slices"
 	"time"
 
 	"esper/emulator/esp8266"
@@ -95,6 +97,22 @@ const (
 	stackLimit = 0x3FFFEB30
 	stackFill  = 0xFE
 )
+
+// The stack of user_pre_init and user_init, and with it of constructors. The vendor's start, which
+// calls them, keeps a sector of the flash on the stack; what it leaves lies between variables of
+// the ROM.
+const (
+	startTop   = 0x3FFFEAD0
+	startLimit = 0x3FFFE270
+)
+
+// stack returns the top and the lowest address of the stack that a call has.
+func (c *call) stack() (top, limit uint32) {
+	if c.stage != callback {
+		return startTop, startLimit
+	}
+	return stackTop, stackLimit
+}
 
 // New makes the SDK of a chip that has no power yet.
 func New(chip *esp8266.Chip, link network.Link) *SDK {
@@ -252,6 +270,9 @@ func (s *SDK) dispatch() bool {
 		s.fireTimer()
 	}
 	if len(s.calls) == 0 {
+		s.tellEnd()
+	}
+	if len(s.calls) == 0 {
 		s.pollLink()
 	}
 	if len(s.calls) == 0 {
@@ -271,7 +292,8 @@ func (s *SDK) begin(c call) {
 	s.current, s.running = c, true
 	cpu := s.Chip.CPU
 	cpu.PC = c.function
-	cpu.A[0], cpu.A[1] = gateReturn, stackTop
+	cpu.A[0] = gateReturn
+	cpu.A[1], _ = c.stack()
 	copy(cpu.A[2:5], c.args[:])
 	s.Chip.Wait(false)
 	s.feed()
@@ -310,7 +332,7 @@ func (s *SDK) due() uint64 {
 	if s.restartAt != 0 {
 		due = min(due, s.restartAt)
 	}
-	if s.taskWaiting() {
+	if s.taskWaiting() || slices.ContainsFunc(s.conns, isClosing) {
 		return s.Chip.CPU.Cycles
 	}
 	if s.stalled != nil {
@@ -328,25 +350,29 @@ func (s *SDK) want(reason esp8266.ResetReason) {
 	s.Chip.Break()
 }
 
-// fillStack prepares the stack for StackLowWater.
+// fillStack prepares the stacks for StackUsed and checkStack.
 func (s *SDK) fillStack() {
-	junk := make([]byte, stackTop-stackLimit)
-	for i := range junk {
-		junk[i] = stackFill
+	for _, c := range []call{{stage: userInit}, {}} {
+		top, limit := c.stack()
+		_ = s.Chip.Write(limit, bytes.Repeat([]byte{stackFill}, int(top-limit)))
 	}
-	_ = s.Chip.Write(stackLimit, junk)
 }
 
 // stackGuard is how many bytes at the lower end of the stack must stay untouched.
 const stackGuard = 32
 
-// checkStack crashes if the callback has used more than the stack.
+// checkStack crashes if the call has used more than its stack.
 func (s *SDK) checkStack() {
-	guard, _ := s.Chip.Read(stackLimit, stackGuard)
+	top, limit := s.current.stack()
+	guard, _ := s.Chip.Read(limit, stackGuard)
 	for _, b := range guard {
-		if b != stackFill {
-			s.misuse("the stack of %d bytes has overflowed", stackTop-stackLimit)
+		if b == stackFill {
+			continue
 		}
+		if s.current.stage != callback {
+			s.misuse("the %d bytes of stack that constructors have, and user_init, have overflowed", top-limit)
+		}
+		s.misuse("the stack of %d bytes has overflowed", top-limit)
 	}
 }
 

@@ -150,7 +150,10 @@ func TestWrongUseOfTheSDKCrashesAndSaysWhy(t *testing.T) {
 		{"timer set while armed", `static ETSTimer t; auto f = [](void*) {}; start(&t, 9, f); ets_timer_setfn(&t, f, nullptr);`, "a timer that is armed"},
 		{"timer too long", `static ETSTimer t; start(&t, 7000000, [](void*) {});`, "a timer of 7000000 ms"},
 		{"bad pointer", `system_get_rst_info(); wifi_get_macaddr(0, (uint8_t*)0x1234);`, "wifi_get_macaddr is given a bad pointer"},
-		{"stack", `volatile char big[6000]; for (unsigned i = 0; i < sizeof big; i++) big[i] = 1;`, "the stack of 5248 bytes has overflowed"},
+		{"stack", `static ETSTimer t; start(&t, 1, [](void*) { volatile char big[6000]; for (unsigned i = 0; i < sizeof big; i++) big[i] = 1; });`,
+			"the stack of 5248 bytes has overflowed"},
+		{"stack of user_init", `volatile char big[2400]; for (unsigned i = 0; i < sizeof big; i++) big[i] = 1;`,
+			"the 2144 bytes of stack that constructors have, and user_init, have overflowed"},
 		{"flash from flash", `spi_flash_write(0x80000, (uint32_t*)0x40200000, 4);`, "buffer that is not in RAM"},
 		{"float", `say("%f\n", 1.0);`, "conversion %f is not there"},
 	} {

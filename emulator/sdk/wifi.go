@@ -283,8 +283,8 @@ func (s *SDK) macAddress() uint32 {
 	if s.Chip.Arg(0)&0xFF != 0 {
 		return 0
 	}
-	id := s.Chip.ChipID
-	s.write(s.Chip.Arg(1), []byte{0x18, 0xFE, 0x34, byte(id >> 16), byte(id >> 8), byte(id)})
+	mac := s.Chip.MAC()
+	s.write(s.Chip.Arg(1), mac[:])
 	return 1
 }
 
