@@ -322,18 +322,13 @@ func (o *outputs) addBootloader(dir string, content []byte, mode uint8) string {
 	if mode == content[2] {
 		return filepath.Join(dir, BootloaderFile)
 	}
-	for name, m := range site.FlashModes {
-		if m == mode {
-			content = slices.Clone(content)
-			content[2] = mode
-			path := filepath.Join(dir, "bootloader-"+name+".bin")
-			o.mu.Lock()
-			defer o.mu.Unlock()
-			o.files[path] = content
-			return path
-		}
-	}
-	panic("no such flash mode") // site.Open has checked it
+	content = slices.Clone(content)
+	content[2] = mode
+	path := filepath.Join(dir, "bootloader-"+image.FlashModeName(mode)+".bin")
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.files[path] = content
+	return path
 }
 
 // write writes the files that are not there as they should be.

@@ -83,6 +83,27 @@ func TestOnlyDeviceTypesWithAnotherFirmwareHaveChanged(t *testing.T) {
 	}
 }
 
+// A site's board takes the place of the one that ships: its pins and flash mode are in the firmware,
+// what it says to people is not.
+func TestWhatABoardSaysOfPinsChangesTheFirmware(t *testing.T) {
+	dir := newSite(t, true)
+	releases := published(t, dir, site.Version{Name: fmt.Sprint("v", time.Now().UnixNano()), Sequence: 7})
+	const board = "title = \"Mine\"\nflash_size = \"4MB\"\nnotes = [\"a note\"]\n"
+	const pins = "[pins]\nbutton = { gpio = 0, inverted = true }\nrelay = { gpio = 12 }\nled = { gpio = 2 }\n"
+	must(t, os.Mkdir(filepath.Join(dir, "boards"), 0o777))
+	for text, want := range map[string][]string{
+		board + pins:                                nil,
+		board + "flash_mode = \"dio\"\n" + pins:     {"button"},
+		board + strings.Replace(pins, "12", "5", 1): {"button"},
+		board + strings.Replace(pins, "gpio = 12", "gpio = 12, inverted=true", 1): {"button"},
+	} {
+		must(t, os.WriteFile(filepath.Join(dir, "boards", "sonoff-basic.toml"), []byte(text), 0o666))
+		if list, _ := changed(t, dir, releases); !slices.Equal(list, want) {
+			t.Errorf("%v have changed, not %v, with\n%s", list, want, text)
+		}
+	}
+}
+
 func TestATypeWithoutAReleaseOfACommitHasChanged(t *testing.T) {
 	dir := newSite(t, true)
 	releases := published(t, dir, *first)

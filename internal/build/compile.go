@@ -98,8 +98,8 @@ func (b *builder) deviceObjects(out *objects, c site.Config, t job) func() error
 	return func() error {
 		var include []folder
 		all := []string{filepath.Dir(t.Dir)}
-		if len(t.Constants) > 0 {
-			dir, err := b.constantsDir(constantsHeader(t.Constants))
+		if headers := headers(t.DeviceType); len(headers) > 0 {
+			dir, err := b.headersDir(headers)
 			if err != nil {
 				return err
 			}

@@ -3,19 +3,50 @@ package build
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 
+	"esper/internal/board"
 	"esper/internal/site"
 )
 
-// constantsFile is what a device type's sources include to read its constants.
-const constantsFile = "constants.h"
+// What a device type's sources include: constantsFile to read its constants, boardFile the pins of
+// its board.
+const (
+	constantsFile = "constants.h"
+	boardFile     = "board.h"
+)
 
-// constantsHeader returns the header with the constants of a device type: for C++
-// typed, in a namespace of their own; for C macros.
-func constantsHeader(constants []site.Constant) []byte {
+// headers returns the headers that the build writes for a device type, by their names.
+func headers(t site.DeviceType) map[string][]byte {
+	all := map[string][]byte{}
+	if len(t.Constants) > 0 {
+		all[constantsFile] = header("device.toml", "constants", "", t.Constants)
+	}
+	if t.Board != nil {
+		all[boardFile] = header("the board "+t.Board.Name, "board", "BOARD_", pins(t.Board))
+	}
+	return all
+}
+
+// pins returns the constants for the pins of a board.
+func pins(b *board.Board) []site.Constant {
+	var all []site.Constant
+	for _, p := range b.Pins {
+		name := strings.ToUpper(p.Name)
+		all = append(all, site.Constant{Name: name, Value: int64(p.GPIO)},
+			site.Constant{Name: name + board.InvertedSuffix, Value: p.Inverted})
+	}
+	return all
+}
+
+// header returns a header with constants: for C++ typed, in a namespace of their own; for C macros
+// with a prefix.
+func header(from, namespace, prefix string, constants []site.Constant) []byte {
 	var cpp, c bytes.Buffer
 	for _, constant := range constants {
 		var kind, array, value string
@@ -35,23 +66,32 @@ func constantsHeader(constants []site.Constant) []byte {
 			}
 		}
 		fmt.Fprintf(&cpp, "constexpr %s %s%s = %s;\n", kind, constant.Name, array, value)
-		fmt.Fprintf(&c, "#define %s %s\n", constant.Name, value)
+		fmt.Fprintf(&c, "#define %s%s %s\n", prefix, constant.Name, value)
 	}
-	return fmt.Appendf(nil, `// Written by the build from device.toml.
+	return fmt.Appendf(nil, `// Written by the build from %s.
 #pragma once
 #include <stdint.h>
 #ifdef __cplusplus
-namespace constants {
+namespace %s {
 %s}
 #else
 #include <stdbool.h>
 %s#endif
-`, cpp.Bytes(), c.Bytes())
+`, from, namespace, cpp.Bytes(), c.Bytes())
 }
 
-// constantsDir returns a folder in the cache that holds the header.
-func (b *builder) constantsDir(header []byte) (string, error) {
-	return makeDir(b.cache, "constants-"+hash(header)[:32], func(dir string) error {
-		return writeLasting(filepath.Join(dir, constantsFile), header)
+// headersDir returns a folder in the cache that holds headers.
+func (b *builder) headersDir(headers map[string][]byte) (string, error) {
+	var names string
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		names += name + " " + hash(headers[name]) + "\n"
+	}
+	return makeDir(b.cache, "constants-"+hash([]byte(names))[:32], func(dir string) error {
+		for name, content := range headers {
+			if err := writeLasting(filepath.Join(dir, name), content); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }

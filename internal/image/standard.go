@@ -2,6 +2,7 @@ package image
 
 import (
 	"encoding/binary"
+	"fmt"
 )
 
 // Flash modes and the usual size and clock, as they stand in an image's header
@@ -14,6 +15,19 @@ const (
 
 	Flash1MB40MHz = 0x20
 )
+
+// FlashModes are the names of the modes in which a chip reads its flash.
+var FlashModes = map[string]uint8{"qio": FlashQIO, "qout": FlashQOUT, "dio": FlashDIO, "dout": FlashDOUT}
+
+// FlashModeName returns the name of a mode.
+func FlashModeName(mode uint8) string {
+	for name, m := range FlashModes {
+		if m == mode {
+			return name
+		}
+	}
+	return fmt.Sprintf("mode %d", mode)
+}
 
 // MaxSegments is the largest number of segments in an image.
 const MaxSegments = 8

@@ -2,8 +2,10 @@ package loop
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 
 	"esper/emulator"
 	"esper/emulator/esp8266"
+	"esper/internal/board"
 	"esper/internal/build"
 	"esper/internal/fleet"
 	"esper/internal/site"
@@ -54,6 +57,47 @@ func TestAButtonIsReportedAndSwitchesTheRelay(t *testing.T) {
 	}
 	press("1")
 	press("0")
+}
+
+// The source is the same for each board of those roles; the Sonoff 4CH has buttons at GPIO 9 and 10.
+func TestTheButtonsOfASonoff4CHSwitchItsRelays(t *testing.T) {
+	own, err := makeFirmwares(t.TempDir() + "/site")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := board.Find("", "sonoff-4ch")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(own.site.Types, func(t site.DeviceType) bool { return t.Name == "button" })
+	own.site.Types[at].Board = &b
+	source := "#include <board.h>\n#include <esper/features/Button.h>\n#include <esper/features/OnOffFeature.h>\nDevice device;\n"
+	for n := range 4 {
+		source += strings.ReplaceAll(`constexpr const char R#[] = "relay#";
+constexpr const char B#[] = "button#";
+OnOffFeature<R#, board::RELAY#, board::RELAY#_INVERTED> relay#(&device);
+Button<B#, board::BUTTON#, board::BUTTON#_INVERTED> button#(&device, toggles(relay#));
+`, "#", strconv.Itoa(n+1))
+	}
+	path := filepath.Join(own.site.Types[at].Dir, "button.cpp")
+	if err := os.WriteFile(path, []byte(source+"Device* getDevice() { return &device; }\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	w.firmwares = own
+	d := w.add(1, "button", "v1", 1)
+	w.settle()
+	relays := []int{12, 5, 4, 15}
+	for n, pin := range []int{0, 9, 10, 14} {
+		d.SetPin(pin, false)
+		w.expect("the relay on", time.Second, func() bool { return w.state(d, fmt.Sprint("relay", n+1)) == "1" })
+		d.SetPin(pin, true)
+		for other, relay := range relays {
+			if d.Pin(relay) != (other <= n) {
+				t.Errorf("button %d pressed, relay %d is %v", n+1, other+1, d.Pin(relay))
+			}
+		}
+	}
 }
 
 func TestASensorPublishesItsValueRegularly(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 
+	"esper/internal/board"
 	"esper/internal/git"
 )
 
@@ -38,7 +39,7 @@ func (s *Site) change(ctx context.Context, repository git.Repository, commit str
 	}); err != nil {
 		return "", err
 	}
-	for _, name := range slices.Concat([]string{ConfigFile, SecretsFile, DevicesDir, LibraryDir}, s.Config.Update.KeyFiles) {
+	for _, name := range slices.Concat([]string{ConfigFile, SecretsFile, DevicesDir, LibraryDir, board.Dir}, s.Config.Update.KeyFiles) {
 		if err := c.compare(path.Join(prefix, filepath.ToSlash(name))); err != nil {
 			var changed changeError
 			if errors.As(err, &changed) {

@@ -94,6 +94,10 @@ func TestWhatABuildReadsIsInTheCommitOrNamed(t *testing.T) {
 			runGit(t, dir, "rm", "--quiet", "--cached", "release.pub")
 			runGit(t, dir, "commit", "--quiet", "--message", "No key")
 		}},
+		{"a board", "boards/lamp.toml", func(t *testing.T, dir string) {
+			write(t, filepath.Join(dir, ".gitignore"), "boards\n")
+			write(t, filepath.Join(dir, "boards/lamp.toml"), "")
+		}},
 		{"secrets", "secrets.toml", func(t *testing.T, dir string) {
 			write(t, filepath.Join(dir, "secrets.toml"), "")
 		}},

@@ -8,13 +8,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
-
-	"github.com/pelletier/go-toml/v2"
 
 	"esper/internal/release"
 	"esper/internal/secret"
@@ -175,40 +171,11 @@ func sdkFolder(dir, named string) (string, error) {
 // messages tell the line, never what stands in it: that may be a password.
 func parseConfig(text []byte) (*configFile, error) {
 	file := &configFile{}
-	if err := decodeStrictly(text, file); err != nil {
+	if err := textfile.DecodeTOML(text, file); err != nil {
 		return nil, err
 	}
 	return file, file.checkEnvironments()
 }
-
-// decodeStrictly reads TOML. Unknown keys are errors. The messages
-// tell the line, never what stands in it.
-func decodeStrictly(text []byte, file any) error {
-	if !utf8.Valid(text) {
-		return errors.New("not UTF-8 text")
-	}
-	err := toml.NewDecoder(strings.NewReader(string(text))).DisallowUnknownFields().Decode(file)
-	var unknown *toml.StrictMissingError
-	if errors.As(err, &unknown) && len(unknown.Errors) > 0 {
-		line, _ := unknown.Errors[0].Position()
-		return fmt.Errorf("line %d: unknown key %s", line, strings.Join(unknown.Errors[0].Key(), "."))
-	}
-	var malformed *toml.DecodeError
-	if errors.As(err, &malformed) {
-		line, column := malformed.Position()
-		what := mismatch.ReplaceAllString(strings.TrimPrefix(malformed.Error(), "toml: "), "$1 where $2 is needed")
-		return fmt.Errorf("line %d, column %d: %s", line, column, kinds.Replace(what))
-	}
-	return err
-}
-
-// What the library says of a value of the wrong kind is for who knows the program, not
-// the file.
-var (
-	mismatch = regexp.MustCompile(`(?s)^cannot decode TOML (.+) into .* type \*?(\S+)$`)
-	kinds    = strings.NewReplacer("where string", "where a text in quotes", "where bool", "where true or false",
-		"where int", "where a whole number", "where []string", "where a list of texts")
-)
 
 // check returns the configuration without its keys, or an error that names the
 // value that is wrong.

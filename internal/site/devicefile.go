@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"esper/internal/board"
 	"esper/internal/image"
 	"esper/internal/textfile"
 )
@@ -29,11 +30,6 @@ const (
 	maxText      = 256 // bytes of a constant
 )
 
-// FlashModes are the names of the modes in which a chip reads its flash.
-var FlashModes = map[string]uint8{
-	"qio": image.FlashQIO, "qout": image.FlashQOUT, "dio": image.FlashDIO, "dout": image.FlashDOUT,
-}
-
 // Constant is a value that the sources of a device type can use.
 type Constant struct {
 	Name  string
@@ -49,6 +45,7 @@ type Library struct {
 
 // deviceFile is device.toml, as it is written.
 type deviceFile struct {
+	Board     string         `toml:"board"`
 	FlashMode string         `toml:"flash_mode"`
 	Libraries []string       `toml:"libraries"`
 	Constants map[string]any `toml:"constants"`
@@ -60,8 +57,8 @@ var (
 )
 
 // readDeviceFile completes a device type by its own configuration, if it has one.
-// libraries is the folder of the site's.
-func (t *DeviceType) readDeviceFile(libraries string) error {
+// libraries and boards are the folders of the site's.
+func (t *DeviceType) readDeviceFile(libraries, boards string) error {
 	t.FlashMode = image.FlashDOUT
 	path := filepath.Join(t.Dir, DeviceFile)
 	text, err := textfile.Read(path, maxConfigFile)
@@ -72,8 +69,11 @@ func (t *DeviceType) readDeviceFile(libraries string) error {
 		return err
 	}
 	file := deviceFile{}
-	if err := decodeStrictly(text, &file); err != nil {
+	if err := textfile.DecodeTOML(text, &file); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
+	}
+	if err := file.chooseBoard(t, boards); err != nil {
+		return fmt.Errorf("%s: board: %w", path, err)
 	}
 	if err := file.check(t); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
@@ -90,14 +90,35 @@ func (t *DeviceType) readDeviceFile(libraries string) error {
 	return nil
 }
 
+// chooseBoard sets the board that the file names, if it does, and its flash mode.
+func (f *deviceFile) chooseBoard(t *DeviceType, boards string) error {
+	if f.Board == "" {
+		return nil
+	}
+	b, err := board.Find(boards, f.Board)
+	if err == nil {
+		err = b.CheckSize()
+	}
+	if err != nil {
+		return err
+	}
+	t.Board, t.FlashMode = &b, b.FlashMode
+	return nil
+}
+
 // check sets what the file says by itself.
 func (f *deviceFile) check(t *DeviceType) error {
 	if f.FlashMode != "" {
-		mode, ok := FlashModes[f.FlashMode]
+		mode, ok := image.FlashModes[f.FlashMode]
 		if !ok {
 			return fmt.Errorf("flash_mode: %.40q is none of qio, qout, dio and dout", f.FlashMode)
 		}
 		t.FlashMode = mode
+	}
+	if t.Board != nil {
+		if err := t.Board.CheckMode(t.FlashMode); err != nil {
+			return err
+		}
 	}
 	if len(f.Libraries) > maxLibraries {
 		return fmt.Errorf("libraries: %d, but at most %d are allowed", len(f.Libraries), maxLibraries)

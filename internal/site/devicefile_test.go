@@ -16,6 +16,8 @@ func openWith(t *testing.T, file string) (*Site, error) {
 	write(t, filepath.Join(dir, "devices/socket", DeviceFile), file)
 	write(t, filepath.Join(dir, "lib/leds/leds.cpp"), "")
 	write(t, filepath.Join(dir, "lib/headers/only.h"), "")
+	write(t, filepath.Join(dir, "boards/lamp.toml"), "title = \"Lamp\"\nflash_size = \"4MB\"\nflash_mode = \"qio\"\n")
+	write(t, filepath.Join(dir, "boards/broken.toml"), "title = \"Lamp\"\n")
 	return OpenFor(dir, "")
 }
 
@@ -40,6 +42,24 @@ func TestADeviceTypeSaysWhatIsItsOwn(t *testing.T) {
 	}
 }
 
+// An explicit flash mode goes before the board's.
+func TestABoardGivesTheFlashMode(t *testing.T) {
+	for text, want := range map[string]uint8{
+		"board = \"lamp\"\n":                           image.FlashQIO,
+		"board = \"lamp\"\nflash_mode = \"dout\"\n":    image.FlashDOUT,
+		"board = \"nodemcu\"\n":                        image.FlashDIO,
+		"board = \"sonoff-4ch\"\n":                     image.FlashDOUT,
+		"board = \"sonoff-s20\"\nflash_mode=\"qio\"\n": image.FlashQIO,
+	} {
+		s, err := openWith(t, text)
+		must(t, err)
+		must(t, s.Types[0].Wrong)
+		if b := s.Types[0].Board; s.Types[0].FlashMode != want || b == nil || !strings.Contains(text, b.Name) {
+			t.Errorf("%q: flash mode %d, board %v", text, s.Types[0].FlashMode, b)
+		}
+	}
+}
+
 func TestAMistakeInADeviceFileIsNamed(t *testing.T) {
 	many := "[constants]\n"
 	for i := range maxConstants + 1 {
@@ -47,6 +67,10 @@ func TestAMistakeInADeviceFileIsNamed(t *testing.T) {
 	}
 	for text, says := range map[string]string{
 		"flash_mode = \"fast\"\n":                                 "flash_mode",
+		"board = \"sonof-basic\"\n":                               "device.toml: board: there is no board \"sonof-basic\": perhaps sonoff-basic",
+		"board = \"esp-01-512k\"\n":                               "device.toml: board: esp-01-512k, ESP-01 (512 KB, blue board), has 512 KB",
+		"board = \"broken\"\n":                                    "boards/broken.toml: flash_size",
+		"board = \"sonoff-4ch\"\nflash_mode = \"qio\"\n":          "device.toml: flash_mode: qio reads the flash over GPIO9 and GPIO10, and sonoff-4ch has its pin button2",
 		"flash = \"dio\"\n":                                       "unknown key flash",
 		"libraries = [\"../devices\"]\n":                          "libraries",
 		"libraries = [\"leds\", \"leds\"]\n":                      "twice",

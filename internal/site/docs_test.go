@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"esper/internal/board"
 )
 
 // block returns the block of code in a document that begins with a line.
@@ -30,9 +32,16 @@ func TestTheDocumentsConfigurationIsReadAsWritten(t *testing.T) {
 	plans := block(t, "rollouts.md", "[rollout]") + block(t, "rollouts.md", "[rollout.types.sensor]")
 	for _, config := range []string{spec, good + plans} {
 		dir := newPlannedSite(t, config)
-		write(t, filepath.Join(dir, DevicesDir, "lamp", DeviceFile), block(t, "device-types.md", "flash_mode"))
+		write(t, filepath.Join(dir, DevicesDir, "lamp", DeviceFile), block(t, "device-types.md", "board = "))
 		write(t, filepath.Join(dir, LibraryDir, "leds", "leds.h"), "")
-		if _, err := Open(dir); err != nil {
+		write(t, filepath.Join(dir, "boards", "kitchen-board.toml"), block(t, "boards.md", "title"))
+		s, err := Open(dir)
+		if err != nil {
+			t.Error(err)
+		} else if err := wrong(s); err != nil {
+			t.Error(err)
+		}
+		if _, err := board.Find(filepath.Join(dir, "boards"), "kitchen-board"); err != nil {
 			t.Error(err)
 		}
 		if _, err := OpenFor(dir, "lab"); err != nil && strings.Contains(config, "environment") {

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 
+	"esper/internal/board"
 	"esper/internal/image"
 )
 
@@ -55,9 +56,10 @@ type DeviceType struct {
 	// from the other types.
 	Wrong error
 
-	FlashMode uint8      // for the images' header: image.FlashDOUT unless device.toml says another
-	Constants []Constant // sorted by name
-	Libraries []Library  // in the order of device.toml
+	FlashMode uint8        // for the images' header: device.toml's, else the board's, else image.FlashDOUT
+	Board     *board.Board // that device.toml names, or nil
+	Constants []Constant   // sorted by name
+	Libraries []Library    // in the order of device.toml
 }
 
 // TypeError says what is wrong with a device type.
@@ -116,6 +118,9 @@ func (s *Site) BuildPath() string { return filepath.Join(s.Dir, BuildDir, s.Envi
 // DataPath is the folder for a server's data: each environment has its own.
 func (s *Site) DataPath() string { return filepath.Join(s.Dir, DataDir, s.Environment) }
 
+// Boards is the folder with the site's own boards, which need not be there.
+func (s *Site) Boards() string { return filepath.Join(s.Dir, board.Dir) }
+
 // find returns the nearest folder with an esper.toml, from dir upwards.
 func find(dir string) (string, error) {
 	start, err := filepath.Abs(dir)
@@ -154,7 +159,7 @@ func (s *Site) readTypes() error {
 			continue // also a link that leads nowhere
 		}
 		t := DeviceType{Name: entry.Name(), Dir: path}
-		if err := t.read(filepath.Join(s.Dir, LibraryDir)); err != nil {
+		if err := t.read(s); err != nil {
 			t.Wrong = &TypeError{t.Name, err}
 		} else if len(t.Sources) == 0 {
 			s.Empty = append(s.Empty, path)
@@ -168,15 +173,15 @@ func (s *Site) readTypes() error {
 	return nil
 }
 
-// read reads a device type from its folder. libraries is the folder of the site's.
-func (t *DeviceType) read(libraries string) (err error) {
+// read reads a device type of a site from its folder.
+func (t *DeviceType) read(s *Site) (err error) {
 	if err := image.CheckDeviceType(t.Name); err != nil {
 		return fmt.Errorf("%s: %w", t.Dir, err)
 	}
 	if t.Sources, err = readSources(t.Dir); err != nil || len(t.Sources) == 0 {
 		return err
 	}
-	return t.readDeviceFile(libraries)
+	return t.readDeviceFile(filepath.Join(s.Dir, LibraryDir), s.Boards())
 }
 
 // sourceName is the name of a source. The compiler is called with it, and for example reads

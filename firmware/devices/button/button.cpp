@@ -1,5 +1,6 @@
-// A Sonoff Basic: its button switches the relay, as do commands.
+// A board with a relay and a button: the button switches the relay, as do commands.
 
+#include <board.h>
 #include <esper/features/Button.h>
 #include <esper/features/OnOffFeature.h>
 
@@ -7,8 +8,8 @@ constexpr const char RELAY[] = "relay";
 constexpr const char BUTTON[] = "button";
 
 Device device;
-OnOffFeature<RELAY, 12> relay(&device);
-Button<BUTTON, 0> button(&device, toggles(relay));
+OnOffFeature<RELAY, board::RELAY, board::RELAY_INVERTED> relay(&device);
+Button<BUTTON, board::BUTTON, board::BUTTON_INVERTED> button(&device, toggles(relay));
 
 Device* getDevice() {
     return &device;

@@ -3,11 +3,12 @@
 #include <gpio.h>
 #include <stdint.h>
 
-// A pin, known at compile time: GPIO 0 to 5 and 12 to 15. The flash is at 6 to 11, and 16 is
-// another kind of pin.
+// A pin, known at compile time: GPIO 0 to 5, 9, 10 and 12 to 15. The flash is at 6 to 8 and 11, in
+// the flash modes qio and qout at 9 and 10, too; 16 is another kind of pin.
 template <uint16_t number>
 class Gpio {
-    static_assert(number <= 5 || (number >= 12 && number <= 15), "not a GPIO that can be used");
+    static_assert(number <= 5 || number == 9 || number == 10 || (number >= 12 && number <= 15),
+                  "not a GPIO that can be used");
 
   public:
     static void output(bool high) {
@@ -31,7 +32,7 @@ class Gpio {
 
     // The pins' registers in the IO multiplexer, in an order that only the chip knows.
     static constexpr uint8_t OFFSETS[16] = {0x34, 0x18, 0x38, 0x14, 0x3C, 0x40, 0,    0,
-                                            0,    0,    0,    0,    0x04, 0x08, 0x0C, 0x10};
+                                            0,    0x28, 0x2C, 0,    0x04, 0x08, 0x0C, 0x10};
 
     // GPIO is function 0 of the pins that are nothing else by default, and 3 of the others.
     static constexpr uint32_t FUNCTION =
