@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	"esper/internal/board"
 	"esper/internal/build"
 	"esper/internal/git"
 	"esper/internal/image"
@@ -117,6 +118,7 @@ func buildHint(err error) error {
 	var overflow *build.OverflowError
 	var large *image.TooLargeError
 	var wrong *site.TypeError
+	var unknown *board.UnknownError
 	switch {
 	case errors.Is(err, build.ErrNoCompiler):
 		return hint(err, "apt-get install gcc-xtensa-lx106 picolibc-xtensa-lx106-elf")
@@ -128,6 +130,8 @@ func buildHint(err error) error {
 		return secretHint(err)
 	case errors.Is(err, build.ErrNoTypes):
 		return hint(err, "a device type is a folder of .cpp files in devices")
+	case errors.As(err, &unknown):
+		return hint(err, "%s", noBoardHint)
 	case errors.As(err, &wrong):
 		return hint(err, "mend it; --type TYPE is for another type without it")
 	case errors.Is(err, git.ErrShallow):

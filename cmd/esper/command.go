@@ -65,6 +65,7 @@ type commands struct {
 	Environment environmentFlag `env:"ESPER_ENVIRONMENT" placeholder:"NAME" help:"The site's environment, [environment.NAME] in esper.toml (default: none)."`
 
 	Audit     auditCommand     `cmd:"" help:"Show who did what."`
+	Boards    boardsCommand    `cmd:"" environment:"-" help:"Show boards: their pins, and how to bring them into flash mode."`
 	Build     buildCommand     `cmd:"" help:"Build the firmware of a site."`
 	Builds    buildsCommand    `cmd:"" help:"Show what the build server builds, with the logs."`
 	Demo      demoCommand      `cmd:"" environment:"-" help:"Show the whole loop with emulated devices."`

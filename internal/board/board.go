@@ -3,6 +3,7 @@
 package board
 
 import (
+	"cmp"
 	"embed"
 	"errors"
 	"fmt"
@@ -48,7 +49,7 @@ type Board struct {
 	Flashing  []string // how to bring it into flash mode: what is its own
 	Notes     []string // what else there is to know
 	Sources   []string // where the facts are from
-	Pins      []Pin    // sorted by name
+	Pins      []Pin    // sorted by name and number
 	Path      string   // of the site's file; empty: it ships
 }
 
@@ -289,9 +290,14 @@ func (b *Board) addPins(pins map[string]pinFile) error {
 		}
 		b.Pins = append(b.Pins, Pin{name, *p.GPIO, p.Inverted, p.Note})
 	}
-	slices.SortFunc(b.Pins, func(x, y Pin) int { return strings.Compare(x.Name, y.Name) })
+	slices.SortFunc(b.Pins, func(x, y Pin) int {
+		return cmp.Or(strings.Compare(role(x), role(y)), len(x.Name)-len(y.Name), strings.Compare(x.Name, y.Name))
+	})
 	return nil
 }
+
+// role returns the name of a pin without its number: pin 2 is before pin 12.
+func role(p Pin) string { return strings.TrimRight(p.Name, "0123456789") }
 
 // CheckMode returns why the board cannot be used with a flash mode, or nil: the quad modes need
 // GPIO9 and GPIO10 for the flash.

@@ -121,6 +121,13 @@ func (s *Site) DataPath() string { return filepath.Join(s.Dir, DataDir, s.Enviro
 // Boards is the folder with the site's own boards, which need not be there.
 func (s *Site) Boards() string { return filepath.Join(s.Dir, board.Dir) }
 
+// BoardsOf returns that folder of the site in a folder, or in the nearest of its parents that holds
+// esper.toml; nothing else of the site has to be right. If there is none, the error is an [ErrNoSite].
+func BoardsOf(dir string) (string, error) {
+	root, err := find(dir)
+	return filepath.Join(root, board.Dir), err
+}
+
 // find returns the nearest folder with an esper.toml, from dir upwards.
 func find(dir string) (string, error) {
 	start, err := filepath.Abs(dir)
