@@ -42,6 +42,14 @@ func checkSDK(dir string) (identity string, err error) {
 	return identity, nil
 }
 
+// SDK returns what the vendor's SDK in a folder calls itself, or an [ErrSDK].
+func SDK(dir string) (version string, err error) {
+	if _, err := checkSDK(dir); err != nil {
+		return "", err
+	}
+	return sdkVersion(dir), nil
+}
+
 // sdkFiles returns the paths of all that the link needs of the SDK.
 func sdkFiles(dir string) []string {
 	paths := []string{filepath.Join(dir, sdkFunctions)}
