@@ -22,6 +22,7 @@ type Config struct {
 	Flash  *esp8266.Flash // with the bootloader at 0
 	Link   network.Link
 	Serial io.Writer // what UART 0 sends, in lines as far as possible; nil drops it
+	Port   *Terminal // where UART 0 is connected to, too; nil: nowhere
 	ROM    []byte    // the chip's mask ROM; nil: its functions are emulated
 
 	// ELF are the files that the images in flash were made of. They name functions in crash
@@ -40,6 +41,7 @@ type Device struct {
 	OnReset func(reason esp8266.ResetReason)
 
 	serial *lines
+	input  input
 	elf    []elfFile
 	radio  *radio.Radio // nil: no image needs one
 	air    *gateway.Gateway
@@ -52,10 +54,17 @@ func New(config Config) (*Device, error) {
 	chip.ChipID = config.ChipID & 0xFFFFFF
 	chip.Seed = uint64(config.ChipID)
 	chip.ROM = config.ROM
-	d := &Device{Chip: chip, SDK: sdk.New(chip, config.Link)}
+	d := &Device{Chip: chip, SDK: sdk.New(chip, config.Link), input: input{wake: make(chan struct{}, 1)}}
 	if config.Serial != nil {
 		d.serial = &lines{out: config.Serial}
 		chip.Serial = d.serial
+	}
+	if config.Port != nil {
+		chip.Serial = config.Port
+		if d.serial != nil {
+			chip.Serial = io.MultiWriter(d.serial, config.Port)
+		}
+		go config.Port.Connect(d)
 	}
 	for _, path := range config.ELF {
 		d.elf = append(d.elf, elfFile{path: path})

@@ -16,6 +16,7 @@ func (d *Device) Run(ctx context.Context) {
 	begin := time.Now().Add(-d.Now())
 	for ctx.Err() == nil {
 		wall := time.Since(begin)
+		d.input.deliver(d)
 		d.RunTo(min(wall, d.Now()+slice))
 		if d.Now() < wall {
 			continue
@@ -26,6 +27,7 @@ func (d *Device) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-d.SDK.Link.Wake():
+		case <-d.input.wake:
 		case <-timer.C:
 		}
 		timer.Stop()

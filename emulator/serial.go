@@ -3,6 +3,7 @@ package emulator
 import (
 	"bytes"
 	"io"
+	"sync"
 )
 
 // lines collects bytes and writes them on in whole lines.
@@ -27,4 +28,49 @@ func (l *lines) Write(b []byte) (int, error) {
 func (l *lines) write(n int) {
 	_, _ = l.out.Write(l.buf[:n])
 	l.buf = append(l.buf[:0], l.buf[n:]...)
+}
+
+// input is what is being done to a device while it runs: what is sent to its UART 0, as fast as it
+// takes it, and what else happens.
+type input struct {
+	wake chan struct{}
+
+	mu    sync.Mutex
+	bytes []byte
+	acts  []func(*Device)
+}
+
+// Input sends bytes to the UART 0 of a device that runs.
+func (d *Device) Input(b []byte) {
+	d.input.add(func(i *input) { i.bytes = append(i.bytes, b...) })
+}
+
+// Do lets something happen to a device that runs, between two instructions.
+func (d *Device) Do(act func(*Device)) {
+	d.input.add(func(i *input) { i.acts = append(i.acts, act) })
+}
+
+func (i *input) add(change func(*input)) {
+	i.mu.Lock()
+	change(i)
+	i.mu.Unlock()
+	select {
+	case i.wake <- struct{}{}:
+	default:
+	}
+}
+
+// deliver does what has been asked for, and hands the chip what its FIFO has room for.
+func (i *input) deliver(d *Device) {
+	i.mu.Lock()
+	acts := i.acts
+	i.acts = nil
+	if n := min(len(i.bytes), d.Chip.ReceiveRoom()); n > 0 {
+		d.Chip.Receive(i.bytes[:n])
+		i.bytes = i.bytes[n:]
+	}
+	i.mu.Unlock()
+	for _, act := range acts {
+		act(d)
+	}
 }

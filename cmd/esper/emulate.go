@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -28,12 +29,14 @@ import (
 
 // emulateCommand runs emulated devices.
 type emulateCommand struct {
-	Images string   `name:"release" placeholder:"DIR" help:"Folder with bootloader.bin and the images (default: the site's build folder)."`
-	Type   []string `placeholder:"TYPE" help:"Device type; may be repeated (default: all in the folder)."`
-	Count  int      `short:"n" default:"1" placeholder:"COUNT" help:"Devices of each type (default: 1)."`
-	ChipID string   `name:"chip-id" default:"00c0de" placeholder:"HEX" help:"Chip id of the first device; the others count on from it (default: ${default})."`
-	State  string   `placeholder:"DIR" help:"Keep each device's flash in DIR/<id>.flash; what is there already goes on."`
-	Flash  string   `placeholder:"FILE" help:"Run one device from a flash file, which it changes."`
+	Images   string   `name:"release" placeholder:"DIR" help:"Folder with bootloader.bin and the images (default: the site's build folder)."`
+	Type     []string `placeholder:"TYPE" help:"Device type; may be repeated (default: all in the folder)."`
+	Count    int      `short:"n" default:"1" placeholder:"COUNT" help:"Devices of each type (default: 1)."`
+	ChipID   string   `name:"chip-id" default:"00c0de" placeholder:"HEX" help:"Chip id of the first device; the others count on from it (default: ${default})."`
+	State    string   `placeholder:"DIR" help:"Keep each device's flash in DIR/<id>.flash; what is there already goes on."`
+	Flash    string   `placeholder:"FILE" help:"Run one device from a flash file, which it changes."`
+	Port     bool     `help:"Offer the serial line at a pseudo-terminal, as behind a USB adapter, and print its name."`
+	Download bool     `help:"Start one device with GPIO0 low, so that it waits for a flashing tool; implies --port."`
 	romFlag
 	Quiet bool `short:"q" help:"Do not print what the devices send on their serial line."`
 }
@@ -49,7 +52,20 @@ other. Without --state or --flash it is forgotten when the command ends.
 
 Images that were built for the chip ([build] sdk in esper.toml) run as they are, with the vendor's
 own software in them; only the radio is replaced. The .elf0 and .elf1 beside the images name the
-functions where a program crashes.`
+functions where a program crashes.
+
+With --download an emulated board can be flashed like a real one, with 'esper flash' or esptool. A
+file that --flash names and that is not there is an erased chip. Enter disconnects GPIO0 and switches the
+power off and on, which a pseudo-terminal cannot do as an adapter does.`
+}
+
+// Validate checks the command line.
+func (c *emulateCommand) Validate() error {
+	if c.Download && (c.Count != 1 || len(c.Type) > 1) {
+		return errors.New("--download is for one device")
+	}
+	c.Port = c.Port || c.Download
+	return nil
 }
 
 // Run runs the devices.
@@ -86,12 +102,36 @@ func (c *emulateCommand) run(ctx context.Context, s *streams) error {
 		default:
 			config.Serial = printed
 		}
+		if c.Port {
+			if config.Port, err = emulator.OpenTerminal(); err != nil {
+				return err
+			}
+			defer config.Port.Close()
+		}
 		device, err := emulator.New(config)
 		if err != nil {
 			return err
 		}
+		if c.Download {
+			device.SetPin(gpio0, false)
+			device.PowerCycle()
+		}
 		devices = append(devices, device)
 		s.note("device %s starts%s", device.ID(), p.about)
+		if c.Port {
+			s.note("its serial line is %s", config.Port.Name())
+		}
+	}
+	if c.Download {
+		s.note("it waits to be flashed; Enter disconnects GPIO0 and switches the power off and on")
+		go func() {
+			for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+				devices[0].Do(func(d *emulator.Device) {
+					d.SetPin(gpio0, true)
+					d.PowerCycle()
+				})
+			}
+		}()
 	}
 	var running sync.WaitGroup
 	for _, d := range devices {
@@ -119,6 +159,9 @@ func (f romFlag) readROM() ([]byte, error) {
 	return rom, err
 }
 
+// gpio0 is the pin that decides at power-on what the chip's ROM does.
+const gpio0 = 0
+
 // plannedDevice is a device to be run.
 type plannedDevice struct {
 	id      uint32
@@ -142,6 +185,10 @@ func (c *emulateCommand) plan() ([]plannedDevice, error) {
 		p := plannedDevice{id: id, file: c.Flash}
 		if exists(c.Flash) {
 			p.about = " from " + c.Flash
+			return []plannedDevice{p}, nil
+		}
+		if c.Download && len(c.Type) == 0 {
+			p.about = " with an erased flash"
 			return []plannedDevice{p}, nil
 		}
 		if len(c.Type) == 0 {

@@ -60,9 +60,13 @@ func (c *Chip) boot() {
 	c.resetXTOS()
 	c.resetTasks()
 	c.resetPHY()
-	c.print(fmt.Sprintf("\r\n ets Jan  8 2013,rst cause:%d, boot mode:(3,6)\r\n\r\n", c.resetCause()))
+	c.print(fmt.Sprintf("\r\n ets Jan  8 2013,rst cause:%d, boot mode:(%d,6)\r\n\r\n", c.resetCause(), c.gpio.strapping))
 	if c.hardware == ResetWatchdog {
 		c.print("wdt reset\r\n")
+	}
+	if c.gpio.strapping == strappingUART {
+		c.download()
+		return
 	}
 	entry, err := c.loadImage()
 	c.FeedWatchdog()

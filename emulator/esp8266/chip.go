@@ -134,6 +134,7 @@ type state struct {
 	frc2     countup
 	watchdog watchdog
 	rom      romState
+	loader   loader
 }
 
 // New makes a chip without power. Call PowerOn.
@@ -161,6 +162,9 @@ func (c *Chip) PowerOn() {
 func (c *Chip) Reset(reason ResetReason) {
 	c.reason, c.hardware, c.wanted, c.pending = reason, reason, reason, EventBudget
 	c.stopped, c.breaks = false, false
+	if reason == ResetPowerOn || reason == ResetPin {
+		c.strap()
+	}
 	kept := [4]uint32(c.plain[(regRTCKept-peripheralBase)/4:])
 	c.plain, c.dport = [len(c.plain)]uint32{}, [len(c.dport)]uint32{}
 	copy(c.plain[(regRTCKept-peripheralBase)/4:], kept[:])

@@ -7,11 +7,18 @@ type gpio struct {
 	outside             [17]drive // what is connected to each pin
 	out16, enable16     uint32
 	level, outputs      uint32 // of all pins, as last seen, for edges
+	strapping           uint32 // GPIO15, 0 and 2 as they were, as a number
 }
 
-// strapping is what the boot pins were at power-on, in the upper half of the pins' levels: boot
-// from the flash (3), no SDIO (6).
-const strapping = 3<<16 | 6<<29
+// strapping is what the boot pins were when the chip was last switched on or reset by its pin, in the
+// upper half of the pins' levels: boot from the flash (3) or wait for a program on UART 0 (1), no
+// SDIO (6).
+const (
+	strappingShift = 16
+	strappingFlash = 3
+	strappingUART  = 1
+	noSDIO         = 6 << 29
+)
 
 // drive is what the outside does to a pin.
 type drive uint8
@@ -75,10 +82,18 @@ func (c *Chip) resetGPIO() {
 	if outside[0] == driveNone { // a usual module pulls the boot pins
 		outside[0], outside[2], outside[15] = driveHigh, driveHigh, driveLow
 	}
-	c.gpio = gpio{outside: outside, level: c.gpio.level, outputs: c.gpio.outputs}
+	c.gpio = gpio{outside: outside, level: c.gpio.level, outputs: c.gpio.outputs, strapping: c.gpio.strapping}
 	c.pinsChanged()
 	c.gpio.status = 0
 	c.CPU.SetInterrupt(gpioInterrupt, false)
+}
+
+// strap takes the boot pins' levels.
+func (c *Chip) strap() {
+	c.gpio.strapping = strappingFlash
+	if c.gpio.outside[0] == driveLow {
+		c.gpio.strapping = strappingUART
+	}
 }
 
 // pinsChanged looks for edges after anything that may have made one.
@@ -129,7 +144,7 @@ func (c *Chip) loadGPIO(offset uint32) uint32 {
 	case 0x0C:
 		return g.enable
 	case 0x18:
-		return g.level&0xFFFF | strapping
+		return g.level&0xFFFF | g.strapping<<strappingShift | noSDIO
 	case 0x1C:
 		return g.status
 	}

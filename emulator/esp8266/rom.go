@@ -27,7 +27,7 @@ type romFunction struct {
 
 // Addresses in the ROM's main that functions called from it return to.
 const (
-	romMainReturn = 0x40001000
+	romMainReturn = 0x4000100C
 	romParked     = 0x40001004
 )
 
@@ -64,6 +64,7 @@ func init() {
 			binary.LittleEndian.PutUint64(romWords[f.addr-romBase:], simcallRet)
 		}
 	}
+	binary.LittleEndian.PutUint32(romWords[romMagicAddress-romBase:], romMagic)
 	for i := 0; i < gatesSize; i += GateSize {
 		binary.LittleEndian.PutUint32(gateWords[i:], simcallRet)
 	}
@@ -95,6 +96,9 @@ func (c *Chip) romCall(pc uint32) {
 	switch pc {
 	case romMainReturn:
 		c.mainReturned()
+		return
+	case romLoader:
+		c.loaderStep()
 		return
 	case romParked:
 		c.CPU.Cycles = max(c.CPU.Cycles, min(c.until, c.nextTick()))

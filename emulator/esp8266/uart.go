@@ -69,7 +69,13 @@ func (c *Chip) Receive(b []byte) {
 	}
 	u.raw |= uartRxTimeout // the line is quiet after them
 	c.uartInterrupts()
+	if c.CPU.PC == romLoader {
+		c.Wait(false)
+	}
 }
+
+// ReceiveRoom is how many bytes the FIFO of UART 0 has room for.
+func (c *Chip) ReceiveRoom() int { return fifoSize - c.uart.count }
 
 // due is the cycle at which the FIFO's state changes what interrupts there are.
 func (u *uart) due() uint64 {
