@@ -2,6 +2,7 @@
 # make test    the tests
 # make test-chip SDK_DIR=… [ESPER_ROM=…] [RBOOT_DIR=…]    the tests that need the vendor's SDK or
 #                                                         mask ROM, or rBoot
+# make test-esptool    esptool from PyPI, at emulated boards
 # make lint    formatters and linters
 # make bench   the figures
 # make fuzz    every fuzz target for SECONDS=30 each
@@ -12,6 +13,7 @@
 # Each installs the Debian packages it needs, if they are missing.
 
 GO ?= go
+space := $(subst ,, )
 export CGO_ENABLED = 0
 # Where Debian puts servers, and not every user looks.
 export PATH := $(PATH):/usr/sbin
@@ -30,7 +32,7 @@ QEMU_TOOLS  = qemu-system-xtensa:qemu-system-misc
 
 CXX_FILES = $(shell git ls-files 'firmware/*.h' 'firmware/*.cpp' 'firmware/*.c')
 
-.PHONY: all esper demo test test-chip cross bench screenshots fuzz lint format tools-qemu clean
+.PHONY: all esper demo test test-chip test-esptool cross bench screenshots fuzz lint format tools-qemu clean
 
 all: esper
 
@@ -63,6 +65,17 @@ test-chip:
 	@./scripts/need $(BUILD_TOOLS)
 	SDK_DIR=$(abspath $(SDK_DIR)) ESPER_ROM=$(abspath $(ESPER_ROM)) RBOOT_DIR=$(abspath $(RBOOT_DIR)) \
 	    $(GO) test -count 1 -timeout 60m -v -run 'Chip' ./internal/build ./internal/loop ./internal/preflight ./cmd/esper ./emulator/esp8266
+
+# The oldest and the newest version of esptool that are known to work, at emulated boards. They are
+# programs of their own, in a folder each.
+ESPTOOLS = 4.8.1 5.6.0
+test-esptool:
+	@./scripts/need $(BUILD_TOOLS) python3:python3 /usr/share/doc/python3-venv:python3-venv
+	@for version in $(ESPTOOLS); do test -x build/esptool/$$version/bin/esptool.py || \
+	    { python3 -m venv build/esptool/$$version && \
+	      build/esptool/$$version/bin/pip install -q --disable-pip-version-check esptool==$$version; } || exit; done
+	ESPTOOL=$(subst $(space),:,$(foreach version,$(ESPTOOLS),$(CURDIR)/build/esptool/$(version)/bin/esptool.py)) \
+	    $(GO) test -count 1 -v -run 'Esptool' ./cmd/esper
 
 bench:
 	@./scripts/need $(TEST_TOOLS)

@@ -71,7 +71,9 @@ type commands struct {
 	Demo      demoCommand      `cmd:"" environment:"-" help:"Show the whole loop with emulated devices."`
 	Device    deviceCommand    `cmd:"" help:"Show all that is known of a device."`
 	Devices   devicesCommand   `cmd:"" help:"Show what the devices report."`
+	Dump      dumpCommand      `cmd:"" environment:"-" help:"Read a board's flash over a serial port."`
 	Emulate   emulateCommand   `cmd:"" help:"Run emulated devices."`
+	Flash     flashCommand     `cmd:"" help:"Write firmware to a board over a serial port."`
 	Find      findCommand      `cmd:"" help:"Find devices: failed, vanished, crash-looping, lagging and so on."`
 	Groups    groupsCommand    `cmd:"" help:"Show groups and tags, and how many devices have them."`
 	History   historyCommand   `cmd:"" help:"Show what happened to devices."`

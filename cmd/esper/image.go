@@ -22,7 +22,7 @@ version file, or the dump of a whole flash (1 MB); and whether it is whole. A fl
 whole if it boots and nothing in it is damaged. Whether someone signed an image is what
 'esper verify' tells.
 
-To read a device's flash: esptool.py read_flash 0 0x100000 dump.bin
+'esper dump FILE' reads a device's flash.
 
 Exit codes: 0 every file is whole; 3 one is not; 1 one could not be read.`
 }
@@ -32,7 +32,7 @@ func (c *imageCommand) Run(s *streams) error {
 	findings, bad := []finding{}, 0
 	var unreadable []error
 	for _, path := range c.Files {
-		content, err := readAtMost(path, image.FlashSize)
+		content, err := readAtMost(path, image.MaxFlashSize)
 		if err != nil {
 			unreadable = append(unreadable, err)
 			continue

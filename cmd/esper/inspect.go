@@ -79,10 +79,10 @@ func inspect(content []byte) finding {
 	switch {
 	case len(content) == 0:
 		return finding{Kind: "nothing known", Error: "empty"}
-	case len(content) == image.FlashSize:
-		return inspectFlash(content)
+	case len(content) >= image.FlashSize && len(content) <= image.MaxFlashSize && len(content)&(len(content)-1) == 0:
+		return inspectFlash(content[:image.FlashSize])
 	case len(content) > image.FlashSize:
-		return finding{Kind: "nothing known", Error: "larger than a flash of 1 MB"}
+		return finding{Kind: "nothing known", Error: "not a flash of 1, 2, 4, 8 or 16 MB"}
 	case content[0] == 0xEA:
 		return inspectImage(content)
 	case content[0] == 0xE9:

@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"esper/internal/build"
+	"esper/internal/esptool"
 	"esper/internal/image"
 	"esper/internal/release"
 	"esper/internal/sandbox"
@@ -50,6 +51,25 @@ func TestChipScripts(t *testing.T) {
 		t.Skip("SDK_DIR does not name a copy of the vendor's SDK")
 	}
 	testscript.Run(t, scripts("testdata/chip"))
+}
+
+// TestEsptoolScripts runs the scripts that need esptool, with each of those in the list of paths ESPTOOL.
+func TestEsptoolScripts(t *testing.T) {
+	paths := filepath.SplitList(os.Getenv("ESPTOOL"))
+	if len(paths) == 0 {
+		t.Skip("ESPTOOL does not name an esptool; make test-esptool gets them")
+	}
+	for _, path := range paths {
+		t.Run(path, func(t *testing.T) {
+			p := scripts("testdata/esptool")
+			setup := p.Setup
+			p.Setup = func(env *testscript.Env) error {
+				env.Setenv(esptool.Variable, path)
+				return setup(env)
+			}
+			testscript.Run(t, p)
+		})
+	}
 }
 
 // scripts says how the scripts in a folder are run.

@@ -1,4 +1,5 @@
-// Package esptool finds the program of that name, which writes a chip's flash over a serial line.
+// Package esptool finds and runs the program of that name, which writes a chip's flash over a serial
+// line.
 package esptool
 
 import (

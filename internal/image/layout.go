@@ -6,8 +6,11 @@ package image
 
 // The layout of the flash: addresses and sizes in bytes (SPEC 1).
 const (
-	FlashSize  = 0x100000
-	SectorSize = 0x1000
+	FlashSize = 0x100000
+
+	// MaxFlashSize is the size of the largest chip, of which the first FlashSize bytes are used.
+	MaxFlashSize = 16 << 20
+	SectorSize   = 0x1000
 
 	BootloaderAddress = 0x000000
 	BootloaderSize    = 0x1000

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"esper/internal/api"
+	"esper/internal/build"
+	"esper/internal/client"
+	"esper/internal/esptool"
+	"esper/internal/fleet"
+	"esper/internal/image"
+	"esper/internal/release"
+	"esper/internal/site"
+)
+
+// flashCommand writes firmware to boards over a serial port.
+type flashCommand struct {
+	Type     string        `arg:"" help:"Device type of the board."`
+	Name     string        `placeholder:"NAME" help:"Name the device, once it has reported."`
+	Group    string        `placeholder:"GROUP" help:"Put the device into a group, once it has reported."`
+	Each     bool          `help:"Flash one board after the other, until Ctrl-C."`
+	Recover  bool          `help:"Erase the standby slot and the SDK's own sectors, too, of a board that does not start."`
+	Wait     time.Duration `default:"2m" placeholder:"TIME" help:"How long to wait for the device to report; 0: do not wait (default: ${default})."`
+	Emulated bool          `help:"The board is that of 'esper emulate --download': without an SDK, flash images of the emulator's link."`
+	serialFlags
+	serverFlags
+}
+
+// Help is the command's description.
+func (c *flashCommand) Help() string {
+	return `Builds a device type for the chip and writes it to a board at a serial port, with Espressif's
+esptool: bootloader, boot configuration, the image in slot 0 and the SDK's initial data of the radio.
+What is written is verified. Then it waits until that very device, known by its chip id, reports the
+version that was flashed. From then on 'esper release' updates it over the air.
+
+A board without automatic reset is brought into its flash mode by hand: connect GPIO0 to GND, and switch
+the power on; when it has been flashed, disconnect GPIO0, and switch the power off and on. A board stays in
+the flash mode until then, even if its firmware restarts itself.
+
+Only 3.3 V. Never connect a serial adapter to a board that is on mains power.`
+}
+
+// Validate checks the command line.
+func (c *flashCommand) Validate() error {
+	switch {
+	case c.Each && c.Name != "":
+		return errors.New("a name is for one device; --group is for several")
+	case c.Wait == 0 && (c.Name != "" || c.Group != ""):
+		return errors.New("only a device that has reported can be named: --wait must not be 0")
+	}
+	return nil
+}
+
+// Run flashes the boards.
+func (c *flashCommand) Run(s *streams) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	opened, err := openSite(c.Site)
+	if err != nil {
+		return err
+	}
+	if opened.Config.SDK == "" && !c.Emulated {
+		return buildHint(fmt.Errorf("%w: images of the emulator's link run on no chip", build.ErrNoSDK))
+	}
+	tool, port, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	parts, version, err := c.parts(ctx, s, opened)
+	if err != nil {
+		return err
+	}
+	server, err := c.client()
+	if err != nil {
+		return err
+	}
+	f := flashing{flashCommand: c, streams: s, tool: tool, port: port, parts: parts, version: version, server: server}
+	if !c.Each {
+		return f.board(ctx)
+	}
+	return f.each(ctx)
+}
+
+// parts builds the device type, and returns what goes to the flash and the version of that.
+func (c *flashCommand) parts(ctx context.Context, s *streams, opened *site.Site) ([]esptool.Part, string, error) {
+	result, err := build.Build(ctx, opened, build.Options{Types: []string{c.Type}, Log: s.err})
+	if err != nil {
+		return nil, "", buildHint(err)
+	}
+	built := result.Types[0]
+	dir := filepath.Dir(built.Images[0].Path)
+	images, err := release.ReadImages(dir, c.Type)
+	if err != nil {
+		return nil, "", err
+	}
+	bootloader, err := os.ReadFile(built.Bootloader)
+	if err != nil {
+		return nil, "", err
+	}
+	parts := []esptool.Part{
+		{Address: image.BootloaderAddress, Content: bootloader},
+		{Address: image.BootConfigurationAddress, Content: image.BootConfiguration{}.Marshal()},
+		{Address: image.Slot0Address, Content: images[0]},
+	}
+	erased := slices.Repeat([]byte{0xFF}, image.SectorSize)
+	if c.Recover {
+		parts = append(parts,
+			esptool.Part{Address: image.Slot1Address, Content: erased},
+			esptool.Part{Address: image.RFCalibrationAddress, Content: erased},
+			esptool.Part{Address: image.SystemParametersAddress, Content: slices.Repeat(erased, 3)})
+	}
+	if opened.Config.SDK != "" {
+		radio, err := os.ReadFile(filepath.Join(opened.Config.SDK, "bin", "esp_init_data_default_v08.bin"))
+		if err != nil {
+			return nil, "", hint(err, "it is in the folder bin of the vendor's repository")
+		}
+		parts = append(parts, esptool.Part{Address: image.PHYDataAddress, Content: radio})
+	}
+	if built.Sequence == 0 {
+		s.note("%s %s is a development build: releases do not update it; commit first to flash one that they do", c.Type, built.Version)
+	}
+	return parts, built.Version, nil
+}
+
+// flashing is the work on boards.
+type flashing struct {
+	*flashCommand
+	*streams
+	tool    esptool.Tool
+	port    esptool.Port
+	parts   []esptool.Part
+	version string
+	server  *client.Client
+}
+
+// each flashes one board after the other.
+func (f *flashing) each(ctx context.Context) error {
+	lines := bufio.NewScanner(f.in)
+	done, failed := 0, 0
+	for ctx.Err() == nil {
+		f.note("connect a board, and press Enter; Ctrl-D ends (%d flashed, %d failed)", done, failed)
+		if !lines.Scan() {
+			break
+		}
+		if err := f.board(ctx); err != nil {
+			failed++
+			f.note("%v", err)
+			continue
+		}
+		done++
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d boards could not be flashed", failed, done+failed)
+	}
+	return nil
+}
+
+// board flashes the board at the port.
+func (f *flashing) board(ctx context.Context) error {
+	f.note("esptool %s asks the chip at %s", f.tool.Version, f.port.Name)
+	chip, err := f.tool.Identify(ctx, f.port)
+	if err != nil {
+		return flashHint(err)
+	}
+	f.note("%s is an %s with %d MB of flash, %s", chip.ID, chip.Name, chip.Flash>>20, chip.MAC)
+	port := f.port
+	port.Log = f.err
+	since := time.Now()
+	if err := f.tool.Write(ctx, port, f.parts...); err != nil {
+		return hint(flashHint(err), "nothing is lost: the same command begins again")
+	}
+	f.note("%s is flashed with %s %s", chip.ID, f.Type, f.version)
+	if f.Wait == 0 {
+		return nil
+	}
+	f.note("waiting for it to report to %s; a board without automatic reset stays in its flash mode until"+
+		" GPIO0 is disconnected and the power switched off and on", f.server.Server)
+	d, err := f.reported(ctx, chip.ID, since)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(f.out, "%s runs %s\n", d.ID, d.Version())
+	return f.label(ctx, chip.ID)
+}
+
+// reported waits until a device has reported the version, after a time.
+func (f *flashing) reported(ctx context.Context, id string, since time.Time) (api.Device, error) {
+	ctx, stop := context.WithTimeout(ctx, f.Wait)
+	defer stop()
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	var last error
+	for {
+		d, err := f.server.Device(ctx, id)
+		var unreachable *client.UnreachableError
+		switch {
+		case err == nil && d.Status == fleet.Online && d.Version() == f.version && d.Seen.After(since):
+			return d, nil
+		case errors.As(err, &unreachable) && ctx.Err() == nil:
+			return d, hint(err, "the device is flashed; 'esper serve' tells whether it reports, or --wait 0 does not ask")
+		case ctx.Err() == nil:
+			last = err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return d, ctx.Err()
+			}
+			err := fmt.Errorf("%s is flashed, and has not reported %s within %v", id, f.version, f.Wait)
+			if last != nil {
+				err = fmt.Errorf("%w: %w", err, last)
+			}
+			return d, hint(err, "is GPIO0 disconnected, and was the power switched off and on? The serial line says more, at 115200 baud")
+		}
+	}
+}
+
+// label names the device.
+func (f *flashing) label(ctx context.Context, id string) error {
+	change := api.LabelChange{}
+	if f.Name != "" {
+		change.Name = &f.Name
+	}
+	if f.Group != "" {
+		change.Group = &f.Group
+	}
+	if f.Name == "" && f.Group == "" {
+		return nil
+	}
+	_, err := f.server.Label(ctx, id, change)
+	return err
+}
