@@ -71,10 +71,11 @@ type commands struct {
 	Demo      demoCommand      `cmd:"" environment:"-" help:"Show the whole loop with emulated devices."`
 	Device    deviceCommand    `cmd:"" help:"Show all that is known of a device."`
 	Devices   devicesCommand   `cmd:"" help:"Show what the devices report."`
+	Doctor    doctorCommand    `cmd:"" help:"Check what a site needs, and say what to do about what is missing."`
 	Dump      dumpCommand      `cmd:"" environment:"-" help:"Read a board's flash over a serial port."`
 	Emulate   emulateCommand   `cmd:"" help:"Run emulated devices."`
-	Flash     flashCommand     `cmd:"" help:"Write firmware to a board over a serial port."`
 	Find      findCommand      `cmd:"" help:"Find devices: failed, vanished, crash-looping, lagging and so on."`
+	Flash     flashCommand     `cmd:"" help:"Write firmware to a board over a serial port."`
 	Groups    groupsCommand    `cmd:"" help:"Show groups and tags, and how many devices have them."`
 	History   historyCommand   `cmd:"" help:"Show what happened to devices."`
 	Hold      holdCommand      `cmd:"" help:"Hold a device on what it runs."`
@@ -115,6 +116,11 @@ func meant(err error) string {
 // it that a terminal would obey: a server may have written it.
 func oneLine(err error) string {
 	text := strings.NewReplacer(":\n\t", ": ", "\n\t", "; ", "\n", "; ").Replace(err.Error())
+	return printable(text)
+}
+
+// printable returns a text without anything in it that a terminal would obey.
+func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return '.'

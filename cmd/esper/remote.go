@@ -39,11 +39,7 @@ func (f *serverFlags) client() (*client.Client, error) {
 // url returns where the server is.
 func (f *serverFlags) url() (*url.URL, error) {
 	if f.Server != "" {
-		u, err := url.Parse(f.Server)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" {
-			return nil, fmt.Errorf("server %q should be http://host:port or https://host", f.Server)
-		}
-		return u, nil
+		return parseServer(f.Server)
 	}
 	opened, err := site.Open(f.Site)
 	if errors.Is(err, site.ErrNoSite) {
@@ -52,11 +48,25 @@ func (f *serverFlags) url() (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	port := opened.Config.Update.Port
-	if opened.Config.Update.URL == "" {
+	return defaultServer(opened), nil
+}
+
+// parseServer reads the URL of a server on the command line.
+func parseServer(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" {
+		return nil, fmt.Errorf("server %q should be http://host:port or https://host", text)
+	}
+	return u, nil
+}
+
+// defaultServer returns where a site's server is if nobody says otherwise.
+func defaultServer(s *site.Site) *url.URL {
+	port := s.Config.Update.Port
+	if s.Config.Update.URL == "" {
 		port = 8080
 	}
-	return &url.URL{Scheme: "http", Host: "127.0.0.1:" + strconv.Itoa(int(port))}, nil
+	return &url.URL{Scheme: "http", Host: "127.0.0.1:" + strconv.Itoa(int(port))}
 }
 
 // instead implements siteless.

@@ -29,6 +29,9 @@ const (
 	monocypherFolder  = "pymonocypher-4.0.3.4"
 )
 
+// monocypherDir is the folder in the cache with the files.
+var monocypherDir = "monocypher-" + monocypherArchive[:16]
+
 var monocypherFiles = map[string]string{
 	"monocypher.c": "57eb914fc88136119bd41655cccb8c250048bf54d470540625186f8ab16f64be",
 	"monocypher.h": "c494da712122da7ff679fdcf318a5317e84972b6c950fe9d896212947797facd",
@@ -50,6 +53,29 @@ func Monocypher(ctx context.Context) (string, error) {
 	return (&builder{cache: cache, log: io.Discard}).findMonocypher(ctx)
 }
 
+// MonocypherHere returns the folder that builds take Monocypher from; it is empty if the next build
+// fetches it. It returns an [ErrMonocypher] if the files there are others, or if there is nothing to
+// fetch it with.
+func MonocypherHere(ctx context.Context) (string, error) {
+	dir := os.Getenv(MonocypherVariable)
+	if dir == "" {
+		cache, err := cacheDir()
+		if err != nil {
+			return "", err
+		}
+		dir = filepath.Join(cache, monocypherDir)
+		if _, err := os.Stat(dir); err != nil {
+			pip := exec.CommandContext(ctx, "python3", "-m", "pip", "--version")
+			pip.Env = secret.Environ()
+			if err := pip.Run(); err != nil {
+				return "", fmt.Errorf("%w here, nor pip to fetch it: %w", ErrMonocypher, err)
+			}
+			return "", nil
+		}
+	}
+	return dir, checkMonocypher(dir)
+}
+
 // findMonocypher returns a folder with the sources of Monocypher.
 func (b *builder) findMonocypher(ctx context.Context) (string, error) {
 	if dir := os.Getenv(MonocypherVariable); dir != "" {
@@ -59,7 +85,7 @@ func (b *builder) findMonocypher(ctx context.Context) (string, error) {
 		}
 		return dir, checkMonocypher(dir)
 	}
-	dir, err := makeDir(b.cache, "monocypher-"+monocypherArchive[:16], func(dir string) error {
+	dir, err := makeDir(b.cache, monocypherDir, func(dir string) error {
 		b.note("fetch Monocypher (%s)", monocypherPackage)
 		return fetchMonocypher(ctx, dir)
 	})
