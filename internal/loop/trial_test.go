@@ -220,7 +220,9 @@ func TestAReleaseThatFailsIsRolledBackByABootloaderThatDoesNotTell(t *testing.T)
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			d := w.add(1, "socket", "v1", 1)
+			w.firmwares.images(t, "socket", "v1", 1) // makes the bootloader
+			foreign := changed(t, w.firmwares.bootloader, 0x10, 0)
+			d := w.addWith(foreign, 1, "socket", "v1", 1)
 			trials := 0
 			d.OnReset = func(esp8266.ResetReason) {
 				if w.record(d).LastMode&image.ModeTemporary == 0 {

@@ -163,12 +163,13 @@ void Update::onEnd(UpdateError result) {
 // What became of the trial before this start, if there was one: its release is not tried
 // again, and must not be what boots if the boot configuration is ever lost.
 void Update::rollBack() {
-    // rBoot's record does not tell of a trial that is over; the run record does, once.
+    // A foreign bootloader, such as rBoot, does not tell of a trial that is over; the run record
+    // does, once. Of ESPer's own it would also tell of one that never began.
     const BootRecord record = BootRecord::read();
     RunRecord run = RunRecord::read();
     const bool over =
         ((record.lastMode & BootRecord::ROLLED_BACK) && record.tempRom == standbySlot()) ||
-        run.trial == standbySlot() + 1;
+        (run.trial == standbySlot() + 1 && Flash::bootVersion() == 0);
     run.trial = 0;
     run.write();
 
