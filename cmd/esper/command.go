@@ -83,6 +83,7 @@ type commands struct {
 	Init      initCommand      `cmd:"" environment:"-" help:"Make a site."`
 	Keygen    keygenCommand    `cmd:"" environment:"-" help:"Make a signing key pair."`
 	Label     labelCommand     `cmd:"" help:"Name devices, group and tag them."`
+	Monitor   monitorCommand   `cmd:"" help:"Show what a board says on its serial line."`
 	New       newCommand       `cmd:"" environment:"-" help:"Make a device type."`
 	Pin       pinCommand       `cmd:"" help:"Pin a device to a release."`
 	Preflight preflightCommand `cmd:"" help:"Try the firmware of a site in the emulator."`
