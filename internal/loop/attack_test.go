@@ -343,7 +343,8 @@ func TestWrongLink(t *testing.T) {
 	})
 }
 
-// A site that goes back to an older ESPer publishes such releases.
+// A site that goes back to an older ESPer publishes such releases. A device that runs one takes the
+// next with a mark.
 func TestAnUnmarkedReleaseIsInstalled(t *testing.T) {
 	v := newVictim(t, theFirmwares(t))
 	var images [image.Slots][]byte
@@ -355,6 +356,10 @@ func TestAnUnmarkedReleaseIsInstalled(t *testing.T) {
 	v.handler = folder(r)
 	v.notify()
 	v.expect("v2 confirmed", 2*time.Minute, func() bool { return v.runs(v.device, "v2") })
+	v.expect("v2 in both slots", 2*time.Minute, func() bool { return v.lastUpdate(v.device).AtRest() })
+	v.handler = folder(v.firmwares.release(t, "socket", "v3", 7))
+	v.notify()
+	v.expect("v3 confirmed", 2*time.Minute, func() bool { return v.runs(v.device, "v3") })
 }
 
 func TestPartialDownload(t *testing.T) { partialDownload(t, theFirmwares(t)) }
