@@ -31,7 +31,7 @@ func padded(t testing.TB, rom []byte) []byte {
 		t.Fatal(err)
 	}
 	in := image.Input{Entry: i.Entry, IROM: bytes.Clone(i.IROM), Segments: i.Segments,
-		Slot: i.Descriptor.Slot, FlashMode: i.FlashMode, FlashSizeFreq: i.FlashSizeFreq}
+		Slot: i.Descriptor.Slot, Link: i.Descriptor.Link, FlashMode: i.FlashMode, FlashSizeFreq: i.FlashSizeFreq}
 	for sum := sha256.Sum256(nil); len(rom)+len(in.IROM) < benchSize+len(i.IROM); sum = sha256.Sum256(sum[:]) {
 		in.IROM = append(in.IROM, sum[:16]...)
 	}
