@@ -25,8 +25,8 @@ func (c *newDeviceTypeCommand) Help() string {
 	return `Makes the folder devices/NAME with a source to start from. Nothing is overwritten. It becomes
 part of the site when it is committed.
 
-The folder can hold further sources and a device.toml with the flash mode, constants and the
-libraries of that type: docs/device-types.md.`
+The folder can hold further sources and a device.toml with the board, flash mode, constants and
+libraries of that type: docs/device-types.md. 'esper boards' lists boards.`
 }
 
 // Run makes the device type.

@@ -26,6 +26,7 @@ func DecodeTOML(text []byte, file any) error {
 	if errors.As(err, &malformed) {
 		line, column := malformed.Position()
 		what := mismatch.ReplaceAllString(strings.TrimPrefix(malformed.Error(), "toml: "), "$1 where $2 is needed")
+		what = table.ReplaceAllString(what, "where a table is needed")
 		return fmt.Errorf("line %d, column %d: %s", line, column, kinds.Replace(what))
 	}
 	return err
@@ -34,7 +35,8 @@ func DecodeTOML(text []byte, file any) error {
 // What the library says of a value of the wrong kind is for who knows the program, not
 // the file.
 var (
-	mismatch = regexp.MustCompile(`(?s)^cannot decode TOML (.+) into .* type \*?(\S+)$`)
+	mismatch = regexp.MustCompile(`(?s)^cannot decode TOML (\w+) into (?:.* type )?\*?(\S+|struct \{.*\})$`)
+	table    = regexp.MustCompile(`where (?:\w+\.\w+|(?s:struct \{.*\})) is needed$`)
 	kinds    = strings.NewReplacer("where string", "where a text in quotes", "where bool", "where true or false",
 		"where int", "where a whole number", "where []string", "where a list of texts")
 )
