@@ -24,11 +24,14 @@ type Port struct {
 // Devices is the folder with the devices of this computer.
 const Devices = "/dev"
 
+// patterns are the names of the ports of USB adapters and boards, in Linux and in macOS.
+var patterns = []string{"ttyUSB*", "ttyACM*", "cu.usb*", "cu.wchusb*", "cu.SLAB*"}
+
 // List returns the serial ports at USB in a folder of devices, sorted by path. Those of the board
 // itself (ttyS0 and so on) are not among them: most are not there at all.
 func List(devices string) []Port {
 	byPath := map[string]*Port{}
-	for _, pattern := range []string{"ttyUSB*", "ttyACM*"} {
+	for _, pattern := range patterns {
 		paths, _ := filepath.Glob(filepath.Join(devices, pattern))
 		for _, path := range paths {
 			byPath[path] = &Port{Path: path}
