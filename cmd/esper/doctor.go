@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"text/tabwriter"
 	"time"
@@ -66,8 +67,25 @@ type check struct {
 	do   func(ctx context.Context) []diagnosis
 }
 
-// runChecks runs checks side by side and returns what they found, in their order. What takes too long
-// is left to itself.
+// inTime returns what a function returns if that comes in time. Otherwise the function is left to
+// itself: what waits for a disk or a pipe cannot be stopped.
+func inTime[T any](limit time.Duration, do func() T) (result T, ended bool) {
+	done := make(chan T, 1)
+	go func() { done <- do() }()
+	select {
+	case result = <-done:
+		return result, true
+	case <-time.After(limit):
+		return result, false
+	}
+}
+
+// hung returns a diagnosis of a check that took too long.
+func hung(what string, limit time.Duration) diagnosis {
+	return diagnosis{what, fail, fmt.Sprintf("no answer in %s", limit), "look at what it needs: a disk or a network may hang"}
+}
+
+// runChecks runs checks side by side and returns what they found, in their order.
 func runChecks(ctx context.Context, limit time.Duration, checks []check) []diagnosis {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -75,43 +93,47 @@ func runChecks(ctx context.Context, limit time.Duration, checks []check) []diagn
 	var all sync.WaitGroup
 	for i, c := range checks {
 		all.Go(func() {
-			done := make(chan []diagnosis, 1)
-			go func() { done <- c.do(ctx) }()
-			select {
-			case found[i] = <-done:
-			case <-time.After(limit + time.Second): // for what ends with the context
-				found[i] = []diagnosis{{c.what, fail, fmt.Sprintf("no answer in %s", limit), "look at what it needs: a disk or a network may hang"}}
+			var ended bool
+			// One second more is for what ends with the context, and knows better what it waited for.
+			if found[i], ended = inTime(limit+time.Second, func() []diagnosis { return c.do(ctx) }); !ended {
+				found[i] = []diagnosis{hung(c.what, limit)}
 			}
 		})
 	}
 	all.Wait()
-	var list []diagnosis
-	for _, f := range found {
-		list = append(list, f...)
-	}
-	return list
+	return slices.Concat(found...)
 }
 
 // Run checks all and prints the table.
 func (c *doctorCommand) Run(s *streams) error {
-	opened, err := site.Open(c.Site)
-	list := []diagnosis{}
-	switch {
-	case errors.Is(err, site.ErrNoSite) && c.Site == ".":
-		list = append(list, diagnosis{"site", notChecked, "there is none here or above", "'esper init DIR' makes one"})
-	case err != nil:
-		list = append(list, failed("site", siteHint(err)))
-	default:
-		list = append(list, diagnosis{"site", ok, opened.Dir, ""})
-	}
+	opened, list := c.open()
 	d := doctor{site: opened, server: c.Server}
 	list = append(list, runChecks(context.Background(), checkTime, d.checks())...)
+	var err error
 	if c.JSON {
 		err = printDiagnosesJSON(s, list)
 	} else {
 		err = printDiagnoses(s, list)
 	}
 	return errors.Join(err, worst(list))
+}
+
+// open returns the site, or nil, and what there is to say of it.
+func (c *doctorCommand) open() (*site.Site, []diagnosis) {
+	var err error
+	opened, ended := inTime(checkTime, func() (s *site.Site) {
+		s, err = site.Open(c.Site)
+		return s
+	})
+	switch {
+	case !ended:
+		return nil, []diagnosis{hung("site", checkTime)}
+	case errors.Is(err, site.ErrNoSite) && c.Site == ".":
+		return nil, []diagnosis{{"site", notChecked, "there is none here or above", "'esper init DIR' makes one"}}
+	case err != nil:
+		return nil, []diagnosis{failed("site", siteHint(err))}
+	}
+	return opened, []diagnosis{{"site", ok, opened.Dir, ""}}
 }
 
 // worst returns an error if anything fails.
