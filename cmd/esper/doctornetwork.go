@@ -34,9 +34,6 @@ func (d doctor) checkAddresses(ctx context.Context) []diagnosis {
 		detail, next, _ := strings.Cut(text, "; ")
 		list = append(list, diagnosis{"addresses", bad, detail, next})
 	}
-	if list != nil {
-		return list
-	}
 	config := d.site.Config
 	for _, named := range []struct{ key, host string }{{"mqtt.url", config.MQTT.Host}, {"update.url", config.Update.Host}} {
 		if _, err := netip.ParseAddr(named.host); err == nil || named.host == "" {
