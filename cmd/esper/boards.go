@@ -20,12 +20,13 @@ type boardsCommand struct {
 
 // Help is the command's description.
 func (c *boardsCommand) Help() string {
-	return `Lists the boards that a device.toml can name, board = "NAME": those that ship, and in a site those of its
-folder boards, too. With a name it shows what is at which pin, how the board is brought into flash mode, and
-where that is known from.
+	return `Lists the boards that a device.toml can name, board = "NAME": those that ship, and in a site those
+of its folder boards, too. With a name it shows what is at which pin, how the board is brought
+into flash mode, and where that is known from.
 
-An inverted relay or LED is on when its pin is low; an inverted button is pressed then. CONSTANT is what
-sources call the pin after #include <board.h>; with _INVERTED behind it, whether it is inverted.`
+An inverted relay or LED is on when its pin is low; an inverted button is pressed then. CONSTANT
+is what sources call the pin after #include <board.h>; with _INVERTED behind it, whether it is
+inverted.`
 }
 
 // noBoardHint is what to do about a board that there is not.

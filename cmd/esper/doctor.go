@@ -21,15 +21,17 @@ type doctorCommand struct {
 
 // Help is the command's description.
 func (c *doctorCommand) Help() string {
-	return `Looks at all that a site needs on this computer and around it: compiler, vendor's SDK, esptool, serial ports,
-keys, secrets, git, the addresses in esper.toml, broker, update URL, server and clock. Each line says what to do
-next. Nothing is changed. Outside a site it checks what can be checked there.
+	return `Looks at all that a site needs on this computer and around it: compiler, vendor's SDK, esptool,
+serial ports, keys, secrets, git, the addresses in esper.toml, broker, update URL, server and
+clock. Each line says what to do next. Nothing is changed. Outside a site it checks what can be
+checked there.
 
-It asks only the broker and the update URL that esper.toml names, the server, and the DNS for their names; nothing
-takes longer than 20 seconds. At the broker it logs in as the device 000000 and leaves.
+It asks only the broker and the update URL that esper.toml names, the server, and the DNS for
+their names; nothing takes longer than 20 seconds. At the broker it logs in as the device 000000
+and leaves.
 
-States: ok; warn, which works for something but perhaps not for what you want; fail; and -, which could not be
-checked. The exit code is 1 if anything fails. Warnings alone make it 0.`
+States: ok; warn, which works for something but perhaps not for what you want; fail; and -, which
+could not be checked. The exit code is 1 if anything fails. Warnings alone make it 0.`
 }
 
 // state is what a check found; the greater, the worse.

@@ -72,8 +72,8 @@ func (d doctor) checkBroker(ctx context.Context) []diagnosis {
 	return []diagnosis{{"broker", ok, "mqtt://" + u.Host + " lets devices in", ""}}
 }
 
-// ask asks a server for something, without a proxy and without following it elsewhere, as devices do. It
-// returns the beginning of the answer's text.
+// ask asks a server for something, without a proxy and without following it elsewhere, as devices
+// do. It returns the beginning of the answer's text.
 func ask(ctx context.Context, address string) (*http.Response, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()

@@ -139,8 +139,8 @@ func Find(dir, name string) (Board, error) {
 	return Board{}, &UnknownError{name, nearest(name, names)}
 }
 
-// All returns all boards, sorted by name: those of the site whose folder of boards is dir, and those
-// that ship. The error names each of the site's files that is wrong; the others are returned.
+// All returns all boards, sorted by name: those of the site whose folder of boards is dir, and
+// those that ship. The error names each of the site's files that is wrong; the others are returned.
 func All(dir string) ([]Board, error) {
 	names, err := list(dir)
 	if err != nil {

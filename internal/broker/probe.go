@@ -12,8 +12,8 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
-// probeID is the client id of [Probe]: that of a chip, since user and password of devices let nobody
-// else in, and of no real one.
+// probeID is the client id of [Probe]: that of a chip, since user and password of devices let
+// nobody else in, and of no real one.
 const probeID = "000000"
 
 // Probe reports whether a broker (see [ParseURL]; mqtt:// only) lets devices in: it logs in with

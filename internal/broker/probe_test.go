@@ -10,8 +10,8 @@ import (
 	"esper/internal/broker"
 )
 
-// The answer of a broker that lets nobody but devices in with their password, and what stands in its
-// place by mistake.
+// The answer of a broker that lets nobody but devices in with their password, and what stands in
+// its place by mistake.
 func TestAProbeSaysWhetherDevicesAreLetIn(t *testing.T) {
 	b := startEmbedded(t)
 	good := url.UserPassword("devices", devicePassword)

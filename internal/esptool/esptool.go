@@ -1,5 +1,5 @@
-// Package esptool finds and runs the program of that name, which writes a chip's flash over a serial
-// line.
+// Package esptool finds and runs the program of that name, which writes a chip's flash over a
+// serial line.
 package esptool
 
 import (
@@ -24,7 +24,8 @@ const (
 	oldestMinor = 8
 )
 
-// patience is how long the program may take to say its version: it is Python, on a slow disk perhaps.
+// patience is how long the program may take to say its version: it is Python, on a slow disk
+// perhaps.
 const patience = 15 * time.Second
 
 // Hint says how to get the program.
@@ -51,8 +52,8 @@ type Tool struct {
 func (t Tool) String() string { return strings.Join(t.Command, " ") }
 
 // Find returns the program that [Variable] names, or the first that is new enough of esptool and
-// esptool.py in the PATH and where pipx and pip put them, and Python's module. If there is none, the error
-// is an [ErrMissing] or an [OldError].
+// esptool.py in the PATH and where pipx and pip put them, and Python's module. If there is none,
+// the error is an [ErrMissing] or an [OldError].
 func Find(ctx context.Context) (Tool, error) {
 	if named := os.Getenv(Variable); named != "" {
 		t, err := ask(ctx, []string{named})
