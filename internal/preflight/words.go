@@ -28,7 +28,10 @@ func because(reason esp8266.ResetReason, crash *sdk.Crash) string {
 		if crash == nil {
 			return "it crashed"
 		}
-		text := strings.TrimSuffix(crash.Text[strings.Index(crash.Text, "exception"):], ":")
+		text := strings.TrimSuffix(strings.TrimPrefix(crash.Text, "emulator: "), ":")
+		if i := strings.Index(text, "exception "); i >= 0 { // else a use of the SDK that is wrong
+			text = text[i:]
+		}
 		return "it crashed: " + strings.Replace(text, "(", " (", 1) + at
 	case esp8266.ResetSoftWatchdog:
 		return "it hung, and the software watchdog reset it" + at
