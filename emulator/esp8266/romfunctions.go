@@ -91,6 +91,7 @@ var romFunctions = []romFunction{
 	{0x40004400, "SPI_write_status", ok},
 	{0x4000443C, "SPI_write_enable", ok},
 	{0x4000448C, "Wait_SPI_Idle", ok},
+	{0x400044C0, "Enable_QMode", ok},
 	{0x40004878, "SPIUnlock", ok},
 	{0x400048A8, "SPILock", ok},
 	{0x400048EC, "SPIReadModeCnfig", ok},

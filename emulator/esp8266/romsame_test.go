@@ -50,6 +50,7 @@ var notCompared = map[string]string{
 	"SPI_write_enable":          "knows no write enable here",
 	"SPI_write_status":          "has no effect here",
 	"SPIReadModeCnfig":          "has no effect here",
+	"Enable_QMode":              "has no effect here",
 	"SPIUnlock":                 "has no effect here",
 	"SPILock":                   "has no effect here",
 	"ets_wdt_get_mode":          "knows on and off here",

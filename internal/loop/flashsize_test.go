@@ -13,8 +13,8 @@ import (
 )
 
 // sizes are the flash sizes that a header may name, by its number in it, in MB; 0: the SDK does not
-// run with it. (With number 1, 256 KB, the vendor's own start-up crashes.)
-var sizes = map[byte]int{0: 0, 2: 1, 3: 2, 4: 4, 5: 2, 6: 4, 7: 0, 8: 8, 9: 16}
+// run with it. (With number 1, 256 KB, the vendor's start overwrites slot 0 with its parameters.)
+var sizes = map[byte]int{0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 2, 6: 4, 7: 0, 8: 8, 9: 16}
 
 // A chip of each size, with each header: it runs and is updated as one of 1 MB, or the serial line
 // says what is wrong. Tools set the header to what the chip has (esptool's detect) or to what the
