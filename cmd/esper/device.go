@@ -108,6 +108,9 @@ func (r deviceReport) print(s *streams) error {
 		line("bootloader", fmt.Sprint(i.Version.Boot))
 		line("linked for", cmp.Or(i.Version.Link, "unknown"))
 		line("last reset", i.Boot.Reset)
+		if i.Boot.Latched {
+			line("boot mode", "latched: it would not come back from a restart; switch its power off and on")
+		}
 		network := i.Network.IP + ", " + i.WiFi.SSID
 		if i.WiFi.RSSI != 0 {
 			network += fmt.Sprintf(", %d dBm", i.WiFi.RSSI)

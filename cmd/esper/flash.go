@@ -188,6 +188,9 @@ func (f *flashing) board(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintf(f.out, "%s runs %s\n", d.ID, d.Version())
+	if d.Info.Boot.Latched {
+		f.note("%s would not come back from a restart, and takes no update: disconnect GPIO0, and switch its power off and on", d.ID)
+	}
 	return f.label(ctx, chip.ID)
 }
 

@@ -68,6 +68,11 @@ func (c *Chip) boot() {
 		c.download()
 		return
 	}
+	c.bootFlash()
+}
+
+// bootFlash boots the image at flash 0.
+func (c *Chip) bootFlash() {
 	entry, err := c.loadImage()
 	c.FeedWatchdog()
 	if err != nil {

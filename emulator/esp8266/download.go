@@ -163,6 +163,8 @@ func (c *Chip) loaderPacket(packet []byte) {
 		c.loaderAnswer(command, 0, loaderOK)
 		if words[0] == 0 {
 			c.ask(EventReset, ResetRestart)
+		} else {
+			c.bootFlash() // the boot mode stays, until the power is switched
 		}
 		return
 	default:

@@ -103,9 +103,9 @@ func TestTheDownloadModeWritesFlash(t *testing.T) {
 	if next := m.Flash.Bytes()[at+SectorSize:]; next[0] != 0xFF || next[SectorSize] != 0 {
 		t.Error("it does not erase what the chip erases")
 	}
-	m.sends(flashEnd, 0, words(1))
-	if m.run(CyclesPerSecond, EventIdle); m.CPU.PC != romLoader {
-		t.Error("it does not stay in the download mode")
+	m.Receive([]byte{slipEnd, 0, flashEnd, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0, slipEnd})
+	if m.run(CyclesPerSecond, EventStopped); m.CPU.PC == romLoader {
+		t.Error("it does not leave the download mode for what is in flash")
 	}
 }
 

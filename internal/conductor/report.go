@@ -11,7 +11,7 @@ import (
 // The errors of SPEC 7.2 that say nothing about the release: the device could not fetch it
 // or store it this time, or it runs something newer.
 var transient = []string{
-	"unreachable", "http-status", "malformed-response", "malformed-version-file", "truncated", "flash", "no-memory", "not-newer",
+	"unreachable", "http-status", "malformed-response", "malformed-version-file", "truncated", "flash", "no-memory", "boot-mode-latched", "not-newer",
 }
 
 // Report takes in what a device did. It must be called in the order of the changes.

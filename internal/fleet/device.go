@@ -136,7 +136,8 @@ type Info struct {
 		ROM     uint8   `json:"rom"`     // the running slot
 		Default uint8   `json:"default"` // the slot in the boot configuration
 		Trial   bool    `json:"trial"`
-		Safe    bool    `json:"safe"` // it runs without its features
+		Safe    bool    `json:"safe"`              // it runs without its features
+		Latched bool    `json:"latched,omitempty"` // a restart would end in the chip's ROM
 		Reset   string  `json:"reset"`
 		Slots   []*Slot `json:"slots"` // nil: no descriptor in the slot
 	} `json:"boot"`

@@ -52,6 +52,7 @@ func ParseInfo(id string, payload []byte) (*Info, []string, error) {
 	take(boot, "default", &i.Boot.Default, isSlot, "a slot")
 	take(boot, "trial", &i.Boot.Trial, always, "true or false")
 	take(boot, "safe", &i.Boot.Safe, always, "true or false")
+	take(boot, "latched", &i.Boot.Latched, always, "true or false")
 	take(boot, "reset", &i.Boot.Reset, isText, shortText)
 	i.Boot.Slots = boot.slots()
 

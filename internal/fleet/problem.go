@@ -21,6 +21,7 @@ var problems = map[string]string{
 	"flash":                  "the flash reported an error, or holds something else than was written",
 	"sequence-jump":          "the sequence is more than 1,000,000 greater",
 	"no-memory":              "there was too little memory for the update",
+	"boot-mode-latched":      "it was flashed over serial, and would not come back from a restart: switch its power off and on",
 	"crashed":                "the trial ended with an exception",
 	"hung":                   "the trial ended with a watchdog",
 	"not-confirmed":          "the trial ended with a restart, or without a confirmation in time",

@@ -6,6 +6,7 @@
 #include "Clock.h"
 #include "Configuration.h"
 #include "Log.h"
+#include "Reset.h"
 #include "SafeMode.h"
 #include "Text.h"
 
@@ -58,6 +59,10 @@ void Device::start() {
 }
 
 void Device::restart() {
+    if (Reset::bootModeLatched()) {
+        ESPER_LOG("device", "would not come back: switch the power off and on");
+        return;
+    }
     ESPER_LOG("device", "restart");
     status = OFFLINE;
     proceed();

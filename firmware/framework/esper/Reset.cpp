@@ -1,5 +1,6 @@
 #include "Reset.h"
 
+#include <stdint.h>
 #include <user_interface.h>
 
 #include "RunRecord.h"
@@ -15,6 +16,14 @@ void Reset::begin() {
     }
     record.running = true;
     record.write();
+}
+
+// The boot pins as they were at power-on: the upper half of GPIO_IN.
+static constexpr uintptr_t STRAPPING = 0x60000318;
+static constexpr uint32_t DOWNLOAD = 1;
+
+bool Reset::bootModeLatched() {
+    return (*reinterpret_cast<volatile uint32_t*>(STRAPPING) >> 16 & 7) == DOWNLOAD;
 }
 
 extern "C" {

@@ -6,4 +6,8 @@ namespace Reset {
 // Corrects the reason in system_get_rst_info(). Once, before anything else.
 void begin();
 
+// Whether a restart would end in the ROM, which waits for a flashing tool: GPIO0 was low when the
+// power was switched on, and that counts until the power is switched again.
+bool bootModeLatched();
+
 }  // namespace Reset

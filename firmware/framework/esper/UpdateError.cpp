@@ -38,6 +38,8 @@ const char* nameOf(UpdateError error) {
             return "sequence-jump";
         case UpdateError::NO_MEMORY:
             return "no-memory";
+        case UpdateError::BOOT_MODE_LATCHED:
+            return "boot-mode-latched";
         case UpdateError::CRASHED:
             return "crashed";
         case UpdateError::HUNG:

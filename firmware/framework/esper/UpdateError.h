@@ -22,6 +22,7 @@ enum class UpdateError : uint8_t {
     FLASH,
     SEQUENCE_JUMP,
     NO_MEMORY,
+    BOOT_MODE_LATCHED,
     // How a trial ended.
     CRASHED,
     HUNG,

@@ -9,6 +9,7 @@
 #include "../Flash.h"
 #include "../Json.h"
 #include "../Log.h"
+#include "../Reset.h"
 #include "../SafeMode.h"
 
 static constexpr uint32_t INTERVAL = 60000;  // ms
@@ -93,6 +94,7 @@ void Info::write(Json& json, bool features) const {
                 Flash::bootConfiguration(boot) ? uint32_t{boot.current} : descriptor.slot);
     json.flag("trial", device->onTrial());
     json.flag("safe", SafeMode::active());
+    json.flag("latched", Reset::bootModeLatched());
     json.string("reset", resetReason());
     json.array("slots");
     for (uint32_t slot = 0; slot < 2; slot++) {

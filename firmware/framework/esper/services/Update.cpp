@@ -11,6 +11,7 @@
 #include "../Json.h"
 #include "../Log.h"
 #include "../Refusals.h"
+#include "../Reset.h"
 #include "../RunRecord.h"
 #include "../Text.h"
 
@@ -235,6 +236,9 @@ void Update::decide() {
     if (!isNew) {
         const bool refresh = configuration.refresh && wanted.sequence == configuration.sequence;
         return refresh ? install(Installer::Purpose::REFRESH) : upToDate();
+    }
+    if (Reset::bootModeLatched()) {
+        return fail(UpdateError::BOOT_MODE_LATCHED);
     }
     const UpdateError refusal = Refusals::find(wanted.version, wanted.sequence);
     if (refusal != UpdateError::NONE) {

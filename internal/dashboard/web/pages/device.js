@@ -95,6 +95,7 @@ function firmware(d) {
         slot === boot.default && badge(["off", "⌂", "Default"]));
     })),
     boot?.safe && h("p", null, badge(["bad", "!", "Safe mode"]), " It crashed five times in a row, and runs without its features until a release mends it."),
+    boot?.latched && h("p", null, badge(["bad", "!", "Boot mode latched"]), " It was flashed over serial, and would not come back from a restart: switch its power off and on."),
     isDevelopment(d) && h("p", null, badge(development), " It runs what no release says, and takes the first release that there is."),
     d.problem && h("p", null, badge(isUnpublished(d) ? ["off", "–", "Last check"] : updates[d.update.state] ?? ["off", "?", d.update.state]), ` ${sentence(d.problem)}`),
     why && h("p", null, h("strong", null, why.release ? ["The release for it now: ", code(why.release), ". "] : "There is no release for it now. "), sentence(why.explanation)),
