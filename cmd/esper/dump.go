@@ -32,7 +32,7 @@ func (c *dumpCommand) Run(s *streams) error {
 	}
 	chip, err := tool.Identify(ctx, port)
 	if err != nil {
-		return flashHint(err)
+		return flashHint(err, port, "")
 	}
 	s.note("%s is an %s with %d MB of flash, %s", chip.ID, chip.Name, chip.Flash>>20, chip.MAC)
 	// Only a complete dump gets the name, and nobody else can read it.
@@ -44,7 +44,7 @@ func (c *dumpCommand) Run(s *streams) error {
 	part := filepath.Join(dir, filepath.Base(c.File))
 	port.Log = s.err
 	if err := tool.Read(ctx, port, chip.Flash, part); err != nil {
-		return flashHint(err)
+		return flashHint(err, port, "")
 	}
 	if err := os.Chmod(part, 0o600); err != nil {
 		return err

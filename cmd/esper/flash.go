@@ -82,7 +82,11 @@ func (c *flashCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	f := flashing{flashCommand: c, streams: s, tool: tool, port: port, parts: parts, version: version, server: server}
+	board := ""
+	if t, err := opened.Type(c.Type); err == nil && t.Board != nil {
+		board = t.Board.Name
+	}
+	f := flashing{flashCommand: c, streams: s, tool: tool, port: port, model: board, parts: parts, version: version, server: server}
 	if !c.Each {
 		return f.board(ctx)
 	}
@@ -136,6 +140,7 @@ type flashing struct {
 	*streams
 	tool    esptool.Tool
 	port    esptool.Port
+	model   string // of the board; empty: the device type names none
 	parts   []esptool.Part
 	version string
 	server  *client.Client
@@ -168,14 +173,14 @@ func (f *flashing) board(ctx context.Context) error {
 	f.note("esptool %s asks the chip at %s", f.tool.Version, f.port.Name)
 	chip, err := f.tool.Identify(ctx, f.port)
 	if err != nil {
-		return flashHint(err)
+		return flashHint(err, f.port, f.model)
 	}
 	f.note("%s is an %s with %d MB of flash, %s", chip.ID, chip.Name, chip.Flash>>20, chip.MAC)
 	port := f.port
 	port.Log = f.err
 	since := time.Now()
 	if err := f.tool.Write(ctx, port, f.parts...); err != nil {
-		return hint(flashHint(err), "nothing is lost: the same command begins again")
+		return hint(flashHint(err, f.port, f.model), "nothing is lost: the same command begins again")
 	}
 	f.note("%s is flashed with %s %s", chip.ID, f.Type, f.version)
 	if f.Wait == 0 {

@@ -49,13 +49,15 @@ func (f *serialFlags) port() (string, error) {
 	return "", hint(fmt.Errorf("there are several serial ports: %s", strings.Join(names, ", ")), "name one: --port PORT")
 }
 
-// flashHint adds what to do about an error of esptool.
-func flashHint(err error) error {
+// flashHint adds what to do about an error of esptool at a port, with a board of that name, if it is
+// known.
+func flashHint(err error, port esptool.Port, board string) error {
 	switch {
 	case errors.Is(err, esptool.ErrNoChip):
-		return hint(err, "bring the board into its flash mode: connect GPIO0 to GND, and switch the power on (TX to RX, RX to TX, 3.3 V)")
+		return hint(err, "bring the board into its flash mode: connect GPIO0 to GND, and switch the power on"+
+			" (TX to RX, RX to TX, 3.3 V); 'esper boards %s' shows how", cmp.Or(board, "NAME"))
 	case errors.Is(err, esptool.ErrPermission):
-		return hint(err, "sudo usermod -a -G dialout $USER, and log in again")
+		return hint(err, "sudo usermod -a -G %s $USER, and log in again", serialport.Port{Path: port.Name}.Group())
 	case errors.Is(err, esptool.ErrSmall):
 		return hint(err, "such a board, as old ESP-01 with 512 KB, cannot hold two slots")
 	}
