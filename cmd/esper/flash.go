@@ -59,6 +59,9 @@ func (c *flashCommand) Validate() error {
 	return nil
 }
 
+// instead implements siteless: the site is read, whatever server is asked.
+func (c *flashCommand) instead() string { return "" }
+
 // Run flashes the boards.
 func (c *flashCommand) Run(s *streams) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

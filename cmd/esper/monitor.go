@@ -34,15 +34,15 @@ folder, if they belong to the version that runs.`
 func (c *monitorCommand) Run(s *streams) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	flags := serialFlags{Port: c.Port}
-	name, err := flags.port()
-	if err != nil {
-		return err
-	}
 	explain := monitor.Explainer{}
 	if opened, err := site.Open(c.Site); err == nil {
 		explain.Dir = opened.BuildPath()
 	} else if !errors.Is(err, site.ErrNoSite) {
+		return err
+	}
+	flags := serialFlags{Port: c.Port}
+	name, err := flags.port()
+	if err != nil {
 		return err
 	}
 	speed := monitor.NewSpeed()
