@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -20,7 +21,8 @@ import (
 type diary struct {
 	messages map[string][]string // by topic, without repetitions
 	requests []string
-	flash    []string // what happened to its flash, but for the vendor's sectors
+	flash    []string          // what happened to its flash, but for the vendor's sectors
+	answers  map[string]string // the different results of each of the SDK's functions
 	resets   int
 }
 
@@ -90,7 +92,7 @@ func (w *world) asked() (lines []string) {
 }
 
 // What is the same on both links: what a device says over MQTT and asks over HTTP, what it does to its
-// flash, and how often it starts.
+// flash, how often it starts, and what its firmware is answered by the SDK.
 func TestAChipImageDoesWhatTheEmulatorsLinkDoes(t *testing.T) {
 	update := func(w *world, d *emulator.Device) {
 		w.publish("socket", "v2", 2)
@@ -104,6 +106,10 @@ func TestAChipImageDoesWhatTheEmulatorsLinkDoes(t *testing.T) {
 		w.notify()
 		w.expect("rolled back", 2*time.Minute, func() bool { return w.lastUpdate(d).State == "rolled-back" })
 	}
+	chip := chipFirmwares(t)
+	emulated, err := makeFirmwares(filepath.Join(dir, "kept"))
+	must(t, err)
+	emulated.keeps = true
 	for name, play := range map[string]func(w *world, d *emulator.Device){
 		"start": func(w *world, d *emulator.Device) {},
 		"WiFi lost": func(w *world, d *emulator.Device) {
@@ -149,16 +155,18 @@ func TestAChipImageDoesWhatTheEmulatorsLinkDoes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			both := [2]*diary{}
-			for i, f := range []*firmwares{theFirmwares(t), chipFirmwares(t)} {
+			for i, f := range []*firmwares{emulated, chip} {
 				w := newWorldOf(t, f)
 				w.publish("socket", "v1", 1)
 				d := w.add(1, "socket", "v1", 1)
 				both[i] = w.keep(t, d)
+				heard := w.listen(t, d)
 				w.settle()
 				w.RunFor(10 * time.Second) // it brings its other slot to v1
 				play(w, d)
 				w.RunFor(20 * time.Second)
 				both[i].requests = w.asked()
+				both[i].answers = heard.results()
 			}
 			emulated, chip := both[0], both[1]
 			compare := func(what string, a, b []string) {
@@ -173,6 +181,14 @@ func TestAChipImageDoesWhatTheEmulatorsLinkDoes(t *testing.T) {
 				t.Errorf("%d topics and %d", len(emulated.messages), len(chip.messages))
 			}
 			compare("requests", emulated.requests, chip.requests)
+			for name, results := range chip.answers {
+				if other, ok := emulated.answers[name]; ok && other != results { // the times decide what is called at all
+					t.Errorf("%s returns %s, and %s on the chip's link", name, other, results)
+				}
+			}
+			if len(chip.answers) < 15 || len(emulated.answers) < 15 {
+				t.Errorf("the SDK's answers are only %v and %v", emulated.answers, chip.answers)
+			}
 			compare("what was done to the flash", emulated.flash, chip.flash)
 			if emulated.resets != chip.resets {
 				t.Errorf("%d resets and %d", emulated.resets, chip.resets)

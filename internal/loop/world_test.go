@@ -40,7 +40,8 @@ type firmwares struct {
 
 	mu    sync.Mutex
 	built map[string][image.Slots][]byte
-	elves []string // the ELF files of all that was built with the vendor's SDK
+	elves []string // the ELF files of all that was built, if it was with the vendor's SDK or keeps is set
+	keeps bool
 }
 
 var (
@@ -165,7 +166,7 @@ func (f *firmwares) variant(t testing.TB, deviceType, version string, sequence u
 	if f.bootloader, err = os.ReadFile(result.Bootloader); err != nil {
 		t.Fatal(err)
 	}
-	if f.sdk != "" {
+	if f.sdk != "" || f.keeps {
 		f.keepELF(t, deviceType)
 	}
 	f.built[name] = images
