@@ -105,6 +105,21 @@ func TestRBootUpdatesAChipImage(t *testing.T) {
 	}
 }
 
+// A release that crashes or hangs on trial is refused by the firmware, though rBoot does not say that
+// there was a trial.
+func TestAChipReleaseThatFailsUnderRBootIsRolledBack(t *testing.T) {
+	for _, name := range []string{"crashes at once", "crashes later", "hangs", "restarts"} {
+		t.Run(name, func(t *testing.T) {
+			f := chipFirmwares(t)
+			bootloader := rBoot(t)
+			failure := failures[name]
+			failure.variant.name = name
+			w := newWorldOf(t, f)
+			w.rollsBack(w.addWith(bootloader, 1, "socket", "v1", 1), failure.variant, failure.reason)
+		})
+	}
+}
+
 // The vendor's boot_v1.7 takes an image at 0x1000 or 0x81000 only, where those of the slots are not
 // linked for, unless its parameters name another place, as system_restart_enhance writes them: the
 // first eight bytes of the sector that the last one of the flash names, each with a checksum in that.
