@@ -131,6 +131,7 @@ func (d *Device) addRadio(air *gateway.Gateway) {
 	d.air = air
 	d.radio = radio.New(d.Chip, air, d.SDK.Now, d.SDK)
 	d.radio.Crashed = d.SDK.ReportException
+	d.radio.Overflowed = d.SDK.StartOverflowed
 }
 
 // ID is the chip id, as 6 hex digits.

@@ -48,6 +48,10 @@ type Radio struct {
 	// restarts the chip for, before that does so.
 	Crashed func()
 
+	// Overflowed, if set, is called when constructors or user_init need more stack than there is,
+	// in bytes, instead of the instruction.
+	Overflowed func(size int)
+
 	state
 }
 
@@ -58,6 +62,8 @@ type state struct {
 	joinAt  uint64 // cycle at which the scan ends
 	node    uint32 // of the access point; 0: there is none yet
 	frame   []byte // that is being delivered
+
+	starting bool // the program has not waited yet
 
 	calls   []pending                     // that the CPU is to make
 	calling bool                          // it makes one
@@ -92,6 +98,7 @@ func New(chip *esp8266.Chip, air Air, now func() time.Duration, world World) *Ra
 // Reset prepares for what the chip boots next: the programs that lie in its flash. It returns an
 // [ErrNoSeam] if there is one that cannot be run.
 func (r *Radio) Reset() error {
+	r.started()
 	r.state = state{}
 	return r.hook()
 }
@@ -135,13 +142,17 @@ func (r *Radio) Snapshot() *Snapshot { return &Snapshot{r.state.clone()} }
 
 // Restore makes this radio, whose chip has been restored, the one that the snapshot was taken of.
 func (r *Radio) Restore(s *Snapshot, air Air) {
+	r.started()
 	r.state, r.air = s.state.clone(), air
+	if r.starting {
+		r.watchStack()
+	}
 	_ = r.hook() // Reset has told what it says
 }
 
 // forget drops all connections.
 func (r *Radio) forget() {
-	r.state = state{program: r.program}
+	r.state = state{program: r.program, starting: r.starting}
 	r.air.Restart(r.now())
 }
 
@@ -154,6 +165,7 @@ func (r *Radio) cycles(t time.Duration) uint64 {
 
 // idle is called while the CPU waits. It returns the cycle at which there is something to do.
 func (r *Radio) idle() uint64 {
+	r.started()
 	if r.program == 0 || r.phase == idle || r.calling || !esp8266.InROM(r.chip.CPU.PC) {
 		return never
 	}

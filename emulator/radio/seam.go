@@ -62,6 +62,7 @@ func (r *Radio) measure(value uint32) { r.chip.Return((11*value + 11) / 12) }
 // begin is where the vendor's software has started: nothing is connected.
 func (r *Radio) begin() {
 	r.forget()
+	r.watchStack()
 	r.chip.Return(0)
 }
 

@@ -71,6 +71,12 @@ func (s *SDK) misused(why string) {
 	s.crash(Crash{Reason: esp8266.ResetException, Text: "emulator: " + why, PC: pc, CPU: s.Chip.CPU.State})
 }
 
+// StartOverflowed ends a program whose constructors, or user_init, need more than the size of their
+// stack, in bytes.
+func (s *SDK) StartOverflowed(size int) { s.misused(fmt.Sprintf(startOverflow, size)) }
+
+const startOverflow = "the %d bytes of stack that constructors have, and user_init, have overflowed"
+
 // crash prints the report, keeps rst_info for the next start, and resets.
 func (s *SDK) crash(c Crash) {
 	s.printReport(&c)

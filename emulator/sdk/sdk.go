@@ -370,7 +370,7 @@ func (s *SDK) checkStack() {
 			continue
 		}
 		if s.current.stage != callback {
-			s.misuse("the %d bytes of stack that constructors have, and user_init, have overflowed", top-limit)
+			s.misuse(startOverflow, top-limit)
 		}
 		s.misuse("the stack of %d bytes has overflowed", top-limit)
 	}

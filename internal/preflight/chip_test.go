@@ -65,6 +65,8 @@ func TestABadChipReleaseIsRefused(t *testing.T) {
 			`^it crashed: exception 29 \(StoreProhibitedCause\) at 0x402[0-9a-f]{5} in .*_FUN.*\+0x[0-9a-f]+, 1\d\.\d s after its start$`},
 		"crashes in a constructor": {"\nstatic struct Crash { Crash() { asm volatile(\"ill\"); } } crash;\n",
 			`^it crashed: exception 0 \(IllegalInstructionCause\) at 0x402[0-9a-f]{5} in _GLOBAL__sub_I_.*, 0\.\d s after its start$`},
+		"needs too much stack in a constructor": {deep,
+			`^it crashed: the 2144 bytes of stack that constructors have, and user_init, have overflowed at 0x402.*, 0\.\d s after its start$`},
 		"hangs":              {in("5", `for (;;) asm volatile("");`), `^it hung, and the software watchdog reset it, \d+\.\d s after`},
 		"restarts by itself": {"#include <user_interface.h>\n" + in("20", `system_restart();`), `^it restarted by itself, 2\d\.\d s after`},
 	} {

@@ -183,6 +183,11 @@ static class Odd : public Service {
 `
 }
 
+// deep needs more stack in a constructor than there is.
+const deep = `
+static struct Deep { Deep() { volatile char big[2400]; for (unsigned i = 0; i < sizeof big; i++) big[i] = 1; } } deep;
+`
+
 // A release that is not what it should be is refused, and it is said why.
 func TestABadReleaseIsRefused(t *testing.T) {
 	stranger := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, ed25519.SeedSize))
@@ -192,9 +197,7 @@ func TestABadReleaseIsRefused(t *testing.T) {
 	}{
 		"crashes at its start": {variant{source: "\nstatic struct Crash { Crash() { asm volatile(\"ill\"); } } crash;\n"},
 			"slot 0", `^it crashed: exception 0 \(IllegalInstructionCause\) at 0x402[0-9a-f]{5}.*, 0\.\d s after its start$`},
-		"needs more stack in a constructor than there is": {variant{source: `
-static struct Deep { Deep() { volatile char big[2400]; for (unsigned i = 0; i < sizeof big; i++) big[i] = 1; } } deep;
-`}, "slot 0", `^it crashed: the 2144 bytes of stack that constructors have, and user_init, have overflowed at 0x4.*, 0\.\d s after its start$`},
+		"needs more stack in a constructor than there is": {variant{source: deep}, "slot 0", `^it crashed: the 2144 bytes of stack that constructors have, and user_init, have overflowed at 0x4.*, 0\.\d s after its start$`},
 		"frees what it has not allocated": {variant{source: "#include <esper/Service.h>\n" + in("1", `vPortFree(reinterpret_cast<void*>(0x3FFEF000), "", 0);`)},
 			"slot 0", `^it crashed: .* is freed, which is not allocated, or not any more at 0x4.*, 1\.\d s after its start$`},
 		"crashes after 10 s": {variant{source: in("10", `*reinterpret_cast<volatile int*>(4) = 1;`)},
