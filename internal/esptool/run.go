@@ -51,12 +51,16 @@ var (
 	flashSizes = regexp.MustCompile(`(?m)^Detected flash size:\s+(\d+)(KB|MB)`)
 )
 
+// firstBaud is the speed at which esptool begins.
+const firstBaud = 115200
+
 // minFlash is what the layout of a device takes (SPEC 1), in bytes.
 const minFlash = 1 << 20
 
 // Identify asks the chip at a port what it is. It returns ErrWrongChip or ErrSmall, with the chip,
 // for one that cannot run ESPer's firmware.
 func (t Tool) Identify(ctx context.Context, p Port) (*Chip, error) {
+	p.Baud = firstBaud // a board without automatic reset stays at the speed, and is first asked at this one
 	out, err := t.run(ctx, p, "no-reset", t.name("flash-id"))
 	if err != nil {
 		return nil, err

@@ -71,7 +71,7 @@ func TestAChipIsNamed(t *testing.T) {
 	if want := (Chip{"ESP8285N08", "5c:cf:7f:00:c0:de", "00c0de", 1 << 20}); err != nil || *chip != want {
 		t.Errorf("%+v, %v", chip, err)
 	}
-	if want := "--chip auto --port p --baud 1 --after no-reset flash-id"; asked() != want {
+	if want := "--chip auto --port p --baud 115200 --after no-reset flash-id"; asked() != want {
 		t.Errorf("asked by %q", asked())
 	}
 }

@@ -27,8 +27,12 @@ func TestChipsWithFlashesOfAllSizesAndAllHeaders(t *testing.T) {
 
 func flashesOfAllSizes(t *testing.T, f *firmwares) {
 	f.images(t, "socket", "v2", 2)
+	chips := []int{1, 2, 4}
+	if f.sdk != "" || full {
+		chips = append(chips, 8, 16)
+	}
 	for header, named := range sizes {
-		for _, size := range []int{1, 2, 4} {
+		for _, size := range chips {
 			t.Run(fmt.Sprintf("header %d, %d MB", header, size), func(t *testing.T) {
 				t.Parallel()
 				w := newWorldOf(t, f)
