@@ -142,11 +142,16 @@ func run(args []string, in io.Reader, out, errw io.Writer) int {
 	if err == nil || enough {
 		return code
 	}
-	fmt.Fprintf(errw, "esper: error: %s\n", oneLine(err))
-	if todo := whatToDo(err); todo != "" {
-		fmt.Fprintf(errw, "esper: hint: %s\n", todo)
-	}
+	s.complain(err)
 	return code
+}
+
+// complain prints an error, and what to do about it.
+func (s *streams) complain(err error) {
+	s.note("esper: error: %s", oneLine(err))
+	if todo := whatToDo(err); todo != "" {
+		s.note("esper: hint: %s", todo)
+	}
 }
 
 // execute executes one command line. It returns the exit code, and why it is not 0 unless

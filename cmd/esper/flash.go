@@ -160,7 +160,7 @@ func (f *flashing) each(ctx context.Context) error {
 		}
 		if err := f.board(ctx); err != nil {
 			failed++
-			f.note("%v", err)
+			f.complain(err)
 			continue
 		}
 		done++
@@ -179,11 +179,14 @@ func (f *flashing) board(ctx context.Context) error {
 		return flashHint(err, f.port, f.model)
 	}
 	f.note("%s is an %s with %d MB of flash, %s", chip.ID, chip.Name, chip.Flash>>20, chip.MAC)
+	var before api.Device
+	if f.Wait > 0 {
+		before, _ = f.server.Device(ctx, chip.ID) // which may not know it yet
+	}
 	port := f.port
 	port.Log = f.err
-	since := time.Now()
 	if err := f.tool.Write(ctx, port, f.parts...); err != nil {
-		return hint(flashHint(err, f.port, f.model), "nothing is lost: the same command begins again")
+		return flashHint(err, f.port, f.model)
 	}
 	f.note("%s is flashed with %s %s", chip.ID, f.Type, f.version)
 	if f.Wait == 0 {
@@ -191,7 +194,7 @@ func (f *flashing) board(ctx context.Context) error {
 	}
 	f.note("waiting for it to report to %s; a board without automatic reset stays in its flash mode until"+
 		" GPIO0 is disconnected and the power switched off and on", f.server.Server)
-	d, err := f.reported(ctx, chip.ID, since)
+	d, err := f.reported(ctx, chip.ID, before)
 	if err != nil {
 		return err
 	}
@@ -202,8 +205,9 @@ func (f *flashing) board(ctx context.Context) error {
 	return f.label(ctx, chip.ID)
 }
 
-// reported waits until a device has reported the version, after a time.
-func (f *flashing) reported(ctx context.Context, id string, since time.Time) (api.Device, error) {
+// reported waits until a device has reported the version, and is not as it was before: while it was
+// flashed it said nothing.
+func (f *flashing) reported(ctx context.Context, id string, before api.Device) (api.Device, error) {
 	ctx, stop := context.WithTimeout(ctx, f.Wait)
 	defer stop()
 	tick := time.NewTicker(500 * time.Millisecond)
@@ -213,7 +217,7 @@ func (f *flashing) reported(ctx context.Context, id string, since time.Time) (ap
 		d, err := f.server.Device(ctx, id)
 		var unreachable *client.UnreachableError
 		switch {
-		case err == nil && d.Status == fleet.Online && d.Version() == f.version && d.Seen.After(since):
+		case err == nil && d.Status == fleet.Online && d.Version() == f.version && !d.Seen.Equal(before.Seen):
 			return d, nil
 		case errors.As(err, &unreachable) && ctx.Err() == nil:
 			return d, hint(err, "the device is flashed; 'esper serve' tells whether it reports, or --wait 0 does not ask")

@@ -60,6 +60,8 @@ func flashHint(err error, port esptool.Port, board string) error {
 		return hint(err, "sudo usermod -a -G %s $USER, and log in again", serialport.Port{Path: port.Name}.Group())
 	case errors.Is(err, esptool.ErrSmall):
 		return hint(err, "such a board, as old ESP-01 with 512 KB, cannot hold two slots")
+	case errors.Is(err, esptool.ErrWrongChip):
+		return err
 	}
-	return err
+	return hint(err, "the same command begins again, after the power was switched off and on with GPIO0 at GND")
 }
