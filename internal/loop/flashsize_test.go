@@ -27,9 +27,9 @@ func TestChipsWithFlashesOfAllSizesAndAllHeaders(t *testing.T) {
 
 func flashesOfAllSizes(t *testing.T, f *firmwares) {
 	f.images(t, "socket", "v2", 2)
-	chips := []int{1, 2, 4}
+	chips := []int{1, 4} // a sample
 	if f.sdk != "" || full {
-		chips = append(chips, 8, 16)
+		chips = []int{1, 2, 4, 8, 16}
 	}
 	for header, named := range sizes {
 		for _, size := range chips {

@@ -163,6 +163,9 @@ func TestAFlippedBitIsRefused(t *testing.T) {
 	for i := range 32 { // trailer
 		positions = append(positions, len(image1)-32+i)
 	}
+	if !full { // a sample
+		positions = slices.DeleteFunc(positions, func(int) bool { return random.IntN(3) > 0 })
+	}
 	for _, at := range positions {
 		bit := random.IntN(8)
 		f := folder(good)
