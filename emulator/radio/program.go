@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -112,13 +113,21 @@ func (p *Program) check() error {
 // sector is the size of a flash sector: images begin at one.
 const sector = 0x1000
 
+// images are the addresses in flash at which images of the chip's link begin.
+func images(flash []byte) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for at := 0; at < len(flash); at += sector {
+			if isChip(flash[at:]) && !yield(at) {
+				return
+			}
+		}
+	}
+}
+
 // find returns the images of the chip's link in flash that can be run, and an [ErrNoSeam] for
 // another.
 func find(flash []byte) (programs []*Program, err error) {
-	for at := 0; at < len(flash); at += sector {
-		if !isChip(flash[at:]) {
-			continue
-		}
+	for at := range images(flash) {
 		p := readProgram(flash, at)
 		if wrong := p.check(); wrong != nil {
 			err = fmt.Errorf("the image at 0x%06x: %w", at, wrong)
@@ -131,10 +140,8 @@ func find(flash []byte) (programs []*Program, err error) {
 
 // Needed reports whether there is an image in flash that needs a radio.
 func Needed(flash []byte) bool {
-	for at := 0; at < len(flash); at += sector {
-		if isChip(flash[at:]) {
-			return true
-		}
+	for range images(flash) {
+		return true
 	}
 	return false
 }

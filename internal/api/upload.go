@@ -177,7 +177,7 @@ func (d *delayed) soon(do func()) {
 
 // publishProblem is the answer for an error of a publication, or nil if it is none.
 func publishProblem(err error) error {
-	for _, reason := range []error{repository.ErrConflict, repository.ErrNotNewer, repository.ErrJump, repository.ErrLink, repository.ErrLocked} {
+	for _, reason := range repository.Refusals {
 		if errors.Is(err, reason) {
 			return huma.Error409Conflict(err.Error())
 		}

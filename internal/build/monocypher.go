@@ -57,23 +57,19 @@ func Monocypher(ctx context.Context) (string, error) {
 // fetches it. It returns an [ErrMonocypher] if the files there are others, or if there is nothing to
 // fetch it with.
 func MonocypherHere(ctx context.Context) (string, error) {
-	dir := os.Getenv(MonocypherVariable)
-	if dir == "" {
-		cache, err := cacheDir()
-		if err != nil {
-			return "", err
-		}
-		dir = filepath.Join(cache, monocypherDir)
-		if _, err := os.Stat(dir); err != nil {
-			pip := exec.CommandContext(ctx, "python3", "-m", "pip", "--version")
-			pip.Env = secret.Environ()
-			if err := pip.Run(); err != nil {
-				return "", fmt.Errorf("%w here, nor pip to fetch it: %w", ErrMonocypher, err)
-			}
-			return "", nil
-		}
+	cache, err := cacheDir()
+	if err != nil {
+		return "", err
 	}
-	return dir, checkMonocypher(dir)
+	if os.Getenv(MonocypherVariable) == "" && !found(filepath.Join(cache, monocypherDir)) {
+		pip := exec.CommandContext(ctx, "python3", "-m", "pip", "--version")
+		pip.Env = secret.Environ()
+		if err := pip.Run(); err != nil {
+			return "", fmt.Errorf("%w here, nor pip to fetch it: %w", ErrMonocypher, err)
+		}
+		return "", nil
+	}
+	return Monocypher(ctx)
 }
 
 // findMonocypher returns a folder with the sources of Monocypher.

@@ -109,7 +109,7 @@ func refusal(err error) error {
 	if !errors.As(err, &problem) || problem.Status != http.StatusConflict {
 		return err
 	}
-	for _, reason := range []error{repository.ErrConflict, repository.ErrNotNewer, repository.ErrJump, repository.ErrLink, repository.ErrLocked} {
+	for _, reason := range repository.Refusals {
 		if strings.Contains(problem.Detail, reason.Error()) {
 			return &refusedError{problem, reason}
 		}

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"esper/internal/image"
 )
 
 // What may be wrong with the chip at a port.
@@ -54,9 +56,6 @@ var (
 // firstBaud is the speed at which esptool begins.
 const firstBaud = 115200
 
-// minFlash is what the layout of a device takes (SPEC 1), in bytes.
-const minFlash = 1 << 20
-
 // Identify asks the chip at a port what it is. It returns ErrWrongChip or ErrSmall, with the chip,
 // for one that cannot run ESPer's firmware.
 func (t Tool) Identify(ctx context.Context, p Port) (*Chip, error) {
@@ -81,7 +80,7 @@ func (t Tool) Identify(ctx context.Context, p Port) (*Chip, error) {
 	if c.Flash <<= 10; string(size[2]) == "MB" {
 		c.Flash <<= 10
 	}
-	if c.Flash < minFlash {
+	if c.Flash < image.FlashSize {
 		return c, fmt.Errorf("%s, an %s with %s%s of flash: %w: firmware with updates takes 1 MB", c.ID, c.Name, size[1], size[2], ErrSmall)
 	}
 	return c, nil

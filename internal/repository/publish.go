@@ -26,6 +26,9 @@ var (
 	ErrLocked   = errors.New("another publisher is at work in this repository")
 )
 
+// Refusals are the reasons for which a publication is refused, as the API hands them on.
+var Refusals = []error{ErrConflict, ErrNotNewer, ErrJump, ErrLink, ErrLocked}
+
 // Allow names what a release may be that is refused otherwise.
 type Allow struct {
 	NotNewer  bool // its sequence is not one that devices take next
