@@ -3,8 +3,11 @@
 // endian) and the input; the answer is one line.
 #include <esper/BootConfiguration.h>
 #include <esper/BootRecord.h>
+#include <esper/Delta.h>
+#include <esper/Relocation.h>
 #include <esper/VersionFile.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -103,6 +106,76 @@ std::string image(const uint8_t* data, size_t size) {
     return std::to_string(entry) + " " + hex(digest, sizeof digest);
 }
 
+// What a delta makes of the image that it stands behind: why it makes nothing, or the digest. The input
+// comes in pieces of a length that the first byte gives; the next four are the image's length.
+std::string delta(const uint8_t* data, size_t size) {
+    Input input(data, size);
+    const uint32_t piece = input.byte() + 1u;
+    uint32_t imageSize = input.word();
+    std::vector<uint32_t> source(imageSize / 4 + 1);
+    imageSize = static_cast<uint32_t>(input.take(source.data(), imageSize));
+    Relocation relocation;
+    if (imageSize < Layout::DESCRIPTOR + sizeof(Descriptor) || !relocation.begin(source.data()) ||
+        relocation.size() > imageSize) {
+        return "no source";
+    }
+    const uint32_t sequence = input.word();
+    const uint32_t slot = source[(Layout::DESCRIPTOR + offsetof(Descriptor, slot)) / 4] & 1;
+    std::vector<uint32_t> sector(Delta::SECTOR / 4);  // its end guarded
+    std::vector<uint8_t> made;
+    const auto d = std::make_unique<Delta>();
+    d->begin(relocation, sequence, Layout::slot(1 - slot), sector.data());
+    for (;;) {
+        switch (d->proceed(input.size() == 0)) {
+            case Delta::Result::HUNGRY: {
+                PROMISE(d->input.room() > 0);
+                uint8_t part[256];
+                const uint32_t room = d->input.room();
+                d->input.add(part, static_cast<uint32_t>(input.take(part, piece < room ? piece : room)));
+                continue;
+            }
+            case Delta::Result::SECTOR:
+                made.resize(d->size());
+                PROMISE(d->place() + d->length() <= made.size() && d->made() <= made.size() + 3);
+                memcpy(made.data() + d->place(), sector.data(), d->length());
+                if (d->place() == 0) {
+                    Sha256 sha;
+                    sha.update(made.data(), made.size());
+                    uint8_t digest[Sha256::SIZE];
+                    sha.finish(digest);
+                    return hex(digest, sizeof digest);
+                }
+                d->next();
+                continue;
+            case Delta::Result::MALFORMED:
+                return "malformed";
+            case Delta::Result::SOURCE:
+                return "another source";
+            case Delta::Result::TARGET:
+                return "another target";
+        }
+    }
+}
+
+// The image for the other slot that a device makes of one, as its digest; without the trailer.
+std::string relocated(const uint8_t* data, size_t size) {
+    std::vector<uint32_t> source(size / 4);
+    Input(data, size).take(source.data(), size / 4 * 4);
+    Relocation relocation;
+    if (size < Layout::DESCRIPTOR + sizeof(Descriptor) || !relocation.begin(source.data()) ||
+        relocation.size() > size) {
+        return "no source";
+    }
+    Sha256 sha;
+    for (uint32_t i = 0; i < relocation.size() - Sha256::SIZE; i += 4) {
+        const uint32_t word = relocation.word(i);
+        sha.update(&word, 4);
+    }
+    uint8_t digest[Sha256::SIZE];
+    sha.finish(digest);
+    return hex(digest, sizeof digest);
+}
+
 std::string answer(char question, const uint8_t* data, size_t size) {
     switch (question) {
         case 'v':
@@ -115,6 +188,10 @@ std::string answer(char question, const uint8_t* data, size_t size) {
             return descriptor(data, size);
         case 'i':
             return image(data, size);
+        case 'p':
+            return delta(data, size);
+        case 'o':
+            return relocated(data, size);
         default:
             return "no such question";
     }

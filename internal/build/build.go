@@ -126,7 +126,7 @@ func Build(ctx context.Context, s *site.Site, o Options) (*Result, error) {
 		result.Types[i] = TypeResult{Name: t.Name, Version: version.Name, Sequence: version.Sequence}
 	}
 	links, linking := errgroup.WithContext(ctx)
-	links.SetLimit(b.jobs)
+	links.SetLimit(b.pairs())
 	links.Go(func() error {
 		linked, err := b.linkBootloader(linking, compiled.bootloader, result.BootloaderELF)
 		if err != nil {
@@ -141,20 +141,20 @@ func Build(ctx context.Context, s *site.Site, o Options) (*Result, error) {
 	})
 	for i, j := range jobs {
 		r := &result.Types[i]
-		for slot := range image.Slots {
-			links.Go(func() error {
-				base := filepath.Join(o.Dir, j.Name)
-				elf := fmt.Sprintf("%s.elf%d", base, slot)
-				linked, err := b.linkSlot(linking, j, slot, compiled.devices[i], compiled.framework, elf)
-				if err != nil {
-					return err
-				}
-				linked.Path, linked.ELF = fmt.Sprintf("%s.rom%d", base, slot), elf
+		links.Go(func() error {
+			base := filepath.Join(o.Dir, j.Name)
+			elf := [image.Slots]string{base + ".elf0", base + ".elf1"}
+			made, err := b.linkSlots(linking, j, compiled.devices[i], compiled.framework, elf)
+			if err != nil {
+				return err
+			}
+			for slot, linked := range made {
+				linked.Path, linked.ELF = fmt.Sprintf("%s.rom%d", base, slot), elf[slot]
 				files.add(linked)
 				r.Images[slot] = linked.ImageResult
-				return nil
-			})
-		}
+			}
+			return nil
+		})
 	}
 	if err := links.Wait(); err != nil {
 		return nil, err
@@ -280,6 +280,9 @@ func newBuilder(ctx context.Context, s *site.Site, o Options) (*builder, error) 
 	b.group, b.ctx = errgroup.WithContext(ctx)
 	return b, nil
 }
+
+// pairs is how many device types are linked at a time, each for both slots.
+func (b *builder) pairs() int { return (b.jobs + 1) / 2 }
 
 // note says what is being done.
 func (b *builder) note(format string, args ...any) {

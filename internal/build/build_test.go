@@ -35,7 +35,13 @@ func TestEveryShippedTypeIsBuiltForBothSlots(t *testing.T) {
 				t.Errorf("%s: %v", i.Path, err)
 				continue
 			}
-			want := image.Descriptor{DeviceType: built.Name, Version: "8a1b2c3d", Sequence: 42, Slot: slot, Size: i.Size, Link: image.LinkEmulator}
+			want := image.Descriptor{
+				DeviceType: built.Name, Version: "8a1b2c3d", Sequence: 42, Slot: slot, Size: i.Size, Link: image.LinkEmulator,
+				Relocations: got.Descriptor.Relocations,
+			}
+			if other, err := image.Relocated(read(t, i.Path)); err != nil || !bytes.Equal(other, read(t, built.Images[1-slot].Path)) {
+				t.Errorf("%s does not give the other slot's image: %v", i.Path, err)
+			}
 			if got.Descriptor != want {
 				t.Errorf("%s: %+v, not %+v", i.Path, got.Descriptor, want)
 			}

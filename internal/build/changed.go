@@ -77,17 +77,15 @@ func (b *builder) images(ctx context.Context, c site.Config, jobs []job) ([][ima
 	}
 	images := make([][image.Slots][]byte, len(jobs))
 	links, linking := errgroup.WithContext(ctx)
-	links.SetLimit(b.jobs)
+	links.SetLimit(b.pairs())
 	for i, j := range jobs {
-		for slot := range image.Slots {
-			links.Go(func() error {
-				linked, err := b.linkSlot(linking, j, slot, compiled.devices[i], compiled.framework, "")
-				if err == nil {
-					images[i][slot] = linked.image
-				}
-				return err
-			})
-		}
+		links.Go(func() error {
+			made, err := b.linkSlots(linking, j, compiled.devices[i], compiled.framework, [image.Slots]string{})
+			if err == nil {
+				images[i] = [image.Slots][]byte{made[0].image, made[1].image}
+			}
+			return err
+		})
 	}
 	return images, links.Wait()
 }

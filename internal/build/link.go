@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 
+	"golang.org/x/sync/errgroup"
+
 	"esper/internal/image"
 )
 
@@ -21,6 +23,27 @@ type linked struct {
 	image []byte // what is flashed
 	elf   []byte // the linked program; nil if it is there already, or not asked for
 }
+
+// linkSlots links the objects of a device type for both slots, packs the images, and relates them. elf
+// is as for linkSlot.
+func (b *builder) linkSlots(ctx context.Context, j job, device, framework objects, elf [image.Slots]string) ([image.Slots]*linked, error) {
+	var made [image.Slots]*linked
+	group, linking := errgroup.WithContext(ctx)
+	for slot := range made {
+		group.Go(func() (err error) {
+			made[slot], err = b.linkSlot(linking, j, slot, device, framework, elf[slot])
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return made, err
+	}
+	image.Relate(made[0].image, made[1].image)
+	return made, nil
+}
+
+// packing is the version of how images are packed: kept images of another one are not used.
+const packing = 2
 
 // linkSlot links the objects of a device type for a slot and packs the image. elf is
 // where the linked program will be: if it is there, it is not made again; if elf is
@@ -41,7 +64,7 @@ func (b *builder) linkSlot(ctx context.Context, j job, slot int, device, framewo
 		after:   libraries,
 		elf:     elf,
 		pack:    func(p *program) (*linked, error) { return packSlot(p, slot, j.FlashMode, b.platform()) },
-		header:  fmt.Sprint("flash mode ", j.FlashMode),
+		header:  fmt.Sprint("flash mode ", j.FlashMode, " packing ", packing),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: slot %d: %w", j.Name, slot, err)
@@ -65,14 +88,14 @@ func packSlot(program *program, slot int, flashMode uint8, link image.Link) (l *
 		if s.Addr != image.IROMAddress(slot) {
 			return nil, fmt.Errorf("code at %#08x, not where the slot's begins", s.Addr)
 		}
-		in.IROM = s.Data
+		in.IROM = append(s.Data, make([]byte, image.RelocationRoom)...)
 	}
 	l = &linked{}
 	if l.image, err = image.Pack(in); err != nil {
 		return nil, err
 	}
 	l.Size = len(l.image)
-	l.Code = len(in.IROM)
+	l.Code = len(in.IROM) - image.RelocationRoom
 	l.IRAM = program.sizes[".text"]
 	l.RAM = program.sizes[".data"] + program.sizes[".rodata"] + program.sizes[".bss"]
 	return l, nil

@@ -50,18 +50,18 @@ func Rebuild(ctx context.Context, s *site.Site, r *release.Release, o Options) e
 		return err
 	}
 	nowhere := filepath.Join(b.cache, "none", "program.elf") // so that the program is made for its symbols
-	for slot := range image.Slots {
-		l, err := b.linkSlot(ctx, j, slot, compiled.devices[0], compiled.framework, "")
-		if err != nil {
-			return err
-		}
-		if bytes.Equal(l.image, r.Images[slot]) {
+	made, err := b.linkSlots(ctx, j, compiled.devices[0], compiled.framework, [image.Slots]string{})
+	if err != nil {
+		return err
+	}
+	for slot := range made {
+		if bytes.Equal(made[slot].image, r.Images[slot]) {
 			continue
 		}
-		if l, err = b.linkSlot(ctx, j, slot, compiled.devices[0], compiled.framework, nowhere); err != nil {
+		if made, err = b.linkSlots(ctx, j, compiled.devices[0], compiled.framework, [image.Slots]string{nowhere, nowhere}); err != nil {
 			return err
 		}
-		where, err := compare(r.Images[slot], l.image, l.elf)
+		where, err := compare(r.Images[slot], made[slot].image, made[slot].elf)
 		if err != nil {
 			return err
 		}

@@ -13,13 +13,13 @@ const (
 	descriptorMagic  = 0x72505345 // "ESPr"
 	descriptorFormat = 1
 
-	offsetType     = 8
-	offsetVersion  = 40
-	offsetSequence = 76
-	offsetSlot     = 80
-	offsetSize     = 84
-	offsetLink     = 88
-	offsetReserved = 92
+	offsetType        = 8
+	offsetVersion     = 40
+	offsetSequence    = 76
+	offsetSlot        = 80
+	offsetSize        = 84
+	offsetLink        = 88
+	offsetRelocations = 92
 )
 
 // Longest device type and version in characters.
@@ -36,6 +36,10 @@ type Descriptor struct {
 	Slot       int
 	Size       int // of the whole image in bytes, with trailer
 	Link       Link
+
+	// Relocations is where the relocation list lies, in bytes from the start of the image (SPEC 2.4); 0: there
+	// is none.
+	Relocations int
 }
 
 // CheckDeviceType returns nil for a valid name of a device type, else an
@@ -94,6 +98,9 @@ func (d Descriptor) Check() error {
 	if d.Link > LinkChip {
 		return wrong(ErrDescriptor, "its link is %d, but there are 0 to %d", d.Link, LinkChip)
 	}
+	if r := d.Relocations; r != 0 && (r%4 != 0 || r < headerSize+DescriptorSize || r > d.Size-trailerSize-RelocationRoom) {
+		return wrong(ErrDescriptor, "its relocation list lies at %d of %d bytes", r, d.Size)
+	}
 	return nil
 }
 
@@ -111,6 +118,7 @@ func (d Descriptor) Marshal() ([]byte, error) {
 	binary.LittleEndian.PutUint32(b[offsetSlot:], uint32(d.Slot))
 	binary.LittleEndian.PutUint32(b[offsetSize:], uint32(d.Size))
 	binary.LittleEndian.PutUint32(b[offsetLink:], uint32(d.Link))
+	binary.LittleEndian.PutUint32(b[offsetRelocations:], uint32(d.Relocations))
 	return b, nil
 }
 
@@ -135,9 +143,6 @@ func ParseDescriptor(b []byte) (Descriptor, error) {
 	if !ok {
 		return d, wrong(ErrVersion, "not padded with zeros")
 	}
-	if !zero(b[offsetReserved:DescriptorSize]) {
-		return d, wrong(ErrDescriptor, "its reserved bytes are not zero")
-	}
 	slot := binary.LittleEndian.Uint32(b[offsetSlot:])
 	if slot >= Slots {
 		return d, wrong(ErrSlot, "%d is neither 0 nor 1", slot)
@@ -146,6 +151,10 @@ func ParseDescriptor(b []byte) (Descriptor, error) {
 	if size > SlotSize {
 		return d, &TooLargeError{"image", int(size), SlotSize}
 	}
+	relocations := binary.LittleEndian.Uint32(b[offsetRelocations:])
+	if relocations > SlotSize {
+		return d, wrong(ErrDescriptor, "its relocation list lies at %d", relocations)
+	}
 	d = Descriptor{
 		DeviceType: name,
 		Version:    version,
@@ -153,6 +162,8 @@ func ParseDescriptor(b []byte) (Descriptor, error) {
 		Slot:       int(slot),
 		Size:       int(size),
 		Link:       Link(binary.LittleEndian.Uint32(b[offsetLink:])),
+
+		Relocations: int(relocations),
 	}
 	return d, d.Check()
 }

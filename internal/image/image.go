@@ -74,8 +74,9 @@ func Pack(in Input) ([]byte, error) {
 	if _, err := ParseDescriptor(b[headerSize:]); err != nil {
 		return nil, err
 	}
-	trailer := sha256.Sum256(b)
-	return append(b, trailer[:]...), nil
+	b = append(b, make([]byte, trailerSize)...)
+	seal(b)
+	return b, nil
 }
 
 // The bootloader does not boot such an image.

@@ -81,7 +81,7 @@ func TestAnImageIsReadAsSpecified(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (Descriptor{"socket", "8a1b2c3d", 42, 1, 208, LinkChip}); got.Descriptor != want {
+	if want := (Descriptor{"socket", "8a1b2c3d", 42, 1, 208, LinkChip, 0}); got.Descriptor != want {
 		t.Errorf("descriptor %+v, want %+v", got.Descriptor, want)
 	}
 	if got.Entry != 0x40100004 || got.FlashMode != FlashDOUT || got.FlashSizeFreq != Flash1MB40MHz {
@@ -124,7 +124,8 @@ func TestEachFaultOfAnImageHasItsError(t *testing.T) {
 		{"slot that is no small number", set(0x10+83, 0x80), ErrSlot},
 		{"size no multiple of 16", set(0x10+84, 0xD8), ErrSize},
 		{"size that ends in the descriptor", set(0x10+84, 0x60), ErrSize},
-		{"reserved bytes in the descriptor", set(0x10+95, 1), ErrDescriptor},
+		{"a relocation list beyond the image", set(0x10+95, 1), ErrDescriptor},
+		{"a relocation list without room", set(0x10+92, 0x80), ErrDescriptor},
 		{"an unknown link", set(0x10+88, 3), ErrDescriptor},
 		{"no 0xE9 image", set(0x80, 0xEA), ErrMagic},
 		{"no segments", set(0x81, 0), ErrSegment},
