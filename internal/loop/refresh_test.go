@@ -7,6 +7,7 @@ import (
 
 	"esper/emulator"
 	"esper/internal/image"
+	"esper/internal/release"
 	"esper/internal/site"
 )
 
@@ -46,10 +47,13 @@ func TestAfterTheConfirmationBothSlotsHoldTheRelease(t *testing.T) {
 		!bytes.Equal(now[:image.Slot0Address], running[:image.Slot0Address]) {
 		t.Error("it restarted, or the running slot or the boot configuration has changed")
 	}
-	// And that was all.
+	// And that was all: not a byte of it came over the air.
 	requests := w.requests("socket.rom")
+	if n := w.requests("socket.rom0"); n != 0 {
+		t.Errorf("%d requests for the image that the running one gives", n)
+	}
 	w.notify()
-	w.RunFor(5 * time.Second)
+	w.RunFor(10 * time.Second)
 	if n := w.requests("socket.rom"); n != requests {
 		t.Errorf("%d further requests for images", n-requests)
 	}
@@ -67,7 +71,7 @@ func TestARefreshThatIsInterruptedGoesOnAtTheNextCheck(t *testing.T) {
 		"by a dead radio": func(w *world, _ *emulator.Device) { w.Net.SetAccessPoint(false) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, d := toTrial(t)
+			w, d := toTrialOf(t, func(r *release.Release) *release.Release { return theFirmwares(t).downloaded(t, r) })
 			w.expect("the refresh", confirmAfter+10*time.Second, func() bool { return w.requests("socket.rom0?version=v2") > 0 })
 			interrupt(w, d)
 			w.RunFor(6 * time.Minute)
@@ -82,8 +86,9 @@ func TestARefreshThatIsInterruptedGoesOnAtTheNextCheck(t *testing.T) {
 
 func TestARefreshThatFailsSaysWhyAndStaysConfirmed(t *testing.T) {
 	t.Parallel()
-	w, d := toTrial(t)
-	w.handler = files{"socket.version": w.firmwares.release(t, "socket", "v2", 2).VersionFile.Marshal()}
+	downloaded := func(r *release.Release) *release.Release { return theFirmwares(t).downloaded(t, r) }
+	w, d := toTrialOf(t, downloaded)
+	w.handler = files{"socket.version": downloaded(w.firmwares.release(t, "socket", "v2", 2)).VersionFile.Marshal()}
 	w.expect("an error", confirmAfter+10*time.Second, func() bool { return w.lastUpdate(d).Error != "" })
 	if u := w.lastUpdate(d); u.State != "confirmed" || u.Version != "v2" || u.Error != "http-status" || u.HTTPStatus != 404 {
 		t.Errorf("reports %+v", u)

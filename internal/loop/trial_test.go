@@ -63,11 +63,18 @@ func (w *world) notifyOne(d *emulator.Device) {
 // toTrial lets v2 come to a new socket that runs v1, until it reports its trial.
 func toTrial(t testing.TB) (*world, *emulator.Device) {
 	t.Helper()
+	return toTrialOf(t, func(r *release.Release) *release.Release { return r })
+}
+
+// toTrialOf is toTrial with releases that are changed before they are published.
+func toTrialOf(t testing.TB, change func(*release.Release) *release.Release) (*world, *emulator.Device) {
+	t.Helper()
 	w := newWorld(t)
-	d := w.add(1, "socket", "v1", 1)
-	w.publish("socket", "v1", 1)
+	v1, v2 := change(w.firmwares.release(t, "socket", "v1", 1)), change(w.firmwares.release(t, "socket", "v2", 2))
+	d := w.addImage(w.firmwares.bootloader, 1, v1.Images[0])
+	w.offer(v1)
 	w.settle()
-	w.publish("socket", "v2", 2)
+	w.offer(v2)
 	w.notify()
 	w.expect("the trial of v2", time.Minute, func() bool { return w.starts(d, "v2") && w.lastUpdate(d).State == "trial" })
 	return w, d

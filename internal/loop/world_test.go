@@ -183,6 +183,30 @@ func (f *firmwares) release(t testing.TB, deviceType, version string, sequence u
 	return r
 }
 
+// downloaded is a release of which no device can make an image of the running one, as its images have no
+// relocation list.
+func (f *firmwares) downloaded(t testing.TB, r *release.Release) *release.Release {
+	t.Helper()
+	images := r.Images
+	for slot, rom := range images {
+		i, err := image.Parse(rom)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := image.Input{Entry: i.Entry, IROM: bytes.Clone(i.IROM), Segments: i.Segments, Slot: slot,
+			Link: i.Descriptor.Link, FlashMode: i.FlashMode, FlashSizeFreq: i.FlashSizeFreq}
+		clear(in.IROM[image.DescriptorSize-4 : image.DescriptorSize])
+		if images[slot], err = image.Pack(in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := release.Sign(images, f.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 // world is a fleet, its broker and its repository, in virtual time.
 type world struct {
 	*emulator.Lab
@@ -296,7 +320,13 @@ func tail(s string, n int) string { return s[max(0, len(s)-n):] }
 // publish builds, signs and publishes a release, without telling the devices.
 func (w *world) publish(deviceType, version string, sequence uint32) {
 	w.t.Helper()
-	if err := w.repository.Publish(w.firmwares.release(w.t, deviceType, version, sequence), repository.Allow{}); err != nil {
+	w.offer(w.firmwares.release(w.t, deviceType, version, sequence))
+}
+
+// offer publishes a release.
+func (w *world) offer(r *release.Release) {
+	w.t.Helper()
+	if err := w.repository.Publish(r, repository.Allow{}); err != nil {
 		w.t.Fatal(err)
 	}
 }

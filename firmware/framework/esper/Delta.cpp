@@ -4,7 +4,7 @@
 
 static constexpr uint32_t MAGIC = 0x64505345;  // "ESPd"
 static constexpr uint32_t TRAILER = 32;
-static constexpr uint32_t FLASH = 0x40200000;  // where its first megabyte is mapped
+static constexpr uint32_t FLASH = Layout::MAPPED;
 static constexpr uint32_t IRAM = 0x40100000;
 static constexpr uint32_t DRAM = 0x3FFE8000;
 

@@ -14,6 +14,20 @@ bool Flash::write(uint32_t address, const uint32_t* words, uint32_t size) {
     return spi_flash_write(address, const_cast<uint32_t*>(words), size) == SPI_FLASH_RESULT_OK;
 }
 
+bool Flash::holds(uint32_t address, const uint32_t* words, uint32_t size) {
+    uint32_t found[32];
+    while (size > 0) {
+        const uint32_t length = size < sizeof(found) ? size : sizeof(found);
+        if (!read(address, found, length) || memcmp(found, words, length) != 0) {
+            return false;
+        }
+        address += length;
+        words += length / 4;
+        size -= length;
+    }
+    return true;
+}
+
 bool Flash::erase(uint32_t address) {
     return spi_flash_erase_sector(static_cast<uint16_t>(address / Layout::SECTOR)) ==
            SPI_FLASH_RESULT_OK;

@@ -4,7 +4,6 @@
 
 namespace {
 
-constexpr uint32_t MAPPED = 0x40200000;
 constexpr uint32_t DISTANCE = 0x080000;  // from slot 0 to slot 1: one bit
 constexpr uint32_t TRAILER = 32;
 constexpr uint32_t ROOM = 256;  // of the list, in bytes
@@ -29,7 +28,7 @@ bool Relocation::begin(const volatile uint32_t* words) {
 
 uint32_t Relocation::word(uint32_t offset) const {
     uint32_t value = original(offset);
-    if ((value & ~DISTANCE) - (MAPPED + Layout::slot(0)) < Layout::SLOT_SIZE && !keeps(offset)) {
+    if ((value & ~DISTANCE) - (Layout::MAPPED + Layout::slot(0)) < Layout::SLOT_SIZE && !keeps(offset)) {
         value ^= DISTANCE;
     }
     if (offset == SLOT) {

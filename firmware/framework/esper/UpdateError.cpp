@@ -40,6 +40,10 @@ const char* nameOf(UpdateError error) {
             return "no-memory";
         case UpdateError::BOOT_MODE_LATCHED:
             return "boot-mode-latched";
+        case UpdateError::MALFORMED_DELTA:
+            return "malformed-delta";
+        case UpdateError::WRONG_SOURCE:
+            return "wrong-source";
         case UpdateError::CRASHED:
             return "crashed";
         case UpdateError::HUNG:

@@ -23,6 +23,9 @@ enum class UpdateError : uint8_t {
     SEQUENCE_JUMP,
     NO_MEMORY,
     BOOT_MODE_LATCHED,
+    // Why a delta was not used.
+    MALFORMED_DELTA,
+    WRONG_SOURCE,
     // How a trial ended.
     CRASHED,
     HUNG,

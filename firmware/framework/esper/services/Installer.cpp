@@ -12,7 +12,8 @@
 #include "../Signature.h"
 #include "../Text.h"
 
-static constexpr uint32_t TIMEOUT = 1800;   // seconds
+static constexpr uint32_t TIMEOUT = 1800;       // seconds
+static constexpr uint32_t DELTA_TIMEOUT = 300;  // seconds
 static constexpr uint32_t FLASH_PAUSE = 5;  // ms between steps that stop everything
 static constexpr uint32_t PAUSE = 1;        // ms between the others
 static constexpr uint32_t TRAILER = 32;     // bytes
@@ -35,84 +36,205 @@ void Installer::install(const Release& wanted, const char* id, Purpose what) {
     release = &wanted;
     deviceId = id;
     purpose = what;
+    came = 0;
     slot = purpose == Purpose::PROOF ? ownSlot() : standbySlot();
     download = static_cast<Download*>(pvPortMalloc(sizeof(Download), "", 0, false));
     if (download == nullptr) {
         return listener->onInstalled(UpdateError::NO_MEMORY);
     }
     Download& d = *download;
+    d.way = Way::FOUND;
+    d.relocatable = d.running.begin(reinterpret_cast<const volatile uint32_t*>(
+        Layout::MAPPED + Layout::slot(ownSlot())));
     startOver();
-    d.found = false;
     Descriptor holds;
     const bool steady = purpose == Purpose::PROOF || Flash::runsAsDefault();
-    if (steady && Flash::descriptor(slot, holds)) {
-        d.size = holds.size;
-        d.found = inspect(holds) == UpdateError::NONE;
+    if (!steady || !Flash::descriptor(slot, holds)) {
+        return make();
     }
-    if (!d.found) {
-        return fetch();
+    d.size = d.coming = holds.size;
+    if (inspect(holds) != UpdateError::NONE) {
+        return make();
     }
     listener->onVerify();
     step(Step::LOOK);
 }
 
-// Reads what the slot holds, sector by sector.
+// Reads what the slot holds, or will hold, sector by sector.
 void Installer::look() {
     Download& d = *download;
-    const uint32_t left = d.size - d.received;
+    const uint32_t left = d.size - d.hashed;
     const uint32_t length = left < Layout::SECTOR ? left : Layout::SECTOR;
-    if (!Flash::read(Layout::slot(slot) + d.received, d.buffer, length)) {
-        return fetch();
+    if (d.hashed == 0 && d.way != Way::FOUND) {
+        d.add(d.head, length);
+    } else if (Flash::read(Layout::slot(slot) + d.hashed, d.buffer, length)) {
+        d.add(d.buffer, length);
+    } else {
+        return fail(UpdateError::FLASH);
     }
-    d.add(reinterpret_cast<uint8_t*>(d.buffer), length);
-    if (d.received < d.size) {
+    if (d.hashed < d.size) {
         return step(Step::LOOK);
     }
     if (!hashed()) {
-        return fetch();
+        return fail(UpdateError::MALFORMED_IMAGE);
     }
-    purpose == Purpose::REFRESH ? end(UpdateError::NONE) : step(Step::SIGNATURE);
+    const bool enough = purpose == Purpose::REFRESH && d.way == Way::FOUND;
+    enough ? end(UpdateError::NONE) : step(Step::SIGNATURE);
 }
 
-void Installer::fetch() {
+// ---- of the running image ----
+
+// Makes the image of the running one, if that can be.
+void Installer::make() {
+    Download& d = *download;
     if (purpose == Purpose::PROOF) {
         return end(UpdateError::BAD_SIGNATURE);
     }
+    if (!d.relocatable) {
+        return fetch(UpdateError::NONE);
+    }
+    if (purpose == Purpose::REFRESH) {
+        begin(Way::RELOCATED, TIMEOUT);
+        d.size = d.running.size();
+        listener->onDownload(UpdateError::NONE);
+        return step(Step::TRAILER);
+    }
+    begin(Way::PATCHED, DELTA_TIMEOUT);
+    listener->onDownload(UpdateError::NONE);
+    request();
+}
+
+// The hash of what the running image becomes, sector by sector.
+void Installer::trailer() {
     Download& d = *download;
+    const uint32_t left = d.size - TRAILER - d.hashed;
+    const uint32_t length = left < Layout::SECTOR ? left : Layout::SECTOR;
+    for (uint32_t i = 0; i < length; i += 4) {
+        d.buffer[i / 4] = d.running.word(d.hashed + i);
+    }
+    d.add(d.buffer, length);
+    if (d.hashed < d.size - TRAILER) {
+        return step(Step::TRAILER);
+    }
+    d.hash.finish(d.trailer);
     startOver();
-    d.found = false;
-    d.deadline = Clock::seconds() + TIMEOUT;
+    d.place = Layout::SECTOR < d.size ? Layout::SECTOR : 0;
+    step(Step::MAKE);
+}
+
+// The next sector: the second one first, and the first one last.
+void Installer::relocate() {
+    Download& d = *download;
+    const uint32_t left = d.size - d.place;
+    d.length = left < Layout::SECTOR ? left : Layout::SECTOR;
+    for (uint32_t i = 0; i < d.length; i += 4) {
+        const uint32_t from = d.place + i;
+        if (from < d.size - TRAILER) {
+            d.head[i / 4] = d.running.word(from);
+        } else {
+            memcpy(d.head + i / 4, d.trailer + (from - (d.size - TRAILER)), 4);
+        }
+    }
+    made();
+}
+
+void Installer::patch() {
+    Download& d = *download;
+    const Delta::Result result = d.delta.proceed(d.ended);
+    if (d.room() >= MIN_ROOM) {
+        http->unhold();
+    }
+    switch (result) {
+        case Delta::Result::HUNGRY:
+            return;  // goes on when more has come
+        case Delta::Result::SECTOR:
+            d.size = d.delta.size();
+            d.place = d.delta.place();
+            d.length = d.delta.length();
+            return made();
+        case Delta::Result::MALFORMED:
+            return fail(UpdateError::MALFORMED_DELTA);
+        case Delta::Result::SOURCE:
+            return fail(UpdateError::WRONG_SOURCE);
+        case Delta::Result::TARGET:
+            return fail(UpdateError::WRONG_SEQUENCE);
+    }
+}
+
+// A sector is made. With the first one, which is the last, all is there.
+void Installer::made() {
+    Download& d = *download;
+    if (d.place > 0) {
+        return step(Step::ERASE);
+    }
+    http->cancel();
+    Descriptor found;
+    memcpy(&found, d.head + Layout::DESCRIPTOR / 4, sizeof(found));
+    const UpdateError result = inspect(found);
+    if (result != UpdateError::NONE) {
+        return fail(result);
+    }
+    listener->onVerify();
+    step(d.cleared ? Step::LOOK : Step::ERASE);
+}
+
+// ---- the download ----
+
+void Installer::fetch(UpdateError reason) {
+    begin(Way::DOWNLOADED, TIMEOUT);
+    listener->onDownload(reason);
+    request();
+}
+
+void Installer::begin(Way way, uint32_t seconds) {
+    Download& d = *download;
+    d.way = way;
+    d.cleared = false;
+    d.deadline = Clock::seconds() + seconds;
     d.resumes = 0;
     d.backoff = Backoff();
-    listener->onDownload();
-    request();
+    startOver();
 }
 
 // Forgets what has come of the image.
 void Installer::startOver() {
     Download& d = *download;
-    d.received = d.written = d.readBack = 0;
+    d.received = d.written = d.place = d.readBack = d.hashed = 0;
     d.attempt = 0;
-    d.checking = false;
+    d.checking = d.ended = false;
     d.verdict = Ed25519::INVALID;
     d.etag[0] = 0;
     d.whole = false;
     d.hash = Sha256();
-    next = Step::ERASE;
+    if (d.way == Way::PATCHED) {
+        d.delta.begin(d.running, release->sequence, Layout::slot(standbySlot()), d.head);
+    }
+    next = d.way == Way::PATCHED ? Step::MAKE : Step::ERASE;
     stepTimer.stop();
     stepping = false;
 }
 
-// Asks for the image, or for what is missing of it.
-void Installer::request() {
-    const Download& d = *download;
-    char name[160];
-    Text text(name, sizeof(name));
-    text.add(configuration.device).add(".rom").number(standbySlot()).add("?version=");
-    for (const char* c = release->version; *c != 0; c++) {
-        // A plus in a query may be read as a space.
+// A plus in a URL may be read as a space.
+static void addVersion(Text& text, const char* version) {
+    for (const char* c = version; *c != 0; c++) {
         *c == '+' ? text.add("%2B") : text.add(*c);
     }
+}
+
+// Asks for the image or the delta, or for what is missing of it.
+void Installer::request() {
+    const Download& d = *download;
+    char name[256];
+    Text text(name, sizeof(name));
+    text.add(configuration.device).add('.');
+    if (d.way == Way::PATCHED) {
+        addVersion(text, configuration.version);
+        text.add(".delta");
+    } else {
+        text.add("rom");
+    }
+    text.number(standbySlot()).add("?version=");
+    addVersion(text, release->version);
     http->get(this, name, deviceId, d.deadline - Clock::seconds(), d.received, d.etag);
 }
 
@@ -125,8 +247,12 @@ void Installer::interrupted(UpdateError result) {
     // What is no status counts as 5xx (RFC 9110, 15).
     const bool trouble = refused && (status >= 500 || status < 100);
     const bool changed = refused && status == 416 && d.received > 0;
-    if ((result != UpdateError::UNREACHABLE && !trouble && !changed) || d.resumes == MAX_RESUMES) {
-        return end(result);
+    // A server that has the whole image need not have a delta.
+    const bool patched = d.way == Way::PATCHED;
+    const bool again = result == UpdateError::UNREACHABLE || changed || (trouble && !patched);
+    if (!again || d.resumes == MAX_RESUMES) {
+        const bool missing = patched && refused && status == 404;
+        return fail(missing ? UpdateError::NONE : result);
     }
     if (changed) {
         startOver();
@@ -138,7 +264,7 @@ void Installer::interrupted(UpdateError result) {
 void Installer::onResume() {
     const Download& d = *download;
     if (Clock::seconds() >= d.deadline) {
-        return end(UpdateError::UNREACHABLE);
+        return fail(UpdateError::UNREACHABLE);
     }
     // The flash may be behind.
     d.room() < MIN_ROOM ? resumeTimer.once(100) : request();
@@ -148,44 +274,46 @@ void Installer::onBegin(uint32_t from, uint32_t total) {
     Download& d = *download;
     if (from > 0) {
         // Another total is another file.
-        if (from != d.received || total != d.size) {
+        if (from != d.received || total != d.coming) {
             startOver();
             http->cancel();
             interrupted(UpdateError::UNREACHABLE);
         }
     } else if (total > Layout::SLOT_SIZE) {
-        end(UpdateError::TOO_LARGE);
-    } else if (total < Layout::DESCRIPTOR + sizeof(Descriptor) + TRAILER) {
-        end(UpdateError::TRUNCATED);
+        fail(UpdateError::TOO_LARGE);
+    } else if (d.way == Way::DOWNLOADED &&
+               total < Layout::DESCRIPTOR + sizeof(Descriptor) + TRAILER) {
+        fail(UpdateError::TRUNCATED);
     } else {
         startOver();
-        d.size = total;
+        d.size = d.coming = total;
         memcpy(d.etag, http->answer().etag(), sizeof(d.etag));
     }
 }
 
 void Installer::onEnd(UpdateError error) {
-    error == UpdateError::NONE ? proceed() : interrupted(error);
+    download->ended = error == UpdateError::NONE;
+    download->ended ? proceed() : interrupted(error);
 }
 
-// The next bytes of the image.
-void Installer::Download::add(const uint8_t* data, uint32_t length) {
+void Installer::Download::add(const void* data, uint32_t length) {
+    const uint8_t* bytes = static_cast<const uint8_t*>(data);
     const uint32_t body = size - TRAILER;
     while (length > 0) {
         uint32_t part = length;
-        if (received < body && part > body - received) {
-            part = body - received;
+        if (hashed < body && part > body - hashed) {
+            part = body - hashed;
         }
-        if (received == body) {
+        if (hashed == body) {
             Sha256 untilHere = hash;
             untilHere.finish(digest);
         }
-        if (received >= body) {
-            memcpy(trailer + (received - body), data, part);
+        if (hashed >= body) {
+            memcpy(trailer + (hashed - body), bytes, part);
         }
-        hash.update(data, part);
-        received += part;
-        data += part;
+        hash.update(bytes, part);
+        hashed += part;
+        bytes += part;
         length -= part;
     }
 }
@@ -200,8 +328,14 @@ bool Installer::hashed() {
 
 void Installer::onBody(const uint8_t* data, size_t length) {
     Download& d = *download;
+    came += static_cast<uint32_t>(length);
     if (length > d.room()) {
-        return end(UpdateError::UNREACHABLE);  // more came than the window allows
+        return fail(UpdateError::UNREACHABLE);  // more came than the window allows
+    }
+    if (d.way == Way::PATCHED) {
+        d.received += static_cast<uint32_t>(length);
+        d.delta.input.add(data, static_cast<uint32_t>(length));
+        length = 0;
     }
     while (length > 0) {
         // Pieces end at the end of the ring.
@@ -213,6 +347,7 @@ void Installer::onBody(const uint8_t* data, size_t length) {
         memcpy(reinterpret_cast<uint8_t*>(d.buffer) + place, data, part);
         const uint32_t before = d.received;
         d.add(data, part);
+        d.received += part;
         data += part;
         length -= part;
 
@@ -222,7 +357,7 @@ void Installer::onBody(const uint8_t* data, size_t length) {
             memcpy(&found, d.buffer + Layout::DESCRIPTOR / 4, sizeof(found));
             const UpdateError result = inspect(found);
             if (result != UpdateError::NONE) {
-                return end(result);
+                return fail(result);
             }
         }
     }
@@ -266,11 +401,14 @@ UpdateError Installer::inspect(const Descriptor& found) const {
     return UpdateError::NONE;
 }
 
-// Goes on with the flash as soon as there is a sector to write, or the last of it.
+// ---- step by step ----
+
+// Goes on as soon as there is a sector to write, or the last of it; of a delta, with whatever there is.
 void Installer::proceed() {
     const Download& d = *download;
-    const uint32_t waiting = d.received - d.written;
-    if (!stepping && (waiting >= Layout::SECTOR || d.received == d.size)) {
+    const bool enough = d.way == Way::PATCHED || d.received - d.written >= Layout::SECTOR ||
+                        d.received == d.size;
+    if (!stepping && enough) {
         step(next);
     }
 }
@@ -284,12 +422,16 @@ void Installer::step(Step what) {
 void Installer::onStep() {
     stepping = false;
     switch (next) {
-        case Step::LOOK:
-            return look();
+        case Step::TRAILER:
+            return trailer();
+        case Step::MAKE:
+            return download->way == Way::PATCHED ? patch() : relocate();
         case Step::ERASE:
             return erase();
         case Step::WRITE:
             return write();
+        case Step::LOOK:
+            return look();
         case Step::SIGNATURE:
             return checkSignature();
         case Step::READ_BACK:
@@ -299,27 +441,52 @@ void Installer::onStep() {
     }
 }
 
+// The first sector before all others, so that the slot does not boot; each other one unless it holds what
+// it is to hold.
 void Installer::erase() {
-    if (!Flash::erase(address(download->written))) {
-        return end(UpdateError::FLASH);
+    Download& d = *download;
+    if (!d.cleared) {
+        d.cleared = Flash::erase(address(0));
+        return d.cleared ? step(Step::ERASE) : fail(UpdateError::FLASH);
     }
-    step(Step::WRITE);
+    if (d.way == Way::DOWNLOADED) {
+        const uint32_t waiting = d.received - d.written;
+        d.place = d.written;
+        d.length = waiting < Layout::SECTOR ? waiting : Layout::SECTOR;
+        if (d.place == 0) {
+            memcpy(d.head, d.buffer, d.length);
+            return stored();
+        }
+    } else if (d.place == 0) {
+        return step(Step::LOOK);
+    }
+    if (Flash::holds(address(d.place), d.content(), d.length)) {
+        return stored();
+    }
+    Flash::erase(address(d.place)) ? step(Step::WRITE) : fail(UpdateError::FLASH);
 }
 
 void Installer::write() {
     Download& d = *download;
-    const uint32_t* sector = d.buffer + d.written % Download::CAPACITY / 4;
-    const uint32_t waiting = d.received - d.written;
-    const uint32_t length = waiting < Layout::SECTOR ? waiting : Layout::SECTOR;
-    if (d.written == 0) {
-        memcpy(d.head, sector, length);
-    } else if (!Flash::write(address(d.written), sector, length)) {
-        return end(UpdateError::FLASH);
+    const bool done = Flash::write(address(d.place), d.content(), d.length);
+    done ? stored() : fail(UpdateError::FLASH);
+}
+
+// A sector is where it belongs, or held back.
+void Installer::stored() {
+    Download& d = *download;
+    if (d.way != Way::DOWNLOADED) {
+        if (d.way == Way::PATCHED) {
+            d.delta.next();
+        }
+        d.place += d.length;
+        listener->onProgress(static_cast<uint8_t>(d.place * 100 / d.size));
+        d.place = d.place < d.size ? d.place : 0;
+        return step(Step::MAKE);
     }
-    d.written += length;
+    d.written += d.length;
     next = Step::ERASE;
     listener->onProgress(static_cast<uint8_t>(d.written * 100 / d.size));
-
     if (d.written < d.size) {
         if (d.room() >= MIN_ROOM) {
             http->unhold();
@@ -331,13 +498,12 @@ void Installer::write() {
     step(Step::SIGNATURE);
 }
 
-// One key and one signature after the other, and each in steps.
 void Installer::checkSignature() {
     Download& d = *download;
     if (!d.checking) {
         const uint8_t keys = configuration.keyCount;
         if (d.attempt == keys * release->signers[slot]) {
-            return d.found ? fetch() : end(UpdateError::BAD_SIGNATURE);
+            return fail(UpdateError::BAD_SIGNATURE);
         }
         const uint8_t attempt = d.attempt++;
         const SignedText text = {configuration.device, release->version, release->sequence, slot,
@@ -352,10 +518,10 @@ void Installer::checkSignature() {
         return step(Step::SIGNATURE);
     }
     if (!d.whole) {
-        return end(UpdateError::MALFORMED_IMAGE);  // the bootloader would refuse it
+        return fail(UpdateError::MALFORMED_IMAGE);  // the bootloader would refuse it
     }
-    if (d.found) {
-        return step(Step::COMMIT);
+    if (d.way != Way::DOWNLOADED) {
+        return step(Step::COMMIT);  // what was hashed is what is in flash
     }
     d.hash = Sha256();
     d.hash.update(d.head, d.size < Layout::SECTOR ? d.size : Layout::SECTOR);
@@ -393,7 +559,7 @@ void Installer::commit() {
     }
     const uint8_t own = static_cast<uint8_t>(ownSlot());
     const uint32_t length = d.size < Layout::SECTOR ? d.size : Layout::SECTOR;
-    if (!d.found &&
+    if (d.way != Way::FOUND &&
         ((!Flash::runsAsDefault() && !Flash::setBootSlot(own)) ||
          !Flash::write(address(4), d.head + 1, length - 4) ||
          !Flash::write(address(0), d.head, 4) || !Flash::read(address(0), d.buffer, length) ||
@@ -408,6 +574,19 @@ void Installer::commit() {
         run.write();
     }
     end(UpdateError::NONE);
+}
+
+// This way does not lead there: tries the next one.
+void Installer::fail(UpdateError error) {
+    switch (download->way) {
+        case Way::FOUND:
+            return make();
+        case Way::RELOCATED:
+        case Way::PATCHED:
+            return fetch(error);
+        case Way::DOWNLOADED:
+            return end(error);
+    }
 }
 
 void Installer::end(UpdateError error) {

@@ -4,21 +4,25 @@
 
 #include "../Backoff.h"
 #include "../BootConfiguration.h"
+#include "../Delta.h"
 #include "../Ed25519.h"
 #include "../Http.h"
+#include "../Relocation.h"
 #include "../Sha256.h"
 #include "../Timer.h"
 #include "../UpdateError.h"
 #include "../VersionFile.h"
 
-// Brings an image of a release into the standby slot: downloads it if need be, and verifies
-// it (SPEC 10). The running slot is never written. The standby slot gets its first sector
+// Brings an image of a release into the standby slot and verifies it (SPEC 10): makes it of the running one
+// if it can, else downloads it. The running slot is never written. The standby slot gets its first sector
 // last, when all else is known to be right, so it is bootable no earlier.
 class Installer : private Http::Consumer {
   public:
     class Listener {
       public:
-        virtual void onDownload() = 0;  // the slot does not hold it already
+        // The slot does not hold it already. Called again, with the reason, if it has to be downloaded whole
+        // because what was made of a delta, or of the running image, is of no use.
+        virtual void onDownload(UpdateError reason) = 0;
         virtual void onProgress(uint8_t percent) = 0;
         virtual void onVerify() = 0;
         // NONE: the slot holds the release, whole and verified.
@@ -36,44 +40,81 @@ class Installer : private Http::Consumer {
     // Ends in onInstalled. The release must stay as it is until then.
     void install(const Release& release, const char* deviceId, Purpose purpose);
 
-  private:
-    // What comes next when an image is coming or has come. Each step is short, except for
-    // erasing and the signature, so that the device goes on with its work between them.
-    enum class Step : uint8_t { LOOK, ERASE, WRITE, SIGNATURE, READ_BACK, COMMIT };
+    // Bytes that have come over the air since install().
+    uint32_t received() const { return came; }
 
-    // What is needed while it installs, and only then: about 17 KB of the heap.
+  private:
+    // How the image comes into the slot; tried in this order.
+    enum class Way : uint8_t {
+        FOUND,       // it is there already
+        RELOCATED,   // the running image, for the other slot
+        PATCHED,     // made of the running image and a delta
+        DOWNLOADED,  // whole
+    };
+
+    // What comes next. Each step is short, except for erasing and the signature, so that the device goes on
+    // with its work between them.
+    enum class Step : uint8_t { TRAILER, MAKE, ERASE, WRITE, LOOK, SIGNATURE, READ_BACK, COMMIT };
+
+    // What is needed while it installs, and only then: about 16.5 KB of the heap.
     struct Download {
         // Whole sectors, and what may still come when the flash is busy.
         static constexpr uint32_t CAPACITY = 3 * Layout::SECTOR;
 
-        uint32_t head[Layout::SECTOR / 4];  // the image's first sector, held back
-        uint32_t buffer[CAPACITY / 4];      // ring of the bytes from `written` to `received`
-        uint32_t size;
-        uint32_t received;
-        uint32_t written;    // or held back; whole sectors, until the end
-        uint32_t readBack;   // bytes
-        uint8_t attempt;     // which signature and key to try next
+        // The image's first sector, held back. While others are made, the one that is made: the first comes
+        // last.
+        uint32_t head[Layout::SECTOR / 4];
+        union {
+            uint32_t buffer[CAPACITY / 4];  // ring of the bytes from `written` to `received`
+            Delta delta;
+            Ed25519 check;  // when all is written or held back
+        };
+        Way way;
+        Relocation running;  // valid if `relocatable`
+        bool relocatable;
+        uint32_t size;      // bytes of the image
+        uint32_t coming;    // bytes of the file that is downloaded
+        uint32_t received;  // of these
+        bool ended;         // there are no more
+        bool cleared;       // the slot's first sector is erased
+        uint32_t written;   // bytes of the image, or held back; whole sectors, until the end
+        uint32_t place;     // of the sector that is written, in the image
+        uint32_t length;    // of it
+        uint32_t readBack;  // bytes
+        uint32_t hashed;    // bytes
+        uint8_t attempt;    // which signature and key to try next
         uint8_t digest[32];  // up to the trailer, until all is there; then of the whole image
         uint8_t trailer[32];
         bool checking;  // `check` goes on
-        Ed25519 check;
         volatile uint32_t verdict;  // what `check` said last; looked at twice
         bool whole;                 // the trailer is right
-        bool found;                 // the slot holds it already
         Sha256 hash;
         uint32_t deadline;  // seconds since start
         uint8_t resumes;    // that there have been
         Backoff backoff;
         char etag[HttpResponse::MAX_ETAG + 1];
 
-        // The next bytes of the image.
-        void add(const uint8_t* data, uint32_t length);
-        uint32_t room() const { return CAPACITY - (received - written); }
+        // The sector that is written.
+        const uint32_t* content() const {
+            return way == Way::DOWNLOADED ? buffer + place % CAPACITY / 4 : head;
+        }
+        // The next bytes of the image, to be hashed.
+        void add(const void* data, uint32_t length);
+        uint32_t room() const {
+            return way == Way::PATCHED ? delta.input.room() : CAPACITY - (received - written);
+        }
     };
+    static_assert(sizeof(Delta) <= Download::CAPACITY, "a delta needs no more RAM than an image");
 
     void look();
     bool hashed();
-    void fetch();
+    void make();
+    void relocate();
+    void trailer();
+    void patch();
+    void made();
+    void fetch(UpdateError reason);
+    void begin(Way way, uint32_t seconds);
     void startOver();
     void request();
     void interrupted(UpdateError error);
@@ -89,9 +130,11 @@ class Installer : private Http::Consumer {
     void step(Step next);
     void erase();
     void write();
+    void stored();
     void checkSignature();
     void readBack();
     void commit();
+    void fail(UpdateError error);
     void end(UpdateError error);
 
     Http* const http;
@@ -99,7 +142,8 @@ class Installer : private Http::Consumer {
     const Release* release = nullptr;
     const char* deviceId = nullptr;
     Purpose purpose = Purpose::UPDATE;
-    uint32_t slot = 0;             // what is read and verified; what is written is the standby slot
+    uint32_t slot = 0;  // what is read and verified; what is written is the standby slot
+    uint32_t came = 0;
     Download* download = nullptr;  // while it installs
     Step next = Step::ERASE;
     bool stepping = false;  // the next step's timer is running

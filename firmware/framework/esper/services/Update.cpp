@@ -255,10 +255,10 @@ void Update::install(Installer::Purpose what) {
     installer.install(wanted, device->id(), purpose);
 }
 
-void Update::onDownload() {
+void Update::onDownload(UpdateError reason) {
     progress = 0;
     const bool refresh = purpose == Installer::Purpose::REFRESH;
-    become(refresh ? State::CONFIRMED : State::DOWNLOADING, UpdateError::NONE);
+    become(refresh ? State::CONFIRMED : State::DOWNLOADING, reason);
 }
 
 void Update::onProgress(uint8_t percent) {
@@ -367,6 +367,9 @@ void Update::report() {
     json.string("error", ::nameOf(error));
     if (httpStatus != 0) {
         json.number("http_status", uint32_t{httpStatus});
+    }
+    if (state == State::DOWNLOADING || state == State::VERIFYING) {
+        json.number("received", installer.received());
     }
     json.endObject();
     publish("update/status", json.text(), json.length());

@@ -54,7 +54,7 @@ class Update : public Service, private Http::Consumer, private Installer::Listen
     bool cleared();
     void decide();
     void install(Installer::Purpose purpose);
-    void onDownload() override;
+    void onDownload(UpdateError reason) override;
     void onProgress(uint8_t percent) override;
     void onVerify() override;
     void onInstalled(UpdateError error) override;
