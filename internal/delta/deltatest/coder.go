@@ -1,0 +1,62 @@
+// Package deltatest has a coder of deltas for tests of what is done with deltas, not of their coding.
+package deltatest
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"esper/internal/delta"
+	"esper/internal/image"
+)
+
+// trailer is the size of an image's trailer in bytes.
+const trailer = 32
+
+// Coder makes deltas of any images, however small, also of those that no device would apply a delta
+// to. They have the header of a delta; the body is its own.
+type Coder struct{}
+
+// Usable reports true.
+func (Coder) Usable([]byte) bool { return true }
+
+// Make returns a delta.
+func (Coder) Make(source, target []byte) ([]byte, error) {
+	parsed, err := image.Parse(target)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	b.WriteString("ESPd")
+	b.Write(source[len(source)-trailer:][:8])
+	for _, word := range []uint32{uint32(len(target)), parsed.Descriptor.Sequence} {
+		b.Write(binary.LittleEndian.AppendUint32(nil, word))
+	}
+	w, err := flate.NewWriterDict(&b, flate.BestCompression, source)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(target); err != nil {
+		return nil, err
+	}
+	err = w.Close()
+	return b.Bytes(), err
+}
+
+// Apply returns the target.
+func (Coder) Apply(source, d []byte) ([]byte, error) {
+	header, err := delta.ParseHeader(d)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(header.Source[:], source[len(source)-trailer:][:8]) {
+		return nil, delta.ErrSource
+	}
+	target, err := io.ReadAll(flate.NewReaderDict(bytes.NewReader(d[delta.HeaderSize:]), source))
+	if err != nil || len(target) != header.Size {
+		return nil, fmt.Errorf("%w: %d bytes, %v", delta.ErrMalformed, len(target), err)
+	}
+	return target, nil
+}
