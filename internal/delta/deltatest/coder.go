@@ -34,11 +34,11 @@ func (Coder) Make(source, target []byte) ([]byte, error) {
 	for _, word := range []uint32{uint32(len(target)), parsed.Descriptor.Sequence} {
 		b.Write(binary.LittleEndian.AppendUint32(nil, word))
 	}
-	w, err := flate.NewWriterDict(&b, flate.BestCompression, source)
+	w, err := flate.NewWriter(&b, flate.BestCompression)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := w.Write(target); err != nil {
+	if _, err := w.Write(difference(source, target)); err != nil {
 		return nil, err
 	}
 	err = w.Close()
@@ -54,9 +54,18 @@ func (Coder) Apply(source, d []byte) ([]byte, error) {
 	if !bytes.Equal(header.Source[:], source[len(source)-trailer:][:8]) {
 		return nil, delta.ErrSource
 	}
-	target, err := io.ReadAll(flate.NewReaderDict(bytes.NewReader(d[delta.HeaderSize:]), source))
-	if err != nil || len(target) != header.Size {
-		return nil, fmt.Errorf("%w: %d bytes, %v", delta.ErrMalformed, len(target), err)
+	body, err := io.ReadAll(flate.NewReader(bytes.NewReader(d[delta.HeaderSize:])))
+	if err != nil || len(body) != header.Size {
+		return nil, fmt.Errorf("%w: %d bytes, %v", delta.ErrMalformed, len(body), err)
 	}
-	return target, nil
+	return difference(source, body), nil
+}
+
+// difference returns the bytes of b, each XORed with that of a at its place.
+func difference(a, b []byte) []byte {
+	c := bytes.Clone(b)
+	for i := range min(len(a), len(c)) {
+		c[i] ^= a[i]
+	}
+	return c
 }
