@@ -13,11 +13,11 @@
 //	keep/socket    versions that stay, a line for each
 //
 // Any static web server that follows symbolic links, as they do by default, can
-// serve it to devices. Version file and images in a folder of a release are never changed; deltas
-// that are missing are added. Publishing writes a
-// new one beside the others and then renames one link, current/<type>, so that
-// version file, images and deltas change in the same instant, and a crash at any point
-// leaves either the old release served whole, or the new one.
+// serve it to devices. Version file and images in the folder of a release are never changed;
+// deltas that are missing or damaged are made again. Publishing writes a new folder beside the
+// others and then renames one link, current/<type>, so that version file, images and deltas
+// change in the same instant, and a crash at any point leaves either the old release served
+// whole, or the new one.
 //
 // # A device in between
 //
