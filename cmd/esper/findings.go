@@ -11,6 +11,9 @@ import (
 // print prints a finding for a person.
 func (f finding) print(out io.Writer) {
 	state := "whole"
+	if f.Kind == "delta" {
+		state = "its header is right"
+	}
 	if !f.Whole {
 		state = f.Error
 		if f.Kind != "nothing known" {
@@ -35,9 +38,16 @@ func (f finding) print(out io.Writer) {
 		if d.Toolchain != "" {
 			fmt.Fprintf(w, "  built with\t%s\n", d.Toolchain)
 		}
+	case deltaDetails:
+		d.print(w)
 	case flashDetails:
 		d.print(w)
 	}
+}
+
+func (d deltaDetails) print(w io.Writer) {
+	fmt.Fprintf(w, "  from the image\tsha256 %s...\n  makes an image of\t%d bytes\n  sequence\t%d\n", d.Source, d.Target, d.Sequence)
+	fmt.Fprintf(w, "  size\t%d bytes, %.1f %% of the image\n", d.Size, d.Percent)
 }
 
 func (d *imageDetails) print(w io.Writer) {

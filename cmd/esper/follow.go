@@ -87,7 +87,7 @@ func (c *watchCommand) Run(s *streams) error {
 	if err := makeDataDir(data); err != nil {
 		return err
 	}
-	target, announce, err := c.target(data)
+	target, announce, err := c.target(data, log)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (c *watchCommand) Run(s *streams) error {
 type targetFor func(context.Context) pipeline.Target
 
 // target returns where to publish, and who tells the devices then; nobody, if a server does.
-func (c *watchCommand) target(data string) (targetFor, func(context.Context, *site.Site) error, error) {
+func (c *watchCommand) target(data string, log *slog.Logger) (targetFor, func(context.Context, *site.Site) error, error) {
 	if c.Server != "" && c.Repository == "" {
 		server, err := c.client()
 		return func(ctx context.Context) pipeline.Target {
@@ -117,7 +117,11 @@ func (c *watchCommand) target(data string) (targetFor, func(context.Context, *si
 		dir = repositoryDir(data)
 	}
 	local, err := repository.Open(dir)
-	return always(local), c.announce, err
+	if err != nil {
+		return nil, nil, err
+	}
+	local.SetLog(func(err error) { log.Warn("a release has fewer deltas", "error", err) })
+	return always(local), c.announce, nil
 }
 
 // always is one place for all builds.

@@ -11,16 +11,17 @@ import (
 
 // imageCommand says what a file is.
 type imageCommand struct {
-	Files []string `arg:"" name:"file" help:"Image, bootloader, version file or flash dump."`
+	Files []string `arg:"" name:"file" help:"Image, delta, bootloader, version file or flash dump."`
 	JSON  bool     `name:"json" help:"Print JSON."`
 }
 
 // Help is the command's description.
 func (c *imageCommand) Help() string {
-	return `Says what each file is, from its content: a slot's image (.rom0, .rom1), a bootloader, a
-version file, or the dump of a whole flash (1 MB); and whether it is whole. A flash is
-whole if it boots and nothing in it is damaged. Whether someone signed an image is what
-'esper verify' tells.
+	return `Says what each file is, from its content: a slot's image (.rom0, .rom1), a delta (.delta0,
+.delta1), a bootloader, a version file, or the dump of a whole flash (1 MB); and whether it is
+whole. A flash is whole if it boots and nothing in it is damaged. Of a delta only the header
+is read: 'esper verify' applies it. Whether someone signed an image is what 'esper verify' tells,
+too.
 
 'esper dump FILE' reads a device's flash.
 

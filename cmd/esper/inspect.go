@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"strings"
 
+	"esper/internal/delta"
 	"esper/internal/image"
 	"esper/internal/release"
 )
@@ -48,6 +50,14 @@ type versionDetails struct {
 	Toolchain  string                `json:"toolchain,omitempty"`
 }
 
+type deltaDetails struct {
+	Source   string  `json:"source"`   // the beginning of the SHA-256 of the image that it is applied to
+	Target   int     `json:"target"`   // size of the image that it makes
+	Sequence uint32  `json:"sequence"` // of that image
+	Size     int     `json:"size"`     // of the delta
+	Percent  float64 `json:"percent"`  // of the image's size
+}
+
 type flashDetails struct {
 	Boots         int         `json:"boots"` // slot, or -1
 	Bootloader    partDetails `json:"bootloader"`
@@ -83,6 +93,8 @@ func inspect(content []byte) finding {
 		return inspectFlash(content[:image.FlashSize])
 	case len(content) > image.FlashSize:
 		return finding{Kind: "nothing known", Error: "not a flash of 1, 2, 4, 8 or 16 MB"}
+	case bytes.HasPrefix(content, []byte("ESPd")):
+		return inspectDelta(content)
 	case content[0] == 0xEA:
 		return inspectImage(content)
 	case content[0] == 0xE9:
@@ -139,6 +151,26 @@ func inspectVersionFile(content []byte) finding {
 		}
 	}
 	f.Whole, f.Details = true, details
+	return f
+}
+
+// inspectDelta reads the header of a delta: what comes behind it says something only together with the
+// image that it is applied to.
+func inspectDelta(content []byte) finding {
+	f := finding{Kind: "delta"}
+	header, err := delta.ParseHeader(content)
+	if err == nil && (header.Size <= image.DescriptorAt || header.Size > image.SlotSize || header.Size%16 != 0) {
+		err = fmt.Errorf("no image has %d bytes", header.Size)
+	}
+	if err != nil {
+		f.Error = err.Error()
+		return f
+	}
+	f.Whole = true
+	f.Details = deltaDetails{
+		Source: hex.EncodeToString(header.Source[:]), Target: header.Size, Sequence: header.Sequence, Size: len(content),
+		Percent: math.Round(1000*float64(len(content))/float64(header.Size)) / 10,
+	}
 	return f
 }
 

@@ -51,6 +51,9 @@ makes each the one that devices find, whole or not at all. The last five release
 type are kept. The repository is a folder that 'esper serve' serves, and so can any static
 web server.
 
+With a release come its deltas, small files that make its images out of those of earlier releases
+that are kept. To publish the current release again makes deltas that are missing.
+
 Refused are a version that is published with other content, a sequence that is not greater than
 that of the published release, and a release that is linked for the emulator where one for the chip
 is published, or the reverse: no device would install any of them. Devices are told by 'esper
@@ -97,7 +100,7 @@ func (c *publishCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	to, err := publishTarget(context.Background(), c.Repository, &c.serverFlags, opened)
+	to, err := publishTarget(context.Background(), s, c.Repository, &c.serverFlags, opened)
 	if err != nil {
 		return err
 	}
@@ -110,6 +113,11 @@ func (c *publishCommand) Run(s *streams) error {
 		return preflightHint(err)
 	}
 	done, err := publishReleases(to, releases, c.allow())
+	for _, o := range done {
+		if o.Deltas != nil {
+			s.note("%s %s: %v", o.Type, o.Version, o.Deltas)
+		}
+	}
 	return errors.Join(err, printPublished(s, done, c.JSON)) // what was published before an error, too
 }
 
@@ -138,9 +146,14 @@ func (c *publishCommand) try(s *streams, opened *site.Site, from string, to pipe
 }
 
 // publishTarget is where releases are published: a server if one is named, and else a folder.
-func publishTarget(ctx context.Context, dir string, f *serverFlags, opened *site.Site) (pipeline.Target, error) {
+func publishTarget(ctx context.Context, s *streams, dir string, f *serverFlags, opened *site.Site) (pipeline.Target, error) {
 	if f.Server == "" || dir != "" {
-		return openRepository(dir, opened)
+		local, err := openRepository(dir, opened)
+		if err != nil {
+			return nil, err
+		}
+		local.SetLog(func(err error) { s.note("warning: %v", err) })
+		return local, nil
 	}
 	server, err := f.client()
 	if err != nil {

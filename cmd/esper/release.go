@@ -88,7 +88,7 @@ func (c *releaseCommand) Run(s *streams) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	to, err := publishTarget(ctx, c.Repository, &c.serverFlags, opened)
+	to, err := publishTarget(ctx, s, c.Repository, &c.serverFlags, opened)
 	if err != nil {
 		return err
 	}

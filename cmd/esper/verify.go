@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"esper/internal/release"
+	"esper/internal/repository"
 	"esper/internal/site"
 )
 
@@ -29,12 +31,19 @@ func (c *verifyCommand) Help() string {
 	return `Checks each release in a folder as a device does: version file and images are well-formed
 and whole, belong together, and one of the trusted keys signed each image.
 
+In a repository, or in the folder of a release there, it checks the release's deltas, too: each
+must make the image that was checked out of the image of the release that it is from, if that is
+kept. A delta that is damaged does no harm, as devices then download the image; to publish
+the release again replaces it. A server's URL does not list deltas.
+
 --rebuild checks out the commit of each release, clean, in a temporary folder, builds it with the
 same version and sequence, and compares the images byte by byte. It needs the site's git
 repository, the compiler and the ESPer that built the release, and the same secrets. Where
-they differ, it says where in the firmware.
+they differ, it says where in the firmware. Deltas are not built again, since another ESPer may
+make others: what counts is that they make the images that were built again.
 
-Exit codes: 0 every release verifies; 3 one does not; 1 it could not be checked.`
+Exit codes: 0 every release verifies; 3 one does not, or a delta is damaged; 1 it could not be
+checked.`
 }
 
 // verdict is what is printed about a release.
@@ -44,6 +53,13 @@ type verdict struct {
 	Sequence uint32 `json:"sequence"`
 	Verified bool   `json:"verified"`
 	Error    string `json:"error,omitempty"`
+
+	Deltas []repository.DeltaCheck `json:"deltas,omitempty"`
+}
+
+// damaged returns the deltas that are not right.
+func (v verdict) damaged() []repository.DeltaCheck {
+	return slices.DeleteFunc(slices.Clone(v.Deltas), func(d repository.DeltaCheck) bool { return d.Error == "" })
 }
 
 // Run checks the releases.
@@ -75,24 +91,39 @@ func (c *verifyCommand) Run(s *streams) error {
 			return hint(fmt.Errorf("%s: no releases there", shown), "'esper release' makes them")
 		}
 	}
-	verdicts, bad := []verdict{}, 0
+	verdicts := []verdict{}
 	for _, deviceType := range types {
-		v := judge(dir, deviceType, keys)
+		v := judge(dir, deviceType, keys, repository.DeltaCoder)
 		if v.Verified && c.Rebuild {
 			if err := c.rebuild(ctx, s, dir, &v); err != nil {
 				return err
 			}
-		}
-		if !v.Verified {
-			bad++
 		}
 		verdicts = append(verdicts, v)
 	}
 	if err := c.print(s, verdicts); err != nil {
 		return err
 	}
-	if bad > 0 {
-		return &invalidError{fmt.Errorf("%s: %d of %d releases not verified", shown, bad, len(types))}
+	return invalid(shown, verdicts)
+}
+
+// invalid returns the error that not all in a folder is right, or nil.
+func invalid(shown string, verdicts []verdict) error {
+	bad, damaged := 0, []string{}
+	for _, v := range verdicts {
+		if !v.Verified {
+			bad++
+		}
+		for _, d := range v.damaged() {
+			damaged = append(damaged, d.File)
+		}
+	}
+	switch {
+	case bad > 0:
+		return &invalidError{fmt.Errorf("%s: %d of %d releases not verified", shown, bad, len(verdicts))}
+	case len(damaged) > 0:
+		return &invalidError{hint(fmt.Errorf("%s: damaged deltas: %s", shown, strings.Join(damaged, ", ")),
+			"publish the release again ('esper publish'), which replaces them; meanwhile devices download the image")}
 	}
 	return nil
 }
@@ -143,13 +174,16 @@ func (c *verifyCommand) where() (dir string, keys []ed25519.PublicKey, err error
 	return dir, keys, nil
 }
 
-// judge checks one release.
-func judge(dir, deviceType string, keys []ed25519.PublicKey) verdict {
+// judge checks one release, and if it verifies its deltas by a coder.
+func judge(dir, deviceType string, keys []ed25519.PublicKey, coder repository.Coder) verdict {
 	v := verdict{Type: deviceType}
 	r, err := release.Read(dir, deviceType)
 	if err == nil {
 		v.Version, v.Sequence = r.Version, r.Sequence
 		err = r.Verify(keys)
+	}
+	if err == nil {
+		v.Deltas, err = repository.CheckDeltas(dir, r, coder)
 	}
 	if err != nil {
 		v.Error = err.Error()
@@ -170,6 +204,7 @@ func (c *verifyCommand) print(s *streams, verdicts []verdict) error {
 		if c.Rebuild {
 			result = "verified, rebuilt to the same bytes"
 		}
+		result += v.deltas()
 		if !v.Verified {
 			result = v.Error
 		}
@@ -179,4 +214,27 @@ func (c *verifyCommand) print(s *streams, verdicts []verdict) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", v.Type, version, sequence, result)
 	}
 	return w.Flush()
+}
+
+// deltas returns what is printed of the deltas of a release that verifies.
+func (v verdict) deltas() string {
+	if len(v.Deltas) == 0 {
+		return ""
+	}
+	text, unknown := ", 1 delta", 0
+	if len(v.Deltas) > 1 {
+		text = fmt.Sprintf(", %d deltas", len(v.Deltas))
+	}
+	for _, d := range v.Deltas {
+		if !d.Applied && d.Error == "" {
+			unknown++
+		}
+	}
+	if unknown > 0 {
+		text += fmt.Sprintf(" (%d not tried: the releases that they are from are not here)", unknown)
+	}
+	for _, d := range v.damaged() {
+		text += fmt.Sprintf("; %s: %s", d.File, d.Error)
+	}
+	return text
 }

@@ -25,7 +25,8 @@ const (
 
 const uploadDescription = `The body is multipart/form-data with three files, in this order: version, rom0 and rom1. The release is
 verified as a device does it, by the public keys that the server trusts. Nothing else can publish a
-release: the role is not enough. To send the same release again changes nothing. Devices are told, once for
+release: the role is not enough. The server makes the deltas itself, which may take a minute. To send the
+same release again makes those that are missing, and changes nothing else. Devices are told, once for
 releases that come shortly one after the other.`
 
 func (a *api) registerReleases(on huma.API) {
@@ -126,12 +127,21 @@ func (a *api) publish(r *release.Release, check bool, allow repository.Allow, qu
 		if err := a.Feed.Look(); err != nil {
 			a.Log.Warn("not all releases can be read", "error", err)
 		}
-		a.Log.Info("published", "type", r.Type, "version", r.Version, "sequence", r.Sequence, "before", done[0].Before)
+		a.Log.Info("published", "type", r.Type, "version", r.Version, "sequence", r.Sequence, "before", done[0].Before,
+			"deltas", deltas(done[0]))
 		if !quiet {
 			a.telling.soon(a.tellAll)
 		}
 	}
 	return done[0], nil
+}
+
+// deltas returns what is logged of the deltas of a release.
+func deltas(o pipeline.Outcome) string {
+	if o.Deltas == nil {
+		return "none"
+	}
+	return o.Deltas.String()
 }
 
 // tellAll tells the devices to look.

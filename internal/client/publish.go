@@ -27,6 +27,7 @@ type Repository struct {
 	Context context.Context
 	Quiet   bool // the devices are not told of what is published
 	checked map[*release.Release]bool
+	deltas  map[string]repository.DeltaSizes // by device type: of the release that was published last
 }
 
 // Current implements pipeline.Target.
@@ -69,8 +70,21 @@ func (r *Repository) Check(rel *release.Release, allow repository.Allow) error {
 
 // Publish implements pipeline.Target.
 func (r *Repository) Publish(rel *release.Release, allow repository.Allow) error {
-	_, err := r.upload(rel, false, allow)
+	done, err := r.upload(rel, false, allow)
+	if r.deltas == nil {
+		r.deltas = map[string]repository.DeltaSizes{}
+	}
+	delete(r.deltas, rel.Type)
+	if done.Deltas != nil {
+		r.deltas[rel.Type] = *done.Deltas
+	}
 	return err
+}
+
+// DeltaSizes implements pipeline.Target: it returns what the server said of the release that was
+// published last.
+func (r *Repository) DeltaSizes(deviceType, _ string) (repository.DeltaSizes, error) {
+	return r.deltas[deviceType], nil
 }
 
 func (r *Repository) upload(rel *release.Release, check bool, allow repository.Allow) (pipeline.Outcome, error) {

@@ -7,10 +7,12 @@
 package conductor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"reflect"
 	"slices"
 	"sync"
@@ -213,21 +215,38 @@ func (k *Conductor) skipTarget(m *member, gap time.Duration) {
 	}
 }
 
+// maxRunning bounds the releases that stay in the repository because devices run them.
+const maxRunning = 64
+
 // needed returns the releases that a device may be told of: those that are meant for somebody, and
-// those that run, for those that are to stay on them.
+// those that run, for those that are to stay on them. From those that run, a release that is published
+// has deltas, too. Devices can say to run anything, so of these there are as many as are sensible, those
+// of the most devices.
 func (k *Conductor) needed(s rollout.State, fleet []rollout.Device) []string {
-	needed := map[string]bool{s.General.Version: true, s.Release.Version: true}
-	for _, d := range fleet {
-		needed[d.Pin], needed[d.Running] = true, true
+	needed, running := map[string]bool{}, map[string]int{}
+	need := func(version string) bool {
+		_, kept := k.published.Find(s.Type, version)
+		if kept {
+			needed[version] = true
+		}
+		return kept
 	}
-	var versions []string
-	for v := range needed {
-		if _, kept := k.published.Find(s.Type, v); kept {
-			versions = append(versions, v)
+	need(s.General.Version)
+	need(s.Release.Version)
+	for _, d := range fleet {
+		need(d.Pin)
+		running[d.Running]++
+	}
+	most := slices.SortedFunc(maps.Keys(running), func(a, b string) int {
+		return cmp.Or(cmp.Compare(running[b], running[a]), cmp.Compare(a, b))
+	})
+	n := 0
+	for _, version := range most {
+		if n < maxRunning && need(version) {
+			n++
 		}
 	}
-	slices.Sort(versions)
-	return versions
+	return slices.Sorted(maps.Keys(needed))
 }
 
 // state returns the roll-out of a device type.

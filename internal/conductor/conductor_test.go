@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"esper/internal/conductor"
+	"esper/internal/delta/testcoder"
 	"esper/internal/fleet"
 	"esper/internal/release"
 	"esper/internal/repository"
@@ -47,6 +48,7 @@ func newSite(t testing.TB, plan rollout.Plan) *site {
 	if s.repository, err = repository.Open(t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
+	s.repository.SetCoder(testcoder.Coder{})
 	if s.storage, err = store.Open(t.Context(), store.InMemory); err != nil {
 		t.Fatal(err)
 	}
@@ -212,6 +214,82 @@ func TestEachDeviceGetsWhatTheRolloutDecides(t *testing.T) {
 	s.report("000002", "v2", 2, nil)
 	s.pass(0)
 	s.expect("", "", "v2", "")
+}
+
+// A device that fetches a delta has taken the release as one that fetches the image has.
+func TestAnAskedForDeltaIsAnAskedForImage(t *testing.T) {
+	for path, taken := range map[string]bool{
+		"/socket.rom1?version=v2":      true,
+		"/socket.v1.delta1?version=v2": true,
+		"/socket.v1.delta0?version=v2": true,
+		"/socket.v0.delta1?version=v2": false, // there is none: it asks for the image next
+		"/socket.v1.delta1":            false, // of whatever it is offered
+		"/socket.version":              false,
+	} {
+		s := both(t)
+		s.expect("000001", "v1", "v2", rollout.StageReached)
+		s.request(path, "000001", "v1")
+		if err := s.conductor.Pause(t.Context(), "socket", "ada"); err != nil {
+			t.Fatal(err)
+		}
+		want := map[bool]string{true: "v2", false: "v1"}[taken] // who has taken it may finish
+		if got := s.get("000001", "v1"); got != want {
+			t.Errorf("%s: while the roll-out is paused it gets %s, want %s", path, got, want)
+		}
+	}
+}
+
+// What devices run stays in the repository, so that the next release has deltas from it.
+func TestWhatDevicesRunIsKept(t *testing.T) {
+	s := newSite(t, rollout.Plan{})
+	s.publish("v1", 1)
+	s.report("000001", "v1", 1, nil)
+	s.report("000002", "made-up", 1, nil)
+	for i := range uint32(9) {
+		s.publish(fmt.Sprint("v", i+2), i+2)
+	}
+	for version, want := range map[string]bool{"v1": true, "v2": false, "v10": true, "made-up": false} {
+		if got := s.repository.Has("socket", version); got != want {
+			t.Errorf("%s is kept: %v, want %v", version, got, want)
+		}
+	}
+	if w := s.request("/socket.v1.delta0?version=v10", "000001", "v1"); w.Code != http.StatusOK {
+		t.Errorf("the delta from what the device runs: status %d", w.Code)
+	}
+	if w := s.request("/socket.v2.delta0?version=v10", "000001", "v1"); w.Code != http.StatusNotFound {
+		t.Errorf("the delta from what no device runs: status %d", w.Code)
+	}
+}
+
+// Devices can say what they like, so what is kept for them is limited.
+func TestWhatIsKeptForDevicesIsLimited(t *testing.T) {
+	s := newSite(t, rollout.Plan{})
+	s.repository.SetCoder(nil)
+	const releases = 80
+	for i := range uint32(releases) {
+		s.publish(fmt.Sprint("v", i), i+1)
+		devices := 1
+		if i >= 10 {
+			devices = 2
+		}
+		for n := range devices {
+			s.report(fmt.Sprintf("%06x", 16+2*int(i)+n), fmt.Sprint("v", i), i+1, nil)
+		}
+	}
+	s.publish("last", 1000)
+	s.publish("another", 1001)
+	kept := 0
+	for i := range releases {
+		if s.repository.Has("socket", fmt.Sprint("v", i)) {
+			kept++
+			if i < 10 {
+				t.Errorf("v%d is kept, which fewer devices run than others", i)
+			}
+		}
+	}
+	if kept < 64 || kept > 64+5 {
+		t.Errorf("%d releases are kept for the devices that run them", kept)
+	}
 }
 
 func TestWhoRunsWhatItIsMeantToIsCurrent(t *testing.T) {

@@ -76,8 +76,8 @@ func (k *Conductor) kept(deviceType, version string) bool {
 	return kept
 }
 
-// Seen takes in that a device has asked for the image of a release. It is to be called after
-// each request.
+// Seen takes in that a device has asked for the image of a release, or for a delta that makes it. It is
+// to be called after each request.
 func (k *Conductor) Seen(q repository.Request) {
 	if q.Device == "" || q.Wanted == "" || q.File == "version" || q.Status >= 400 {
 		return

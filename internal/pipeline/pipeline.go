@@ -28,8 +28,10 @@ type Target interface {
 	Current(deviceType string) (*release.Release, error)
 	// Check returns the error that Publish would refuse the release with.
 	Check(r *release.Release, allow repository.Allow) error
-	// Publish publishes a release, or does nothing if it is published.
+	// Publish publishes a release with its deltas. If it is published, it makes what is missing of these.
 	Publish(r *release.Release, allow repository.Allow) error
+	// DeltaSizes sums up the deltas of a release that Publish has published.
+	DeltaSizes(deviceType, version string) (repository.DeltaSizes, error)
 }
 
 // ErrUnreached says that a target could not be asked.
@@ -56,6 +58,8 @@ type Outcome struct {
 	Sequence  uint32 `json:"sequence"`
 	Before    string `json:"before"`              // version that was published before, or empty
 	Unchanged bool   `json:"unchanged,omitempty"` // the firmware is the published one, and was left as it is
+
+	Deltas *repository.DeltaSizes `json:"deltas,omitempty"` // that devices can get it by; nil: none
 }
 
 // RefusedError says that a release could be built, but must not be published.
@@ -96,6 +100,11 @@ func (j Job) Run(ctx context.Context) ([]Outcome, error) {
 		fmt.Fprintf(j.Log, "publish %s %s\n", r.Type, r.Version)
 	}
 	done, err := Publish(j.Target, releases, j.Allow)
+	for _, o := range done {
+		if o.Deltas != nil {
+			fmt.Fprintf(j.Log, "%s %s: %v\n", o.Type, o.Version, o.Deltas)
+		}
+	}
 	outcomes = append(outcomes, done...)
 	slices.SortFunc(outcomes, func(a, b Outcome) int { return strings.Compare(a.Type, b.Type) })
 	return outcomes, err
@@ -139,7 +148,7 @@ func (j Job) changed(ctx context.Context, o build.Options) (left []Outcome, chan
 			return nil, nil, err
 		}
 		fmt.Fprintf(j.Log, "%s is unchanged since %s\n", name, r.Version)
-		left = append(left, Outcome{r.Type, r.Version, r.Sequence, r.Version, true})
+		left = append(left, Outcome{Type: r.Type, Version: r.Version, Sequence: r.Sequence, Before: r.Version, Unchanged: true})
 	}
 	return left, changed, nil
 }
@@ -221,7 +230,11 @@ func Publish(to Target, releases []*release.Release, allow repository.Allow) ([]
 		if err := to.Publish(r, allow); err != nil {
 			return done, err
 		}
-		done = append(done, Outcome{Type: r.Type, Version: r.Version, Sequence: r.Sequence, Before: before[i]})
+		o := Outcome{Type: r.Type, Version: r.Version, Sequence: r.Sequence, Before: before[i]}
+		if deltas, err := to.DeltaSizes(r.Type, r.Version); err == nil && deltas.Releases > 0 { // else it is published all the same
+			o.Deltas = &deltas
+		}
+		done = append(done, o)
 	}
 	return done, nil
 }

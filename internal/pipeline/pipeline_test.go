@@ -1,8 +1,10 @@
 package pipeline_test
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,6 +12,7 @@ import (
 	"testing"
 
 	"esper/firmware"
+	"esper/internal/delta/testcoder"
 	"esper/internal/pipeline"
 	"esper/internal/release"
 	"esper/internal/repository"
@@ -105,5 +108,27 @@ func TestNothingIsPublishedIfOneReleaseIsRefused(t *testing.T) {
 	var refused *pipeline.RefusedError
 	if !errors.As(err, &refused) || !pipeline.IsNotNewer(err) || !strings.Contains(err.Error(), "published is v5 with 5") || len(done) > 0 || versions(repo) != " v5" {
 		t.Errorf("%+v, %v, %s", done, err, versions(repo))
+	}
+}
+
+// A release says what devices can get it by, and leaves out what failed.
+func TestAReleaseSaysWhatDeltasItHas(t *testing.T) {
+	j, repo := job(t)
+	repo.SetCoder(testcoder.Coder{})
+	var log bytes.Buffer
+	j.Log, j.All = &log, true
+	done, err := j.Run(t.Context())
+	if err != nil || done[0].Deltas != nil || strings.Contains(log.String(), "deltas") {
+		t.Fatalf("the first has deltas: %+v, %v\n%s", done, err, log.String())
+	}
+	j.Version = site.Version{Name: "v2", Sequence: 2}
+	if done, err = j.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range done {
+		line := fmt.Sprintf("%s v2: deltas from 1 release, ", o.Type)
+		if o.Deltas == nil || o.Deltas.Releases != 1 || !strings.Contains(log.String(), line) {
+			t.Errorf("%+v, without %q in\n%s", o, line, log.String())
+		}
 	}
 }

@@ -264,6 +264,7 @@ func TestAReleaseInAFolder(t *testing.T) {
 		}
 	}
 	write(t, filepath.Join(dir, "NOT-A-TYPE.version"), nil)
+	write(t, filepath.Join(dir, "socket.1.0.version.delta0"), []byte("a delta, as in a repository"))
 	if types, err := List(dir); err != nil || !slices.Equal(types, []string{"lamp", "socket"}) {
 		t.Errorf("types %v, %v", types, err)
 	}
@@ -283,7 +284,7 @@ func TestAReleaseInAFolder(t *testing.T) {
 	for _, entry := range entries {
 		names = append(names, entry.Name())
 	}
-	want := []string{"NOT-A-TYPE.version", "lamp.rom0", "lamp.rom1", "lamp.version", "socket.rom0", "socket.rom1", "socket.version"}
+	want := []string{"NOT-A-TYPE.version", "lamp.rom0", "lamp.rom1", "lamp.version", "socket.1.0.version.delta0", "socket.rom0", "socket.rom1", "socket.version"}
 	if !slices.Equal(names, want) {
 		t.Errorf("the folder has %v, want %v", names, want)
 	}

@@ -22,7 +22,8 @@ type Request struct {
 	Device  string // the chip id that it says it has, or empty
 	Running string // the version that it says it runs, or empty
 	Type    string // the device type in the path
-	File    string // version, rom0 or rom1
+	File    string // version, rom0, rom1, delta0 or delta1
+	From    string // of a delta: the version of the release that it is from
 	Wanted  string // the version in the query, or empty
 	Range   string // the Range header, or empty
 	Status  int    // of the answer
@@ -35,7 +36,8 @@ type Request struct {
 type Chooser func(Request) string
 
 // Handler serves the releases as docs/SPEC.md section 6 says: /<type>.version,
-// .rom0 and .rom1, with ?version= those of that version as long as it is kept.
+// .rom0, .rom1, .<from>.delta0 and .<from>.delta1, with ?version= those of that version as long as it
+// is kept.
 // It answers ranges and conditions with the file's SHA-256 as the entity tag.
 // Whatever else is asked for is not found. Seen, if not nil, is called after each
 // request for a file with a valid name; it must not block. Who does not ask for a version
@@ -52,7 +54,7 @@ func (r *Repository) HandlerFor(choose Chooser, seen func(Request)) http.Handler
 			http.Error(w, "only GET and HEAD are served here", http.StatusMethodNotAllowed)
 			return
 		}
-		deviceType, file, ok := parsePath(q.URL.Path)
+		deviceType, from, file, ok := parsePath(q.URL.Path)
 		wanted := q.URL.Query().Get("version")
 		if !ok || (wanted != "" && checkVersion(wanted) != nil) {
 			http.Error(w, "no such firmware", http.StatusNotFound)
@@ -61,7 +63,7 @@ func (r *Repository) HandlerFor(choose Chooser, seen func(Request)) http.Handler
 		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
 		request := Request{
 			Device: deviceID(q.Header.Get("X-Esper-Device")), Running: version(q.Header.Get("X-Esper-Version")),
-			Type: deviceType, File: file, Wanted: wanted, Range: q.Header.Get("Range"), Remote: q.RemoteAddr,
+			Type: deviceType, File: file, From: from, Wanted: wanted, Range: q.Header.Get("Range"), Remote: q.RemoteAddr,
 		}
 		served := wanted
 		if wanted == "" && choose != nil {
@@ -70,7 +72,7 @@ func (r *Repository) HandlerFor(choose Chooser, seen func(Request)) http.Handler
 		if served == "" && choose != nil {
 			http.Error(recorder, "no firmware for you", http.StatusNotFound)
 		} else {
-			r.serveFile(recorder, q, deviceType, file, served)
+			r.serveFile(recorder, q, request, served)
 		}
 		if seen != nil {
 			request.Status, request.Sent = recorder.status, recorder.sent
@@ -79,13 +81,18 @@ func (r *Repository) HandlerFor(choose Chooser, seen func(Request)) http.Handler
 	})
 }
 
-func (r *Repository) serveFile(w http.ResponseWriter, q *http.Request, deviceType, file, wanted string) {
-	folder, err := r.folder(deviceType, wanted)
+// serveFile answers with the file that is asked for, of a version.
+func (r *Repository) serveFile(w http.ResponseWriter, q *http.Request, asked Request, version string) {
+	folder, err := r.folder(asked.Type, version)
 	if err != nil {
 		http.Error(w, "no such firmware", http.StatusNotFound)
 		return
 	}
-	f, err := os.Open(filepath.Join(folder, deviceType+"."+file))
+	name := asked.Type + "." + asked.File
+	if asked.From != "" {
+		name = asked.Type + "." + asked.From + "." + asked.File
+	}
+	f, err := os.Open(filepath.Join(folder, name))
 	if err != nil {
 		http.Error(w, "no such firmware", http.StatusNotFound)
 		return
@@ -105,7 +112,7 @@ func (r *Repository) serveFile(w http.ResponseWriter, q *http.Request, deviceTyp
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-cache") // the same name is another file after the next release
 	h.Set("Content-Type", "application/octet-stream")
-	if file == "version" {
+	if asked.File == "version" {
 		h.Set("Content-Type", "text/plain; charset=us-ascii")
 	}
 	// No time: two releases may lie within its resolution, and a release that is put
@@ -113,15 +120,18 @@ func (r *Repository) serveFile(w http.ResponseWriter, q *http.Request, deviceTyp
 	http.ServeContent(w, q, "", time.Time{}, f)
 }
 
-// parsePath splits /<type>.<file>.
-func parsePath(path string) (deviceType, file string, ok bool) {
+// parsePath splits /<type>.<file> and /<type>.<from>.<file>.
+func parsePath(path string) (deviceType, from, file string, ok bool) {
 	name, ok := strings.CutPrefix(path, "/")
 	if !ok {
-		return "", "", false
+		return "", "", "", false
+	}
+	if d, ok := parseDeltaName(name); ok {
+		return d.deviceType, d.from, fmt.Sprint("delta", d.slot), true
 	}
 	deviceType, file, ok = strings.Cut(name, ".")
 	ok = ok && image.CheckDeviceType(deviceType) == nil && (file == "version" || file == "rom0" || file == "rom1")
-	return deviceType, file, ok
+	return deviceType, "", file, ok
 }
 
 // deviceID returns a chip id if it is one, else nothing: what a client sends must

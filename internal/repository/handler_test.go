@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"esper/internal/delta/testcoder"
 	"esper/internal/image"
 	"esper/internal/release"
 )
@@ -90,9 +93,11 @@ func TestADeviceNeverGetsAMixture(t *testing.T) {
 func TestAnswersSayWhatTheyAre(t *testing.T) {
 	r := open(t, t.TempDir())
 	rel := testRelease(t, "v1", 1, "")
+	mustPublish(t, r, testRelease(t, "v0", 0, ""))
 	mustPublish(t, r, rel)
 	for path, contentType := range map[string]string{
 		"/socket.version": "text/plain; charset=us-ascii", "/socket.rom0": "application/octet-stream",
+		"/socket.v0.delta1?version=v1": "application/octet-stream",
 	} {
 		w := request(r.Handler(nil), "GET", path)
 		want := http.Header{
@@ -116,15 +121,20 @@ func TestAnswersSayWhatTheyAre(t *testing.T) {
 
 func TestRequestsAreSeen(t *testing.T) {
 	r := open(t, t.TempDir())
+	mustPublish(t, r, testRelease(t, "v.0", 0, ""))
 	mustPublish(t, r, testRelease(t, "v1", 1, ""))
 	var seen []Request
 	h := r.Handler(func(q Request) { seen = append(seen, q) })
 	part := request(h, "GET", "/socket.rom1?version=v1", "X-Esper-Device", "00c0de", "X-Esper-Version", "v0", "Range", "bytes=5-")
 	none := request(h, "GET", "/lamp.version", "X-Esper-Device", "00c0de\nforged line", "X-Esper-Version", "\x1b[2J")
 	request(h, "GET", "/nonsense")
+	delta := request(h, "GET", "/socket.v.0.delta1?version=v1", "X-Esper-Device", "00c0de", "X-Esper-Version", "v.0", "Range", "bytes=20-")
+	gone := request(h, "GET", "/socket.v9.delta0")
 	want := []Request{
 		{Device: "00c0de", Running: "v0", Type: "socket", File: "rom1", Wanted: "v1", Range: "bytes=5-", Status: 206, Sent: int64(part.Body.Len()), Remote: "192.0.2.1:1234"},
 		{Type: "lamp", File: "version", Status: 404, Sent: int64(none.Body.Len()), Remote: "192.0.2.1:1234"},
+		{Device: "00c0de", Running: "v.0", Type: "socket", File: "delta1", From: "v.0", Wanted: "v1", Range: "bytes=20-", Status: 206, Sent: int64(delta.Body.Len()), Remote: "192.0.2.1:1234"},
+		{Type: "socket", File: "delta0", From: "v9", Status: 404, Sent: int64(gone.Body.Len()), Remote: "192.0.2.1:1234"},
 	}
 	if !slices.Equal(seen, want) {
 		t.Errorf("seen %+v,\nwant %+v", seen, want)
@@ -137,6 +147,7 @@ func TestRequestsAreSeen(t *testing.T) {
 func FuzzRequest(f *testing.F) {
 	r := open(f, f.TempDir())
 	rel := testRelease(f, "v1", 1, "")
+	mustPublish(f, r, testRelease(f, "v0", 0, ""))
 	mustPublish(f, r, rel)
 	var seen []Request
 	h := r.Handler(func(q Request) { seen = append(seen, q) })
@@ -144,6 +155,8 @@ func FuzzRequest(f *testing.F) {
 		"/socket.version", "/socket.rom0?version=v1", "/socket.rom1?version=..", "/../../etc/passwd", "//socket.rom0",
 		"/socket.rom0/", "/socket.%72om0", "/socket.rom0?version=../socket/v1", "/socket.rom0?version=.new-v1", "/\x00.rom0",
 		"/socket.version?%zz", "/socket.rom0?version=v1&version=..",
+		"/socket.v0.delta0", "/socket.v0.delta1?version=v1", "/socket.v0.delta0?version=v0", "/socket...delta0", "/socket.delta0",
+		"/socket.%2e%2e%2fv1%2fsocket.v0.delta0", "/socket.v0.delta0/", "/socket.v0.rom0", "/socket.v0.delta2", "/../socket.v0.delta0",
 	} {
 		f.Add(target, "00c0de", "v1", "", "")
 	}
@@ -155,6 +168,18 @@ func FuzzRequest(f *testing.F) {
 	}
 	f.Add("/socket.rom0", "\x1b[2J", "v\n1", "bytes=5-", `W/"x"`)
 	own := []string{string(rel.VersionFile.Marshal()), string(rel.Images[0]), string(rel.Images[1])}
+	for slot := range rel.Images {
+		content, err := os.ReadFile(filepath.Join(r.Dir(), fmt.Sprintf("socket.v0.delta%d", slot)))
+		if err != nil {
+			f.Fatal(err)
+		}
+		own = append(own, string(content))
+	}
+	old, err := r.Release("socket", "v0") // which ?version= gives
+	if err != nil {
+		f.Fatal(err)
+	}
+	own = append(own, string(old.VersionFile.Marshal()), string(old.Images[0]), string(old.Images[1]))
 	f.Fuzz(func(t *testing.T, target, device, running, part, condition string) {
 		q, err := http.NewRequest("GET", "http://x"+target, nil)
 		if err != nil || !strings.HasPrefix(target, "/") {
@@ -189,11 +214,40 @@ func FuzzRequest(f *testing.F) {
 		}
 		for _, s := range seen {
 			if s.Device != "" && (s.Device != device || len(s.Device) != 6) || s.Running != "" && image.CheckVersion(s.Running) != nil ||
-				s.Wanted != "" && checkVersion(s.Wanted) != nil || s.Status != w.Code {
+				s.Wanted != "" && checkVersion(s.Wanted) != nil || s.From != "" && checkVersion(s.From) != nil ||
+				(s.From != "") != strings.HasPrefix(s.File, "delta") || s.Status != w.Code {
 				t.Errorf("seen %+v", s)
 			}
 		}
 	})
+}
+
+func TestADeltaIsServedAsLongAsItsReleaseIsKept(t *testing.T) {
+	r := open(t, t.TempDir())
+	h := r.Handler(nil)
+	mustPublish(t, r, testRelease(t, "v0", 1, ""))
+	first := testRelease(t, "v1", 2, "")
+	mustPublish(t, r, first)
+	source := testRelease(t, "v0", 1, "").Images[1]
+	for i := range uint32(kept) {
+		w := request(h, "GET", "/socket.v0.delta0?version=v1")
+		if err := makes(testcoder.Coder{}, source, w.Body.Bytes(), first.Images[0]); w.Code != 200 || err != nil {
+			t.Errorf("after %d more releases: status %d, %v", i, w.Code, err)
+		}
+		mustPublish(t, r, testRelease(t, fmt.Sprint("v", i+2), i+3, ""))
+	}
+	for _, path := range []string{
+		"/socket.v0.delta0?version=v1", "/socket.v0.delta0", // no longer kept; not made
+		"/socket.v6.delta0", "/socket.v5.delta2", "/socket.delta0", "/lamp.v5.delta0", "/socket.v5.delta0?version=v9",
+		"/socket.../v6/socket.v5.delta0", "/socket.v5.delta0?version=../socket/v6", "/socket.v5.delta0?version=.new-v6",
+	} {
+		if w := request(h, "GET", path); w.Code != 404 {
+			t.Errorf("GET %s: status %d, want 404", path, w.Code)
+		}
+	}
+	if w := request(h, "GET", "/socket.v5.delta0"); w.Code != 200 {
+		t.Errorf("the current release's: status %d", w.Code)
+	}
 }
 
 func TestTheChooserDecidesWhoGetsWhat(t *testing.T) {
@@ -217,6 +271,12 @@ func TestTheChooserDecidesWhoGetsWhat(t *testing.T) {
 	// The paper's firmware does not name the version of the image.
 	if w := request(h, "GET", "/socket.rom0"); w.Body.String() != string(old.Images[0]) {
 		t.Error("the image is not that of the version file")
+	}
+	if w := request(h, "GET", "/socket.v1.delta0"); w.Code != 404 {
+		t.Errorf("the delta of another release than that of the version file: status %d", w.Code)
+	}
+	if w := request(h, "GET", "/socket.v1.delta0?version=v2", "X-Esper-Device", "000002"); w.Code != 200 {
+		t.Errorf("who was told of a version does not get its delta: status %d", w.Code)
 	}
 	if w := request(h, "GET", "/socket.rom0?version=v2", "X-Esper-Device", "000002"); w.Body.String() != string(current.Images[0]) {
 		t.Error("who was told of a version does not get its image")

@@ -44,7 +44,11 @@ const temporary = ".new-"
 // A version that is there with other content is refused ([ErrConflict]), and so are a sequence
 // that is not greater than the current one's ([ErrNotNewer]) and another link ([ErrLink]), since
 // no device would install it; these are published if that is allowed. A development build,
-// sequence 0, is always newer. To publish the current release again does nothing.
+// sequence 0, is always newer.
+//
+// With the release come its deltas, from the releases of the type that are stored
+// (docs/SPEC.md section 6). One that cannot be made is logged ([Repository.SetLog]) and left out. To
+// publish the current release again makes those that are missing or damaged, and changes nothing else.
 func (r *Repository) Publish(rel *release.Release, allow Allow) error {
 	if err := r.publish(rel, allow); err != nil {
 		return fmt.Errorf("publish %s %s: %w", rel.Type, rel.Version, err)
@@ -104,6 +108,12 @@ func checkLink(rel, old *release.Release) error {
 const maxJump = 1_000_000
 
 func (r *Repository) publish(rel *release.Release, allow Allow) error {
+	// The deltas are made before the lock is taken, as that may take a while. Those from what is
+	// published meanwhile are made after it.
+	if _, _, err := r.check(rel, allow); err != nil {
+		return err
+	}
+	deltas := r.makeDeltas(rel, nil)
 	unlock, err := r.lock()
 	if err != nil {
 		return err
@@ -113,18 +123,25 @@ func (r *Repository) publish(rel *release.Release, allow Allow) error {
 	if err != nil {
 		return err
 	}
-	if current {
-		return r.link(rel.Type) // a crash may have left the first publication without
+	deltas = r.makeDeltas(rel, deltas)
+	if stored {
+		err = r.addDeltas(rel, deltas)
+	} else {
+		err = r.store(rel, deltas)
 	}
-	if !stored {
-		if err := r.store(rel); err != nil {
+	if err != nil {
+		return err
+	}
+	if err := r.linkDeltas(rel); err != nil {
+		return err
+	}
+	if !current {
+		if err := r.makeCurrent(rel); err != nil {
 			return err
 		}
 	}
-	if err := r.makeCurrent(rel); err != nil {
-		return err
-	}
-	if err := r.link(rel.Type); err != nil {
+	// A crash may have left an earlier publication without.
+	if err := errors.Join(r.link(rel.Type), r.unlinkDeltas(rel.Type)); err != nil || current {
 		return err
 	}
 	return r.prune(rel)
@@ -165,8 +182,8 @@ func (r *Repository) stored(rel *release.Release) (bool, error) {
 	return true, nil
 }
 
-// store writes the folder of a release, which appears whole.
-func (r *Repository) store(rel *release.Release) error {
+// store writes the folder of a release with its deltas, which appears whole.
+func (r *Repository) store(rel *release.Release, deltas map[deltaName]made) error {
 	parent := filepath.Join(r.dir, releasesDir, rel.Type)
 	if err := r.step("make the folder of the type"); err != nil {
 		return err
@@ -174,13 +191,8 @@ func (r *Repository) store(rel *release.Release) error {
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return err
 	}
-	// What an interrupted publisher left behind. Nobody else is at work: we hold the lock.
-	leftovers, err := filepath.Glob(filepath.Join(parent, temporary+"*"))
-	if err != nil {
+	if err := removeTemporary(parent); err != nil {
 		return err
-	}
-	for _, path := range leftovers {
-		os.RemoveAll(path)
 	}
 	folder := filepath.Join(parent, temporary+rel.Version)
 	if err := os.Mkdir(folder, 0o755); err != nil {
@@ -190,6 +202,12 @@ func (r *Repository) store(rel *release.Release) error {
 		return err
 	}
 	if err := rel.Write(folder); err != nil {
+		return err
+	}
+	if err := r.step("write the deltas"); err != nil {
+		return err
+	}
+	if err := writeDeltas(folder, deltas); err != nil {
 		return err
 	}
 	if err := errors.Join(r.date(rel.Type, folder), syncDir(folder)); err != nil {
@@ -204,28 +222,38 @@ func (r *Repository) store(rel *release.Release) error {
 	return errors.Join(syncDir(parent), syncDir(filepath.Dir(parent)))
 }
 
-// date gives the files of a new release a time that no other release of the type
-// has, to the second: a static web server makes entity tags of size and time, and a
-// device that resumes a download relies on them.
+// date gives the files in the folder of a new release a time that no other release of the type has.
 func (r *Repository) date(deviceType, folder string) error {
-	files, err := filepath.Glob(filepath.Join(r.dir, releasesDir, deviceType, "*", release.VersionFileName(deviceType)))
+	at, err := r.freeTime(deviceType, folder)
 	if err != nil {
 		return err
 	}
+	files, err := os.ReadDir(folder)
+	for _, f := range files {
+		err = errors.Join(err, os.Chtimes(filepath.Join(folder, f.Name()), at, at))
+	}
+	return err
+}
+
+// freeTime returns a time that no file of a release of the type has, to the second, apart from those
+// in a folder that is being written: a static web server makes entity tags of size and time, and a
+// device that resumes a download relies on them.
+func (r *Repository) freeTime(deviceType, writing string) (time.Time, error) {
 	at := time.Now()
+	files, err := filepath.Glob(filepath.Join(r.dir, releasesDir, deviceType, "*", deviceType+".*"))
+	if err != nil {
+		return at, err
+	}
 	for _, other := range files {
 		info, err := os.Stat(other)
 		if err != nil {
-			return err
+			return at, err
 		}
-		if next := info.ModTime().Add(time.Second); filepath.Dir(other) != folder && at.Before(next) {
+		if next := info.ModTime().Add(time.Second); filepath.Dir(other) != writing && at.Before(next) {
 			at = next
 		}
 	}
-	for _, name := range fileNames(deviceType) {
-		err = errors.Join(err, os.Chtimes(filepath.Join(folder, name), at, at))
-	}
-	return err
+	return at, nil
 }
 
 // makeCurrent lets the link of the type name the release. Its time becomes that of
@@ -243,15 +271,20 @@ func (r *Repository) makeCurrent(rel *release.Release) error {
 // they never change.
 func (r *Repository) link(deviceType string) error {
 	for _, name := range fileNames(deviceType) {
-		target := filepath.Join(currentDir, deviceType, name)
-		if old, err := os.Readlink(filepath.Join(r.dir, name)); err == nil && old == target {
-			continue
-		}
-		if err := r.symlink(target, name); err != nil {
+		if err := r.linkFile(deviceType, name); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// linkFile makes the name by which devices ask for a file of the current release, unless it is there.
+func (r *Repository) linkFile(deviceType, name string) error {
+	target := filepath.Join(currentDir, deviceType, name)
+	if old, err := os.Readlink(filepath.Join(r.dir, name)); err == nil && old == target {
+		return nil
+	}
+	return r.symlink(target, name)
 }
 
 // symlink makes or changes a link in one step.

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"esper/internal/delta/testcoder"
 	"esper/internal/image"
 	"esper/internal/release"
 )
@@ -57,6 +58,8 @@ func open(t testing.TB, dir string) *Repository {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.SetCoder(testcoder.Coder{})
+	r.SetLog(func(err error) { t.Errorf("logged: %v", err) })
 	return r
 }
 
@@ -230,23 +233,40 @@ func TestTypesAndCurrent(t *testing.T) {
 	}
 }
 
-// The publisher is killed before each of its steps in turn. What is served is the
-// old release or the new one, whole, and the next try to publish succeeds.
+// The publisher is killed before each of its steps in turn. What is served is the old release or the
+// new one, whole, with deltas that make it, and the next try to publish succeeds.
 func TestAKilledPublisherLeavesAWholeRelease(t *testing.T) {
-	for _, first := range []bool{true, false} {
-		name := map[bool]string{true: "first release", false: "next release"}[first]
+	for name, prepare := range map[string]func(t *testing.T, r *Repository) (old string){
+		"first release": func(*testing.T, *Repository) string { return "" },
+		"next release": func(t *testing.T, r *Repository) (old string) {
+			for i := range uint32(kept) {
+				old = fmt.Sprint("old", i)
+				mustPublish(t, r, testRelease(t, old, i+1, "old"))
+			}
+			return old
+		},
+		"the same release, without its deltas": func(t *testing.T, r *Repository) string {
+			r.SetCoder(nil)
+			mustPublish(t, r, testRelease(t, "old0", 1, "old"))
+			mustPublish(t, r, testRelease(t, "new", 100, "new"))
+			r.SetCoder(testcoder.Coder{})
+			return "new"
+		},
+		"the same release, with a damaged delta": func(t *testing.T, r *Repository) string {
+			mustPublish(t, r, testRelease(t, "old0", 1, "old"))
+			mustPublish(t, r, testRelease(t, "new", 100, "new"))
+			damage(t, filepath.Join(r.Dir(), "socket.old0.delta1"))
+			return "new"
+		},
+	} {
+		first := name == "first release"
 		t.Run(name, func(t *testing.T) {
 			steps := 0
 			for ; ; steps++ {
 				dir := t.TempDir()
 				r := open(t, dir)
-				old := ""
-				if !first {
-					for i := range uint32(kept) {
-						old = fmt.Sprint("old", i)
-						mustPublish(t, r, testRelease(t, old, i+1, "old"))
-					}
-				}
+				old := prepare(t, r)
+				damaged := strings.HasSuffix(name, "damaged delta")
 				child := exec.Command(os.Args[0], "-test.run=^TestPublisherThatIsKilled$")
 				child.Env = append(os.Environ(), "REPOSITORY="+dir, fmt.Sprint("KILL_AT=", steps))
 				output, err := child.CombinedOutput()
@@ -263,20 +283,27 @@ func TestAKilledPublisherLeavesAWholeRelease(t *testing.T) {
 				default:
 					t.Errorf("killed before step %d: served %q, %v", steps, got, err)
 				}
+				if !first && !damaged {
+					servedDeltas(t, r)
+				}
 				if err := r.Publish(testRelease(t, "new", 100, "new"), Allow{}); err != nil {
 					t.Errorf("killed before step %d, then published again: %v", steps, err)
 				}
 				if got, err := served(dir); got != "new" || err != nil {
 					t.Errorf("killed before step %d, then published again: served %q, %v", steps, got, err)
 				}
+				if n := servedDeltas(t, r); n == 0 && !first {
+					t.Errorf("killed before step %d, then published again: there are no deltas", steps)
+				}
 				filepath.WalkDir(dir, func(path string, _ fs.DirEntry, _ error) error {
-					if strings.Contains(path, temporary) && first {
+					if strings.Contains(path, temporary) && name != "next release" {
 						t.Errorf("killed before step %d, then published again: %s is left", steps, path)
 					}
 					return nil
 				})
 			}
-			if steps < 5 {
+			least := map[string]int{"first release": 8, "next release": 8, "the same release, without its deltas": 4}
+			if steps < max(least[name], 1) {
 				t.Errorf("the publisher has %d steps only: nothing was tested", steps)
 			}
 		})
@@ -308,7 +335,7 @@ func TestAFailedPublicationLeavesTheOldRelease(t *testing.T) {
 	r := open(t, t.TempDir())
 	mustPublish(t, r, testRelease(t, "old", 1, ""))
 	full := errors.New("no space left on device")
-	for _, at := range []string{"write the release", "store the release", "link " + filepath.Join(currentDir, "socket")} {
+	for _, at := range []string{"write the release", "write the deltas", "store the release", "link socket.old.delta0", "link " + filepath.Join(currentDir, "socket")} {
 		r.step = func(what string) error {
 			if what == at {
 				return full
@@ -321,5 +348,6 @@ func TestAFailedPublicationLeavesTheOldRelease(t *testing.T) {
 		if got, err := served(r.Dir()); got != "old" || err != nil {
 			t.Errorf("%s: served %q, %v", at, got, err)
 		}
+		servedDeltas(t, r)
 	}
 }

@@ -5,16 +5,19 @@
 //	socket.version -> current/socket/socket.version
 //	socket.rom0    -> current/socket/socket.rom0
 //	socket.rom1    -> current/socket/socket.rom1
+//	socket.8a1b2c3d.delta0 -> current/socket/socket.8a1b2c3d.delta0
 //	current/socket -> ../releases/socket/9c0d1e2f
 //	releases/socket/9c0d1e2f/socket.version, socket.rom0, socket.rom1
+//	releases/socket/9c0d1e2f/socket.8a1b2c3d.delta0, socket.8a1b2c3d.delta1
 //	releases/socket/8a1b2c3d/...
 //	keep/socket    versions that stay, a line for each
 //
 // Any static web server that follows symbolic links, as they do by default, can
-// serve it to devices. A folder of a release is never changed. Publishing writes a
-// new one beside the others and then renames one link, current/<type>, so that
-// version file and images change in the same instant, and a crash at any point
-// leaves either the old release served whole, or the new one.
+// serve it to devices. Version file and images in the folder of a release are never changed;
+// deltas that are missing or damaged are made again. Publishing writes a new folder beside the
+// others and then renames one link, current/<type>, so that version file, images and deltas
+// change in the same instant, and a crash at any point leaves either the old release served
+// whole, or the new one.
 //
 // # A device in between
 //
@@ -33,6 +36,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/google/renameio/v2"
 
@@ -53,8 +57,12 @@ const (
 // Repository is a folder with releases. Its methods can be called at the same
 // time, also by several processes.
 type Repository struct {
-	dir  string
-	etag etags
+	dir   string
+	etag  etags
+	coder Coder       // nil: no deltas are made
+	log   func(error) // what goes wrong with deltas
+
+	patience time.Duration // how long the deltas of a release may take
 
 	// step is called before each change of the folder, so that tests can stop there.
 	step func(what string) error
@@ -67,7 +75,7 @@ func Open(dir string) (*Repository, error) {
 			return nil, fmt.Errorf("open repository: %w", err)
 		}
 	}
-	return &Repository{dir: dir, step: func(string) error { return nil }}, nil
+	return &Repository{dir: dir, coder: DeltaCoder, log: func(error) {}, patience: maxEncoding, step: func(string) error { return nil }}, nil
 }
 
 // Dir is the repository's folder.

@@ -96,10 +96,17 @@ func (s *Server) apiConfig() api.Config {
 // logRequest logs what devices fetch, which is a lot when all of them update at once; a digest counts it.
 func (s *Server) logRequest(q repository.Request) {
 	s.log.Debug("firmware request", "device", q.Device, "running", q.Running,
-		"type", q.Type, "file", q.File, "wanted", q.Wanted, "range", q.Range, "status", q.Status, "remote", q.Remote)
-	what := map[bool]string{true: "checks", false: "images"}[q.File == "version"]
-	if q.Status >= 400 {
+		"type", q.Type, "file", q.File, "wanted", q.Wanted, "from", q.From, "range", q.Range, "status", q.Status, "remote", q.Remote)
+	what := "images"
+	switch {
+	case q.From != "" && q.Status == http.StatusNotFound:
+		what = "missing_deltas" // the device asks for the image
+	case q.Status >= 400:
 		what = "refused"
+	case q.From != "":
+		what = "deltas"
+	case q.File == "version":
+		what = "checks"
 	}
 	s.requests.Count(what)
 }

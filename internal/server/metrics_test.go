@@ -17,6 +17,8 @@ import (
 	"github.com/prometheus/common/model"
 
 	"esper/internal/access"
+	"esper/internal/delta/testcoder"
+	"esper/internal/repository"
 	"esper/internal/server"
 )
 
@@ -83,6 +85,16 @@ func TestMetrics(t *testing.T) {
 	}
 	get(t, s, "/firmware/made-up.version")
 	_, image := get(t, s, "/firmware/socket.rom0?version=v1")
+	s.Repository().SetCoder(testcoder.Coder{})
+	current, err := s.Repository().Current("socket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Repository().Publish(current, repository.Allow{}); err != nil {
+		t.Fatal(err)
+	}
+	_, delta := get(t, s, "/firmware/socket.v1.delta1?version=v2")
+	get(t, s, "/firmware/socket.made-up.delta0?version=v2")
 	get(t, s, "/api/devices")
 
 	want := map[string]float64{
@@ -100,6 +112,9 @@ func TestMetrics(t *testing.T) {
 
 		`esper_firmware_requests_total{file="rom0",status="200",type="socket"}`:     1,
 		`esper_firmware_sent_bytes_total{file="rom0",type="socket"}`:                float64(len(image)),
+		`esper_firmware_requests_total{file="delta1",status="200",type="socket"}`:   1,
+		`esper_firmware_requests_total{file="delta0",status="404",type="socket"}`:   1,
+		`esper_firmware_sent_bytes_total{file="delta1",type="socket"}`:              float64(len(delta)),
 		`esper_firmware_requests_total{file="version",status="404",type="unknown"}`: 1,
 		`esper_api_requests_total{method="GET",status="200"}`:                       1,
 		`esper_api_request_duration_seconds`:                                        1,

@@ -108,6 +108,7 @@ func (s *Server) open(c Config) (err error) {
 	if s.repository, err = repository.Open(c.RepositoryDir); err != nil {
 		return err
 	}
+	s.repository.SetLog(func(err error) { s.log.Warn("a release has fewer deltas", "error", err) })
 	devices, err := s.openInventory()
 	if err != nil {
 		return err

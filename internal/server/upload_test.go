@@ -15,6 +15,7 @@ import (
 	"esper/internal/access"
 	"esper/internal/broker"
 	"esper/internal/client"
+	"esper/internal/delta/testcoder"
 	"esper/internal/image"
 	"esper/internal/pipeline"
 	"esper/internal/release"
@@ -77,6 +78,36 @@ func TestReleasesAreUploaded(t *testing.T) {
 	}
 	if _, err := pipeline.Publish(remote(t, s), []*release.Release{old}, repository.Allow{NotNewer: true}); err != nil || s.Repository().NewestVersion("socket") != "v0" {
 		t.Errorf("by force: %v", err)
+	}
+}
+
+// An upload has no deltas: the server makes them, and the sender hears of them.
+func TestAServerMakesDeltasOfWhatIsUploaded(t *testing.T) {
+	t.Parallel()
+	s := trusting(t)
+	s.Repository().SetCoder(testcoder.Coder{})
+	v1, v2 := repositorytest.Release(t, "socket", "v1", 1), repositorytest.Release(t, "socket", "v2", 2)
+	to := remote(t, s)
+	for _, r := range []*release.Release{v1, v2, v2} {
+		done, err := pipeline.Publish(to, []*release.Release{r}, repository.Allow{})
+		if err != nil || (done[0].Deltas != nil) != (r == v2) || done[0].Deltas != nil && done[0].Deltas.Releases != 1 {
+			t.Fatalf("%s: %+v, %v", r.Version, done, err)
+		}
+	}
+	for slot := range v2.Images {
+		status, content := get(t, s, fmt.Sprintf("/firmware/socket.v1.delta%d?version=v2", slot))
+		image, err := testcoder.Coder{}.Apply(v1.Images[1-slot], []byte(content))
+		if status != 200 || err != nil || !bytes.Equal(image, v2.Images[slot]) {
+			t.Errorf("slot %d: status %d, %v", slot, status, err)
+		}
+	}
+	// A check makes none.
+	v3 := repositorytest.Release(t, "socket", "v3", 3)
+	if err := to.Check(v3, repository.Allow{}); err != nil {
+		t.Fatal(err)
+	}
+	if sizes, err := s.Repository().DeltaSizes("socket", "v3"); err != nil || sizes.Releases != 0 {
+		t.Errorf("%+v, %v", sizes, err)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"esper/internal/delta/testcoder"
 	"esper/internal/image"
 	"esper/internal/release"
 	"esper/internal/repository"
@@ -80,6 +81,8 @@ func Suite(t *testing.T, serve func(t *testing.T, r *repository.Repository) stri
 		if err != nil {
 			t.Fatal(err)
 		}
+		r.SetCoder(testcoder.Coder{})
+		r.SetLog(func(err error) { t.Error(err) })
 		return r, serve(t, r)
 	}
 	publish := func(t *testing.T, r *repository.Repository, rel *release.Release) {
@@ -177,6 +180,48 @@ func Suite(t *testing.T, serve func(t *testing.T, r *repository.Repository) stri
 		publish(t, r, Release(t, "socket", "v2-longer", 2))
 		if answer, _ := get(t, base+"/socket.version", "If-None-Match", tag); answer.StatusCode != 200 {
 			t.Errorf("changed: %s", answer.Status)
+		}
+	})
+
+	t.Run("a device fetches a delta", func(t *testing.T) {
+		r, base := start(t)
+		// A device writes + as %2B.
+		publish(t, r, Release(t, "socket", "1.0+x", 1))
+		publish(t, r, Release(t, "socket", "1.1", 2))
+		tags := map[string]string{} // by name
+		for i, version := range []string{"2.0", "2.1"} {
+			rel := Release(t, "socket", version, uint32(i+3))
+			publish(t, r, rel)
+			for _, from := range []string{"1.0%2Bx", "1.1"} {
+				for slot, target := range rel.Images {
+					source, err := r.Release("socket", strings.ReplaceAll(from, "%2B", "+"))
+					if err != nil {
+						t.Fatal(err)
+					}
+					name := fmt.Sprintf("/socket.%s.delta%d", from, slot)
+					url := base + name + "?version=" + version
+					answer, body := get(t, url, "X-Esper-Device", "00c0de", "X-Esper-Version", source.Version)
+					made, err := testcoder.Coder{}.Apply(source.Images[1-slot], body)
+					if answer.StatusCode != 200 || err != nil || !bytes.Equal(made, target) {
+						t.Errorf("GET %s: %s, %d bytes that make %d bytes, %v", url, answer.Status, len(body), len(made), err)
+						continue
+					}
+					tag := answer.Header.Get("ETag")
+					if tag == tags[name] {
+						t.Errorf("GET %s: the delta of another release has the same ETag %s", url, tag)
+					}
+					tags[name] = tag
+					answer, rest := get(t, url, "Range", "bytes=30-", "If-Range", tag)
+					if answer.StatusCode != 206 || !bytes.Equal(rest, body[30:]) {
+						t.Errorf("GET %s, the rest: %s, %d bytes", url, answer.Status, len(rest))
+					}
+				}
+			}
+		}
+		for _, name := range []string{"/socket.2.1.delta0", "/socket.9.delta0", "/socket.1.1.delta2"} {
+			if answer, _ := get(t, base+name); answer.StatusCode != 404 {
+				t.Errorf("GET %s: %s, want 404", name, answer.Status)
+			}
 		}
 	})
 
