@@ -321,15 +321,15 @@ func TestATrialThatLosesItsPowerIsTriedAgainFromFlash(t *testing.T) {
 }
 
 // What is in flash counts only if it is right to the last bit.
-func TestADamagedReleaseInFlashIsDownloadedAgain(t *testing.T) {
+func TestADamagedReleaseInFlashIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	w, d := toTrial(t)
-	images := w.requests("socket.rom1")
+	deltas := w.requests("socket.v1.delta1")
 	d.Chip.Flash.Put(image.Slot1Address+0x5000, []byte{0, 0, 0, 0})
 	d.PowerCycle()
 	w.expect("v2 after all", time.Minute, func() bool { return w.runs(d, "v2") })
-	if n := w.requests("socket.rom1"); n == images {
-		t.Error("it was not downloaded again")
+	if n := w.requests("socket.v1.delta1"); n == deltas {
+		t.Error("it was not made again")
 	}
 }
 
