@@ -25,6 +25,10 @@ type linked struct {
 // linkSlot links the objects of a device type for a slot and packs the image. elf is
 // where the linked program will be: if it is there, it is not made again; if elf is
 // empty, it is not asked for.
+//
+// What changes rarely is linked first (slot.ld). The libraries are named three times: the linker
+// takes what the vendor's start needs from them, then what the framework needs besides, then what
+// the device type needs. So what a device type newly needs comes last among them.
 func (b *builder) linkSlot(ctx context.Context, j job, slot int, device, framework objects, elf string) (*linked, error) {
 	script := []string{
 		"-Wl,--wrap=system_restart", // firmware/framework/esper/Reset.cpp
@@ -36,12 +40,12 @@ func (b *builder) linkSlot(ctx context.Context, j job, slot int, device, framewo
 		[]string{"-Wl,--end-group"})
 	l, err := b.linkOnce(ctx, linkJob{
 		label:   fmt.Sprintf("%s slot %d", j.Name, slot),
-		objects: slices.Concat(device, framework),
-		before:  append(script, b.platformScripts()...),
-		after:   libraries,
-		elf:     elf,
-		pack:    func(p *program) (*linked, error) { return packSlot(p, slot, j.FlashMode, b.platform()) },
-		header:  fmt.Sprint("flash mode ", j.FlashMode),
+		objects: slices.Concat(framework, device),
+		args: slices.Concat(script, b.platformScripts(),
+			libraries, framework, libraries, device, libraries),
+		elf:    elf,
+		pack:   func(p *program) (*linked, error) { return packSlot(p, slot, j.FlashMode, b.platform()) },
+		header: fmt.Sprint("flash mode ", j.FlashMode),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: slot %d: %w", j.Name, slot, err)
@@ -55,27 +59,34 @@ func packSlot(program *program, slot int, flashMode uint8, link image.Link) (l *
 		Entry: program.entry, Segments: program.ram, Slot: slot, Link: link,
 		FlashMode: flashMode, FlashSizeFreq: image.Flash1MB40MHz,
 	}
-	for _, s := range program.ram {
-		// The bootloader loads it, and lies above it.
-		if end := int(s.Addr) + len(s.Data); s.Addr >= image.DRAMStart && s.Addr < image.DRAMEnd && end > image.DRAMEnd {
-			return nil, &OverflowError{"the RAM for constants and initial data (73,728 bytes)", end - image.DRAMEnd}
-		}
-	}
 	for _, s := range program.flash {
 		if s.Addr != image.IROMAddress(slot) {
 			return nil, fmt.Errorf("code at %#08x, not where the slot's begins", s.Addr)
 		}
 		in.IROM = s.Data
 	}
+	code := len(in.IROM)
+	in.IROM = append(in.IROM, make([]byte, iromPadding(code))...)
 	l = &linked{}
 	if l.image, err = image.Pack(in); err != nil {
 		return nil, err
 	}
 	l.Size = len(l.image)
-	l.Code = len(in.IROM)
+	l.Code = code
 	l.IRAM = program.sizes[".text"]
-	l.RAM = program.sizes[".data"] + program.sizes[".rodata"] + program.sizes[".bss"]
+	l.RAM = program.sizes[".vendor"] + program.sizes[".data"] + program.sizes[".bss"]
 	return l, nil
+}
+
+// iromRoom is the least room behind the code of an irom part, in bytes.
+const iromRoom = 256
+
+// iromPadding returns how many zeros follow the code in an irom part, given the code's size. The RAM
+// segments behind them then begin with a sector of the flash, and move only when the code needs
+// another sector.
+func iromPadding(size int) int {
+	end := image.DescriptorAt + size + iromRoom
+	return iromRoom + -end&(image.SectorSize-1)
 }
 
 // linkBootloader links the bootloader and packs its image; elf is as for linkSlot.
@@ -83,11 +94,11 @@ func (b *builder) linkBootloader(ctx context.Context, boot objects, elf string) 
 	l, err := b.linkOnce(ctx, linkJob{
 		label:   "bootloader",
 		objects: boot,
-		before: []string{
+		args: append([]string{
 			"-T", filepath.Join(b.sources, "bootloader", "bootloader.ld"),
 			"-T", filepath.Join(b.sources, "link", "rom.ld"),
 			"-T", filepath.Join(b.sources, "link", "romlibrary.ld"),
-		},
+		}, boot...),
 		elf: elf,
 		pack: func(p *program) (l *linked, err error) {
 			l = &linked{}
@@ -117,7 +128,7 @@ var linkFlags = []string{
 
 // link links a program into the ELF file at path, and reads it.
 func (b *builder) link(ctx context.Context, path string, j linkJob) (*program, error) {
-	args := slices.Concat(linkFlags, []string{"-o", path}, j.before, j.objects, j.after)
+	args := slices.Concat(linkFlags, []string{"-o", path}, j.args)
 	readable := append([]string{b.sources}, j.objects...)
 	if b.sdk != "" {
 		readable = append(readable, sdkFiles(b.sdk)...)
@@ -198,7 +209,7 @@ func (e *OverflowError) Error() string {
 // memories are the regions of the linker scripts.
 var memories = map[string]string{
 	"iram": "the RAM for code (IRAM, 32,768 bytes)",
-	"dram": "the RAM for data (DRAM, 81,920 bytes)",
+	"dram": "the RAM for data (DRAM, 73,728 bytes)",
 	"irom": "the mapped flash",
 }
 
