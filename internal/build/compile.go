@@ -36,9 +36,19 @@ var (
 	// What the compiler says of a source with passwords must not quote it.
 	discreet = []string{"-fno-diagnostics-show-caret"}
 
+	// The linker would merge a device type's texts with those of the framework that end alike, so
+	// that the framework's data moved when a text changes.
+	apart = []string{"-fno-merge-constants"}
+
 	// The sources where speed counts for more than size. Sha256.cpp is not among them:
 	// -O2 rearranges its rounds until they do not fit the registers any more.
 	fast = []string{"framework/esper/Ed25519.cpp", "framework/esper/Sha512.cpp"}
+
+	// The framework's arithmetic. It hardly ever changes, so it is linked first.
+	arithmetic = []string{
+		"framework/esper/Arithmetic.cpp", "framework/esper/Ed25519.cpp",
+		"framework/esper/Sha256.cpp", "framework/esper/Sha512.cpp",
+	}
 )
 
 // unit is one source to compile.
@@ -74,26 +84,33 @@ func (b *builder) bootloaderObjects(out *objects) func() error {
 	}
 }
 
-// frameworkObjects compiles the framework, of which Ed25519.cpp includes Monocypher,
-// and what the platform adds.
+// frameworkObjects compiles what the platform adds and the framework, of which Ed25519.cpp
+// includes Monocypher. What changes rarely comes first: it is linked in this order.
 func (b *builder) frameworkObjects(out *objects) func() error {
 	return func() error {
-		units, err := b.firmwareUnits("framework")
-		if err != nil {
-			return err
-		}
-		for _, path := range b.platformSources() {
+		var units []unit
+		for _, path := range slices.Concat(b.platformSources(), arithmetic) {
 			u, err := b.firmwareUnit(path)
 			if err != nil {
 				return err
 			}
 			units = append(units, u)
 		}
+		framework, err := b.firmwareUnits("framework")
+		if err != nil {
+			return err
+		}
+		for _, u := range framework {
+			if !slices.Contains(arithmetic, u.name) {
+				units = append(units, u)
+			}
+		}
 		return b.compileAll(out, units)
 	}
 }
 
-// deviceObjects compiles a device type's own sources and its configuration.
+// deviceObjects compiles a device type's libraries, its own sources and its configuration, in the
+// order in which they are linked.
 func (b *builder) deviceObjects(out *objects, c site.Config, t job) func() error {
 	return func() error {
 		var include []folder
@@ -126,8 +143,8 @@ func (b *builder) deviceObjects(out *objects, c site.Config, t job) func() error
 			return err
 		}
 		units = append(units, unit{name: "configuration.cpp", content: configuration(c, t.Name, t.version),
-			label: t.Name + "/configuration.cpp", flags: slices.Concat(strict, discreet)})
-		return b.compileAll(out, append(units, libraries...))
+			label: t.Name + "/configuration.cpp", flags: slices.Concat(strict, discreet, apart)})
+		return b.compileAll(out, append(libraries, units...))
 	}
 }
 
@@ -145,7 +162,7 @@ func (b *builder) siteUnits(dir, label string, sources []string, include []folde
 			return nil, err
 		}
 		units = append(units, unit{dir: dir, name: name, content: content,
-			label: label + "/" + name, flags: permissive, include: include, read: read, headers: headers})
+			label: label + "/" + name, flags: slices.Concat(permissive, apart), include: include, read: read, headers: headers})
 	}
 	return units, nil
 }
@@ -217,7 +234,7 @@ func (b *builder) compile(u unit) (string, error) {
 	hash := sha256.New()
 	fmt.Fprintf(hash, "%q %s %q %q %s %s %q %d\n%s", b.toolchain.identity, tool, flags, include, b.headers, u.headers,
 		u.name, len(u.content), u.content)
-	object := filepath.Join(b.cache, "objects", hex.EncodeToString(hash.Sum(nil))+".o")
+	object := filepath.Join(b.cache, "objects", hex.EncodeToString(hash.Sum(nil))+b.suffix(u))
 	if !found(object) {
 		_, err, _ := b.flight.Do(object, func() (any, error) {
 			return nil, b.compileAnew(u, tool, flags, object)
@@ -227,6 +244,17 @@ func (b *builder) compile(u unit) (string, error) {
 		}
 	}
 	return object, b.warn(object)
+}
+
+// suffix returns the end of the name of a source's object, by which slot.ld knows what it is.
+func (b *builder) suffix(u unit) string {
+	switch {
+	case u.dir != b.sources:
+		return ".o"
+	case slices.Contains(arithmetic, u.name):
+		return ".arithmetic.o"
+	}
+	return ".framework.o"
 }
 
 // warnings is the file with what the compiler said of a source, beside the object.

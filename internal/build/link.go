@@ -48,6 +48,10 @@ const packing = 2
 // linkSlot links the objects of a device type for a slot and packs the image. elf is
 // where the linked program will be: if it is there, it is not made again; if elf is
 // empty, it is not asked for.
+//
+// What changes rarely is linked first (slot.ld). The libraries are named three times: the linker
+// takes what the vendor's start needs from them, then what the framework needs besides, then what
+// the device type needs. So what a device type newly needs comes last among them.
 func (b *builder) linkSlot(ctx context.Context, j job, slot int, device, framework objects, elf string) (*linked, error) {
 	script := []string{
 		"-Wl,--wrap=system_restart", // firmware/framework/esper/Reset.cpp
@@ -59,12 +63,12 @@ func (b *builder) linkSlot(ctx context.Context, j job, slot int, device, framewo
 		[]string{"-Wl,--end-group"})
 	l, err := b.linkOnce(ctx, linkJob{
 		label:   fmt.Sprintf("%s slot %d", j.Name, slot),
-		objects: slices.Concat(device, framework),
-		before:  append(script, b.platformScripts()...),
-		after:   libraries,
-		elf:     elf,
-		pack:    func(p *program) (*linked, error) { return packSlot(p, slot, j.FlashMode, b.platform()) },
-		header:  fmt.Sprint("flash mode ", j.FlashMode, " packing ", packing),
+		objects: slices.Concat(framework, device),
+		args: slices.Concat(script, b.platformScripts(),
+			libraries, framework, libraries, device, libraries),
+		elf:    elf,
+		pack:   func(p *program) (*linked, error) { return packSlot(p, slot, j.FlashMode, b.platform()) },
+		header: fmt.Sprint("flash mode ", j.FlashMode, " packing ", packing),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: slot %d: %w", j.Name, slot, err)
@@ -78,27 +82,36 @@ func packSlot(program *program, slot int, flashMode uint8, link image.Link) (l *
 		Entry: program.entry, Segments: program.ram, Slot: slot, Link: link,
 		FlashMode: flashMode, FlashSizeFreq: image.Flash1MB40MHz,
 	}
-	for _, s := range program.ram {
-		// The bootloader loads it, and lies above it.
-		if end := int(s.Addr) + len(s.Data); s.Addr >= image.DRAMStart && s.Addr < image.DRAMEnd && end > image.DRAMEnd {
-			return nil, &OverflowError{"the RAM for constants and initial data (73,728 bytes)", end - image.DRAMEnd}
-		}
-	}
 	for _, s := range program.flash {
 		if s.Addr != image.IROMAddress(slot) {
 			return nil, fmt.Errorf("code at %#08x, not where the slot's begins", s.Addr)
 		}
-		in.IROM = append(s.Data, make([]byte, image.RelocationRoom)...)
+		in.IROM = s.Data
 	}
+	code := len(in.IROM)
+	in.IROM = slices.Concat(in.IROM, make([]byte, image.RelocationRoom+iromPadding(code)))
 	l = &linked{}
-	if l.image, err = image.Pack(in); err != nil {
+	l.image, err = image.Pack(in)
+	if tooLarge := new(image.TooLargeError); errors.As(err, &tooLarge) {
+		in.IROM = in.IROM[:code+image.RelocationRoom] // it may fit without the padding
+		l.image, err = image.Pack(in)
+	}
+	if err != nil {
 		return nil, err
 	}
 	l.Size = len(l.image)
-	l.Code = len(in.IROM) - image.RelocationRoom
+	l.Code = code
 	l.IRAM = program.sizes[".text"]
-	l.RAM = program.sizes[".data"] + program.sizes[".rodata"] + program.sizes[".bss"]
+	l.RAM = program.sizes[".vendor"] + program.sizes[".data"] + program.sizes[".bss"]
 	return l, nil
+}
+
+// iromPadding returns how many zeros lie between the code in an irom part, given the code's size, and the
+// relocation list. The RAM segments behind it then begin with a sector of the flash, and move only when
+// the code needs another sector.
+func iromPadding(size int) int {
+	end := image.DescriptorAt + size + image.RelocationRoom
+	return -end & (image.SectorSize - 1)
 }
 
 // linkBootloader links the bootloader and packs its image; elf is as for linkSlot.
@@ -106,11 +119,11 @@ func (b *builder) linkBootloader(ctx context.Context, boot objects, elf string) 
 	l, err := b.linkOnce(ctx, linkJob{
 		label:   "bootloader",
 		objects: boot,
-		before: []string{
+		args: append([]string{
 			"-T", filepath.Join(b.sources, "bootloader", "bootloader.ld"),
 			"-T", filepath.Join(b.sources, "link", "rom.ld"),
 			"-T", filepath.Join(b.sources, "link", "romlibrary.ld"),
-		},
+		}, boot...),
 		elf: elf,
 		pack: func(p *program) (l *linked, err error) {
 			l = &linked{}
@@ -140,7 +153,7 @@ var linkFlags = []string{
 
 // link links a program into the ELF file at path, and reads it.
 func (b *builder) link(ctx context.Context, path string, j linkJob) (*program, error) {
-	args := slices.Concat(linkFlags, []string{"-o", path}, j.before, j.objects, j.after)
+	args := slices.Concat(linkFlags, []string{"-o", path}, j.args)
 	readable := append([]string{b.sources}, j.objects...)
 	if b.sdk != "" {
 		readable = append(readable, sdkFiles(b.sdk)...)
@@ -221,7 +234,7 @@ func (e *OverflowError) Error() string {
 // memories are the regions of the linker scripts.
 var memories = map[string]string{
 	"iram": "the RAM for code (IRAM, 32,768 bytes)",
-	"dram": "the RAM for data (DRAM, 81,920 bytes)",
+	"dram": "the RAM for data (DRAM, 73,728 bytes)",
 	"irom": "the mapped flash",
 }
 

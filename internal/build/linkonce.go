@@ -13,12 +13,12 @@ import (
 
 // linkJob is a program to link.
 type linkJob struct {
-	label         string // what messages call it
-	objects       objects
-	before, after []string // the linker's arguments around the objects
-	elf           string   // where the ELF file will be; empty: nobody wants it
-	pack          func(*program) (*linked, error)
-	header        string // what of the image is not in the program
+	label   string // what messages call it
+	objects objects
+	args    []string // the linker's arguments, the objects among them
+	elf     string   // where the ELF file will be; empty: nobody wants it
+	pack    func(*program) (*linked, error)
+	header  string // what of the image is not in the program
 }
 
 // The files of a program in the cache. The ELF file is large and wanted in one place
@@ -110,7 +110,7 @@ func (b *builder) linkedBefore(name, elf string) *linked {
 func (b *builder) linkHash(j linkJob) string {
 	hash := sha256.New()
 	fmt.Fprintf(hash, "%q %q %q %q", b.toolchain.identity, b.sdkIdentity, filepath.Base(b.sources), j.header)
-	for _, arg := range slices.Concat(linkFlags, j.before, j.objects, j.after) {
+	for _, arg := range slices.Concat(linkFlags, j.args) {
 		fmt.Fprintf(hash, " %q", filepath.Base(arg))
 	}
 	return hex.EncodeToString(hash.Sum(nil))
