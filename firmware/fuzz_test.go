@@ -18,13 +18,7 @@ func target(t testing.TB, sources ...string) string {
 	if _, err := exec.LookPath("g++"); err != nil {
 		t.Skip("no g++ here to compile the fuzz targets with")
 	}
-	all, err := filepath.Glob("fuzz/*.*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range all {
-		os.Stat(path) // tells go test that a result holds for just these files
-	}
+	dependOnSources(t)
 	common, err := commonObject()
 	if err != nil {
 		t.Fatal(err)
@@ -38,6 +32,23 @@ func target(t testing.TB, sources ...string) string {
 		t.Fatal(err)
 	}
 	return program
+}
+
+// dependOnSources tells go test, which does not see what a compiler reads, that a result holds for just these
+// sources: it notes the files that a test looks at.
+func dependOnSources(t testing.TB) {
+	t.Helper()
+	for _, dir := range []string{"bootloader", "framework", "fuzz", "sdk", "test"} {
+		err := filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
+			if err == nil {
+				_, err = os.Stat(path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // commonObject is all that every program of fuzz/ is linked with, compiled once.

@@ -21,6 +21,7 @@ func TestParsersOnTheHost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	dependOnSources(t)
 	program := filepath.Join(t.TempDir(), "tests")
 	args := []string{
 		"-std=c++17", "-O0", "-g", "-Wall", "-Wextra", "-Werror",

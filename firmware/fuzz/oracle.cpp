@@ -106,8 +106,9 @@ std::string image(const uint8_t* data, size_t size) {
     return std::to_string(entry) + " " + hex(digest, sizeof digest);
 }
 
-// What a delta makes of the image that it stands behind: why it makes nothing, or the digest. The input
-// comes in pieces of a length that the first byte gives; the next four are the image's length.
+// What a delta makes of the image that it stands behind: why it makes nothing, or the digest. The
+// input comes in pieces of a length that the first byte gives; the next four are the image's
+// length.
 std::string delta(const uint8_t* data, size_t size) {
     Input input(data, size);
     const uint32_t piece = input.byte() + 1u;
@@ -131,7 +132,8 @@ std::string delta(const uint8_t* data, size_t size) {
                 PROMISE(d->input.room() > 0);
                 uint8_t part[256];
                 const uint32_t room = d->input.room();
-                d->input.add(part, static_cast<uint32_t>(input.take(part, piece < room ? piece : room)));
+                d->input.add(part,
+                             static_cast<uint32_t>(input.take(part, piece < room ? piece : room)));
                 continue;
             }
             case Delta::Result::SECTOR:

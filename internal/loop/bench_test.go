@@ -13,7 +13,6 @@ import (
 	"esper/internal/fleet"
 	"esper/internal/image"
 	"esper/internal/release"
-	"esper/internal/repository"
 	"esper/internal/site"
 )
 
@@ -23,23 +22,29 @@ import (
 // benchSize is the size of the image that is booted and downloaded, in bytes.
 const benchSize = 300 << 10
 
-// padded is an image with more bytes in flash, as a large program has.
-func padded(t testing.TB, rom []byte) []byte {
+// padded returns the images of a firmware with more bytes in flash, as a large program has.
+func padded(t testing.TB, images [image.Slots][]byte) (large [image.Slots][]byte) {
 	t.Helper()
-	i, err := image.Parse(rom)
-	if err != nil {
-		t.Fatal(err)
+	for slot, rom := range images {
+		i, err := image.Parse(rom)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := image.Input{Entry: i.Entry, IROM: bytes.Clone(i.IROM), Segments: i.Segments,
+			Slot: slot, Link: i.Descriptor.Link, FlashMode: i.FlashMode, FlashSizeFreq: i.FlashSizeFreq}
+		clear(in.IROM[image.DescriptorSize-4 : image.DescriptorSize]) // another relocation list follows
+		// Whole sectors, so that what is behind them begins with one, as it did.
+		more := (benchSize - len(rom)) / image.SectorSize * image.SectorSize
+		for sum := sha256.Sum256(nil); len(in.IROM) < len(i.IROM)+more; sum = sha256.Sum256(sum[:]) {
+			in.IROM = append(in.IROM, sum[:16]...)
+		}
+		clear(in.IROM[len(in.IROM)-image.RelocationRoom:])
+		if large[slot], err = image.Pack(in); err != nil {
+			t.Fatal(err)
+		}
 	}
-	in := image.Input{Entry: i.Entry, IROM: bytes.Clone(i.IROM), Segments: i.Segments,
-		Slot: i.Descriptor.Slot, Link: i.Descriptor.Link, FlashMode: i.FlashMode, FlashSizeFreq: i.FlashSizeFreq}
-	for sum := sha256.Sum256(nil); len(rom)+len(in.IROM) < benchSize+len(i.IROM); sum = sha256.Sum256(sum[:]) {
-		in.IROM = append(in.IROM, sum[:16]...)
-	}
-	b, err := image.Pack(in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
+	image.Relate(large[0], large[1])
+	return large
 }
 
 func (f *firmwares) elf(deviceType string, slot int) string {
@@ -52,7 +57,7 @@ func milliseconds(cycles uint64) float64 { return float64(cycles) / esp8266.Cycl
 // firmware.
 func BenchmarkBootloader(b *testing.B) {
 	f := theFirmwares(b)
-	rom := padded(b, f.images(b, "socket", "v1", 1)[0])
+	rom := padded(b, f.images(b, "socket", "v1", 1))[0]
 	parsed, err := image.Parse(rom)
 	if err != nil {
 		b.Fatal(err)
@@ -102,27 +107,44 @@ func BenchmarkBootloader(b *testing.B) {
 	}
 }
 
-// BenchmarkUpdate is a whole update, from the message that there is a release to the
+// withAnotherFeature is the socket with one more.
+var withAnotherFeature = variant{name: "another feature", source: `
+constexpr const char LAMP[] = "lamp";
+OnOffFeature<LAMP, 14, false> lamp(&device);
+`}
+
+// BenchmarkUpdate is a whole update by a whole image, and by the delta to a release with one more feature.
+func BenchmarkUpdate(b *testing.B) {
+	b.Run("image", func(b *testing.B) {
+		benchmarkUpdate(b, variant{}, func(w *world, r *release.Release) *release.Release { return w.firmwares.downloaded(b, r) })
+	})
+	b.Run("delta", func(b *testing.B) {
+		benchmarkUpdate(b, withAnotherFeature, func(_ *world, r *release.Release) *release.Release { return r })
+	})
+}
+
+// benchmarkUpdate is a whole update, from the message that there is a release to the
 // confirmation of the new firmware: its states in seconds, as they are reported, then
 // what the time goes to until the reboot, in milliseconds. Normal work waits for the
 // longest turn of the event loop at most, and for the reboot.
-func BenchmarkUpdate(b *testing.B) {
+func benchmarkUpdate(b *testing.B, v variant, change func(*world, *release.Release) *release.Release) {
 	for b.Loop() {
 		w := newWorld(b)
-		d := w.add(1, "socket", "v1", 1)
+		large := func(images [image.Slots][]byte) *release.Release {
+			r, err := release.Sign(padded(b, images), w.firmwares.key)
+			if err != nil {
+				b.Fatal(err)
+			}
+			return change(w, r)
+		}
+		v1 := large(w.firmwares.images(b, "socket", "v1", 1))
 		running := readProgram(b, w.firmwares.elf("socket", 0))
-		w.publish("socket", "v1", 1)
+		d := w.addImage(w.firmwares.bootloader, 1, v1.Images[0])
+		w.offer(v1)
 		w.settle()
 		w.RunFor(20 * time.Second) // triggers are not followed faster than that
-		images := w.firmwares.images(b, "socket", "v2", 2)
-		images[0], images[1] = padded(b, images[0]), padded(b, images[1])
-		r, err := release.Sign(images, w.firmwares.key)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := w.repository.Publish(r, repository.Allow{}); err != nil {
-			b.Fatal(err)
-		}
+		v2 := large(w.firmwares.variant(b, "socket", "v2", 2, v))
+		w.offer(v2)
 		heapBefore, _ := d.SDK.HeapFree()
 		reset := time.Duration(0)
 		var restarting uint64
@@ -155,11 +177,12 @@ func BenchmarkUpdate(b *testing.B) {
 				at[u.State] = m.At
 			}
 		}
-		size := float64(len(images[1]))
+		size := float64(len(v2.Images[1]))
 		hashing := p.of("Sha256")
 		flash := p.of("spi_flash_erase_sector", "spi_flash_write", "spi_flash_read")
 		idle := p.of("idle")
 		b.ReportMetric(0, "ns/op")
+		b.ReportMetric((reset - begin).Seconds(), "s-until-the-reboot")
 		b.ReportMetric((at["confirmed"] - begin).Seconds(), "s/update")
 		b.ReportMetric((at["downloading"] - begin).Seconds(), "s-checking")
 		b.ReportMetric((at["verifying"] - at["downloading"]).Seconds(), "s-downloading")

@@ -8,8 +8,8 @@ import (
 
 	"esper/emulator"
 	"esper/emulator/esp8266"
+	"esper/internal/image"
 	"esper/internal/release"
-	"esper/internal/repository"
 )
 
 // freeHeap returns a function that reads what the vendor's heap has free: the variable that
@@ -53,26 +53,38 @@ func freeHeap(t testing.TB, d *emulator.Device, path string) func() uint32 {
 // BenchmarkUpdateOfAChipImage is BenchmarkUpdate with the vendor's own software in the images: its
 // times, heap and stack.
 func BenchmarkUpdateOfAChipImage(b *testing.B) {
-	const stackTop, stackLimit = 0x3FFFFFB0, 0x3FFFEB30
 	f := chipFirmwares(b)
+	next := len(f.elves)
+	f.images(b, "socket", "v1", 1)
+	elf := f.elves[next]
+	b.Run("image", func(b *testing.B) {
+		benchmarkChipUpdate(b, f, elf, variant{}, func(r *release.Release) *release.Release { return f.downloaded(b, r) })
+	})
+	b.Run("delta", func(b *testing.B) {
+		benchmarkChipUpdate(b, f, elf, withAnotherFeature, func(r *release.Release) *release.Release { return r })
+	})
+}
+
+func benchmarkChipUpdate(b *testing.B, f *firmwares, elf string, v variant, change func(*release.Release) *release.Release) {
+	const stackTop, stackLimit = 0x3FFFFFB0, 0x3FFFEB30
 	for b.Loop() {
 		w := newWorldOf(b, f)
-		images := f.images(b, "socket", "v2", 2)
-		images[0], images[1] = padded(b, images[0]), padded(b, images[1])
-		r, err := release.Sign(images, f.key)
-		if err != nil {
-			b.Fatal(err)
+		large := func(images [image.Slots][]byte) *release.Release {
+			r, err := release.Sign(padded(b, images), f.key)
+			if err != nil {
+				b.Fatal(err)
+			}
+			return change(r)
 		}
-		w.publish("socket", "v1", 1)
-		elves := len(f.elves)
-		d := w.add(1, "socket", "v1", 1)
+		v2 := large(f.variant(b, "socket", "v2", 2, v))
+		v1 := large(f.images(b, "socket", "v1", 1))
+		d := w.addImage(f.bootloader, 1, v1.Images[0])
+		w.offer(v1)
 		w.settle()
 		w.RunFor(20 * time.Second)
-		free := freeHeap(b, d, f.elves[elves-2])
+		free := freeHeap(b, d, elf)
 		connected, least, lowest := free(), free(), uint32(stackTop)
-		if err := w.repository.Publish(r, repository.Allow{}); err != nil {
-			b.Fatal(err)
-		}
+		w.offer(v2)
 		d.Chip.CPU.Trace = func(uint32) {
 			if sp := d.Chip.CPU.A[1]; sp > stackLimit && sp < lowest {
 				lowest = sp

@@ -29,7 +29,8 @@ struct Descriptor {
     uint32_t slot;  // 0 or 1
     uint32_t size;  // bytes of the image, with the trailer
     Link link;
-    uint32_t relocations;  // where the relocation list lies, from the image's start; 0: there is none (SPEC 2.4)
+    uint32_t relocations;  // where the relocation list lies, from the image's start; 0: there is
+                           // none (SPEC 2.4)
 };
 
 static_assert(sizeof(Descriptor) == 96, "SPEC 2.3");

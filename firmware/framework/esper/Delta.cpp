@@ -15,6 +15,7 @@ void Delta::begin(const Relocation& image, uint32_t wanted, uint32_t address, ui
     origin = address;
     sector = reinterpret_cast<uint8_t*>(out);
     at = count = left = run = filled = 0;
+    window = 1;  // no word begins there
     sectorPlace = sectorLength = target = 0;
     behindCount = 0;
     after = 1;
@@ -114,24 +115,30 @@ bool Delta::step() {
             run = left = input.number(models.run[after]);
             stage = Stage::UNIT;
             return true;
-        case Stage::UNIT: {
-            if (left == 0) {
-                stage = Stage::KIND;
-                return true;
+        case Stage::UNIT:
+            while (left > 0 && filled < sectorLength) {
+                left--;
+                if (!unit(what)) {
+                    return false;
+                }
+                uint32_t bytes = what.bytes;
+                bool chosen = false;
+                if (what.kind != Kind::PLAIN) {
+                    const uint32_t place = pc();
+                    bytes = moved(what, place);
+                    chosen = bytes != what.bytes;
+                    if (chosen && !input.bit(models.moved[context(what, place)])) {
+                        bytes = what.bytes;
+                    }
+                }
+                emit(bytes, what.length);
+                at += what.length;
+                if (chosen) {
+                    return true;  // the next bit may need more of the delta
+                }
             }
-            left--;
-            if (!unit(what)) {
-                return false;
-            }
-            const uint32_t place = pc();
-            uint32_t bytes = moved(what, place);
-            if (bytes != what.bytes && !input.bit(models.moved[context(what, place)])) {
-                bytes = what.bytes;
-            }
-            emit(bytes, what.length);
-            at += what.length;
+            stage = left > 0 ? Stage::UNIT : Stage::KIND;
             return true;
-        }
         case Stage::KIND: {
             if (input.bit(models.isBreak[after])) {
                 stage = Stage::INSERT;
@@ -164,7 +171,7 @@ bool Delta::step() {
                 return true;
             }
             left--;
-            emit(input.byte(models.literal));
+            emit(input.byte(models.literal), 1);
             return true;
         case Stage::JUMP:
             at += static_cast<uint32_t>(input.integer(models.jump));
@@ -176,22 +183,32 @@ bool Delta::step() {
 }
 
 // The unit at the source's place. False: there is none, or no room for it in the image.
-bool Delta::unit(Unit& out) const {
+bool Delta::unit(Unit& out) {
     if (at >= sourceSize) {
         return false;
     }
-    const uint32_t rest = sourceSize - at;
-    out = {Kind::PLAIN, 0, bytesAt(at), 0};
-    if (isAddressAt(at)) {
-        out = {Kind::WORD, 4, out.bytes, out.bytes};
+    // It begins in the first of these words and ends in it or in the next. Units follow each other
+    // mostly, so one of them is read already.
+    const uint32_t first = at & ~3u;
+    if (first != window) {
+        words[0] = first == window + 4 ? words[1] : source->word(first);
+        words[1] = sourceSize - first > 4 ? source->word(first + 4) : 0;
+        window = first;
+    }
+    const uint32_t inWord = at - first;
+    const uint32_t low = words[0] >> 8 * inWord;
+    out.bytes = inWord == 0 ? low : low | words[1] << (32 - 8 * inWord);
+    out.kind = Kind::PLAIN;
+    if (inWord == 0 && isAddress(words[0])) {
+        out.kind = Kind::WORD;
+        out.length = 4;
+        out.target = out.bytes;
         return target - count >= 4;
     }
     out.length = out.bytes & 8 ? 2 : 3;
-    for (uint8_t i = 1; i < out.length; i++) {
+    if (inWord + out.length > 4 && (first + 4 == sourceSize || isAddress(words[1]))) {
         // A word that is an address is one, even if it lies within what looks like an instruction.
-        if (i == rest || isAddressAt(at + i)) {
-            out.length = i;
-        }
+        out.length = static_cast<uint8_t>(4 - inWord);
     }
     if (out.length == 3) {
         const uint32_t place = FLASH + origin + at;
@@ -208,13 +225,12 @@ bool Delta::unit(Unit& out) const {
             out.target = place + 4 + far;
         }
     }
-    if (out.length < 4) {
-        out.bytes &= (1u << 8 * out.length) - 1;
-    }
+    out.bytes &= (1u << 8 * out.length) - 1;
     return target - count >= out.length;
 }
 
-// The unit's bytes at pc if what it names has moved as the table says; as they are if they cannot name it.
+// The unit's bytes at pc if what it names has moved as the table says; as they are if they cannot
+// name it.
 uint32_t Delta::moved(const Unit& u, uint32_t pc) const {
     if (u.kind == Kind::PLAIN) {
         return u.bytes;
@@ -232,9 +248,8 @@ uint32_t Delta::moved(const Unit& u, uint32_t pc) const {
             return named;
         case Kind::L32R:
             far = named - ((pc + 3) & ~3u);
-            return far % 4 == 0 && far >> 18 == 0x3FFF
-                       ? (u.bytes & 0xFF) | (far >> 2 & 0xFFFF) << 8
-                       : u.bytes;
+            return far % 4 == 0 && far >> 18 == 0x3FFF ? (u.bytes & 0xFF) | (far >> 2 & 0xFFFF) << 8
+                                                       : u.bytes;
         case Kind::CALL0:
             far = named - ((pc & ~3u) + 4);
             return far % 4 == 0 && far + (1u << 19) < 1u << 20
@@ -274,33 +289,14 @@ bool Delta::isAddress(uint32_t word) {
     return word - DRAM < 0x18000 || word - IRAM < 0x8000 || word - FLASH < 0x100000;
 }
 
-bool Delta::isAddressAt(uint32_t place) const {
-    return place % 4 == 0 && sourceSize - place >= 4 && isAddress(source->word(place));
-}
-
-// Four bytes of the source; those behind its end are 0.
-uint32_t Delta::bytesAt(uint32_t place) const {
-    const uint32_t shift = 8 * (place % 4);
-    const uint32_t first = place & ~3u;
-    const uint32_t low = source->word(first);
-    if (shift == 0) {
-        return low;
-    }
-    const uint32_t high = sourceSize - first > 4 ? source->word(first + 4) : 0;
-    return low >> shift | high << (32 - shift);
-}
-
 void Delta::emit(uint32_t bytes, uint32_t length) {
-    for (uint32_t i = 0; i < length; i++) {
-        emit(static_cast<uint8_t>(bytes >> 8 * i));
-    }
-}
-
-void Delta::emit(uint8_t byte) {
-    count++;
-    if (filled < sectorLength) {
-        sector[filled++] = byte;
-    } else {
-        behind[behindCount++] = byte;
+    count += length;
+    for (; length > 0; length--, bytes >>= 8) {
+        const uint8_t byte = static_cast<uint8_t>(bytes);
+        if (filled < sectorLength) {
+            sector[filled++] = byte;
+        } else {
+            behind[behindCount++] = byte;
+        }
     }
 }

@@ -6,8 +6,9 @@
 #include "Relocation.h"
 
 // Makes a release's image for the standby slot of the running one and a delta (SPEC 6.1), sector by
-// sector: the second one first and the first one last. What it makes is not trusted; it neither reads nor
-// writes outside of what it is given. It lives in the heap, without a constructor: begin() comes first.
+// sector: the second one first and the first one last. What it makes is not trusted; it neither
+// reads nor writes outside of what it is given. It lives in the heap, without a constructor:
+// begin() comes first.
 class Delta {
   public:
     static constexpr uint32_t SECTOR = 4096;
@@ -20,8 +21,8 @@ class Delta {
         TARGET,     // it leads to another release
     };
 
-    // Begins to make a release with this sequence from the running image, of which origin is the place in
-    // flash that the image that is made will have. Sectors come into `sector`.
+    // Begins to make a release with this sequence from the running image, of which origin is the
+    // place in flash that the image that is made will have. Sectors come into `sector`.
     void begin(const Relocation& source, uint32_t sequence, uint32_t origin, uint32_t* sector);
 
     RangeDecoder input;
@@ -29,7 +30,8 @@ class Delta {
     // Goes on until a sector is ready or more is needed. `ended`: there is no more of the delta.
     Result proceed(bool ended);
 
-    // The sector that is ready: its place in the image, and its length, which is shorter for the last.
+    // The sector that is ready: its place in the image, and its length, which is shorter for the
+    // last.
     uint32_t place() const { return sectorPlace; }
     uint32_t length() const { return sectorLength; }
     uint32_t made() const { return count; }  // bytes
@@ -39,7 +41,7 @@ class Delta {
     void next();
 
   private:
-    static constexpr uint32_t HEADER = 20;      // bytes
+    static constexpr uint32_t HEADER = 20;       // bytes
     static constexpr uint32_t MAX_SYMBOL = 160;  // bytes of input that a step may need
     static constexpr uint32_t MAX_MOVES = 256;
 
@@ -53,7 +55,7 @@ class Delta {
     struct Unit {
         Kind kind;
         uint8_t length;   // bytes
-        uint32_t bytes;   // as they are; those behind the unit are something else
+        uint32_t bytes;   // as they are; behind them zeros
         uint32_t target;  // the address that it names
     };
 
@@ -68,8 +70,9 @@ class Delta {
         RangeDecoder::Integer by;
         RangeDecoder::Number run[2];  // after a substitution, after a break
         Bit isBreak[2];               // the same
-        Bit moved[3 + 3 * 16];        // by what moved: the memory of a word; the instruction and its reach
-        Bit differs[4];               // by the byte of the unit
+        Bit moved[3 +
+                  3 * 16];  // by what moved: the memory of a word; the instruction and its reach
+        Bit differs[4];     // by the byte of the unit
         RangeDecoder::Byte change;
         RangeDecoder::Number insert;
         RangeDecoder::Byte literal;
@@ -79,15 +82,12 @@ class Delta {
     Result header();
     bool step();
     bool move();
-    bool unit(Unit& out) const;
+    bool unit(Unit& out);
     uint32_t moved(const Unit& unit, uint32_t pc) const;
     uint32_t pc() const;
     static uint32_t context(const Unit& unit, uint32_t pc);
     static bool isAddress(uint32_t word);
-    bool isAddressAt(uint32_t at) const;
-    uint32_t bytesAt(uint32_t at) const;
     void emit(uint32_t bytes, uint32_t length);
-    void emit(uint8_t byte);
     uint32_t start() const { return target > SECTOR ? SECTOR : 0; }
 
     const Relocation* source;
@@ -96,9 +96,11 @@ class Delta {
     uint32_t origin;
     uint32_t target;  // bytes of the image that is made
     uint32_t at;      // in the source
-    uint32_t count;   // bytes made
-    uint32_t left;    // of a run in units, or of literals
-    uint32_t run;     // as it was at its beginning
+    uint32_t window;  // of the source: where these words begin
+    uint32_t words[2];
+    uint32_t count;  // bytes made
+    uint32_t left;   // of a run in units, or of literals
+    uint32_t run;    // as it was at its beginning
     uint32_t sectorPlace;
     uint32_t sectorLength;
     uint8_t* sector;

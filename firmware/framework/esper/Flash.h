@@ -9,7 +9,8 @@ namespace Flash {
 
 bool read(uint32_t address, uint32_t* words, uint32_t size);
 bool write(uint32_t address, const uint32_t* words, uint32_t size);
-bool holds(uint32_t address, const uint32_t* words, uint32_t size);  // false, too: it cannot be read
+bool holds(uint32_t address, const uint32_t* words,
+           uint32_t size);     // false, too: it cannot be read
 bool erase(uint32_t address);  // the sector; about 50 ms in which nothing else runs
 
 // False: there is no descriptor in that slot.

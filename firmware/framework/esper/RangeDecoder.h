@@ -2,12 +2,12 @@
 
 #include <stdint.h>
 
-// Reads what an adaptive binary range coder wrote (SPEC 6.1). The input comes in pieces; behind its end
-// there are zeros.
+// Reads what an adaptive binary range coder wrote (SPEC 6.1). The input comes in pieces; behind its
+// end there are zeros.
 class RangeDecoder {
   public:
-    // The probability that the next bit is 0, in 4096ths in the upper 12 bits, and in the lower 4 how many
-    // bits it has seen, up to 15.
+    // The probability that the next bit is 0, in 4096ths in the upper 12 bits, and in the lower 4
+    // how many bits it has seen, up to 15.
     using Bit = uint16_t;
     static constexpr Bit EVENLY = 2048 << 4;
 
@@ -27,8 +27,8 @@ class RangeDecoder {
         Number number;
     };
 
-    // A place for the input that is still to be decoded: what may be under way when no more is asked for, and
-    // what the longest symbol needs.
+    // A place for the input that is still to be decoded: what may be under way when no more is
+    // asked for, and what the longest symbol needs.
     static constexpr uint32_t CAPACITY = 7680;
 
     void begin();

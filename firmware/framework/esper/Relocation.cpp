@@ -28,7 +28,8 @@ bool Relocation::begin(const volatile uint32_t* words) {
 
 uint32_t Relocation::word(uint32_t offset) const {
     uint32_t value = original(offset);
-    if ((value & ~DISTANCE) - (Layout::MAPPED + Layout::slot(0)) < Layout::SLOT_SIZE && !keeps(offset)) {
+    if ((value & ~DISTANCE) - (Layout::MAPPED + Layout::slot(0)) < Layout::SLOT_SIZE &&
+        !keeps(offset)) {
         value ^= DISTANCE;
     }
     if (offset == SLOT) {

@@ -6,8 +6,8 @@
 // (SPEC 2.4).
 class Relocation {
   public:
-    // Reads an image that begins at these words; of one in flash only whole words can be read. False:
-    // it has no relocation list.
+    // Reads an image that begins at these words; of one in flash only whole words can be read.
+    // False: it has no relocation list.
     bool begin(const volatile uint32_t* image);
 
     // Bytes of the image, with its trailer.

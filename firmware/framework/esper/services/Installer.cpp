@@ -14,9 +14,9 @@
 
 static constexpr uint32_t TIMEOUT = 1800;       // seconds
 static constexpr uint32_t DELTA_TIMEOUT = 300;  // seconds
-static constexpr uint32_t FLASH_PAUSE = 5;  // ms between steps that stop everything
-static constexpr uint32_t PAUSE = 1;        // ms between the others
-static constexpr uint32_t TRAILER = 32;     // bytes
+static constexpr uint32_t FLASH_PAUSE = 5;      // ms between steps that stop everything
+static constexpr uint32_t PAUSE = 1;            // ms between the others
+static constexpr uint32_t TRAILER = 32;         // bytes
 static constexpr uint8_t MAX_RESUMES = 8;
 static constexpr uint32_t MIN_ROOM = Connection::WINDOW + 1460;  // bytes that come uncalled for
 
@@ -44,8 +44,8 @@ void Installer::install(const Release& wanted, const char* id, Purpose what) {
     }
     Download& d = *download;
     d.way = Way::FOUND;
-    d.relocatable = d.running.begin(reinterpret_cast<const volatile uint32_t*>(
-        Layout::MAPPED + Layout::slot(ownSlot())));
+    d.relocatable = d.running.begin(
+        reinterpret_cast<const volatile uint32_t*>(Layout::MAPPED + Layout::slot(ownSlot())));
     startOver();
     Descriptor holds;
     const bool steady = purpose == Purpose::PROOF || Flash::runsAsDefault();
@@ -165,7 +165,8 @@ void Installer::patch() {
 void Installer::made() {
     Download& d = *download;
     if (d.place > 0) {
-        return step(Step::ERASE);
+        const bool right = d.cleared && Flash::holds(address(d.place), d.head, d.length);
+        return right ? stored() : step(Step::ERASE);
     }
     http->cancel();
     Descriptor found;
@@ -403,11 +404,12 @@ UpdateError Installer::inspect(const Descriptor& found) const {
 
 // ---- step by step ----
 
-// Goes on as soon as there is a sector to write, or the last of it; of a delta, with whatever there is.
+// Goes on as soon as there is a sector to write, or the last of it; of a delta, with whatever there
+// is.
 void Installer::proceed() {
     const Download& d = *download;
-    const bool enough = d.way == Way::PATCHED || d.received - d.written >= Layout::SECTOR ||
-                        d.received == d.size;
+    const bool enough =
+        d.way == Way::PATCHED || d.received - d.written >= Layout::SECTOR || d.received == d.size;
     if (!stepping && enough) {
         step(next);
     }
@@ -441,8 +443,8 @@ void Installer::onStep() {
     }
 }
 
-// The first sector before all others, so that the slot does not boot; each other one unless it holds what
-// it is to hold.
+// The first sector before all others, so that the slot does not boot; each other one unless it
+// holds what it is to hold.
 void Installer::erase() {
     Download& d = *download;
     if (!d.cleared) {

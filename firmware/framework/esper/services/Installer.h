@@ -13,15 +13,15 @@
 #include "../UpdateError.h"
 #include "../VersionFile.h"
 
-// Brings an image of a release into the standby slot and verifies it (SPEC 10): makes it of the running one
-// if it can, else downloads it. The running slot is never written. The standby slot gets its first sector
-// last, when all else is known to be right, so it is bootable no earlier.
+// Brings an image of a release into the standby slot and verifies it (SPEC 10): makes it of the
+// running one if it can, else downloads it. The running slot is never written. The standby slot
+// gets its first sector last, when all else is known to be right, so it is bootable no earlier.
 class Installer : private Http::Consumer {
   public:
     class Listener {
       public:
-        // The slot does not hold it already. Called again, with the reason, if it has to be downloaded whole
-        // because what was made of a delta, or of the running image, is of no use.
+        // The slot does not hold it already. Called again, with the reason, if it has to be
+        // downloaded whole because what was made of a delta, or of the running image, is of no use.
         virtual void onDownload(UpdateError reason) = 0;
         virtual void onProgress(uint8_t percent) = 0;
         virtual void onVerify() = 0;
@@ -52,8 +52,8 @@ class Installer : private Http::Consumer {
         DOWNLOADED,  // whole
     };
 
-    // What comes next. Each step is short, except for erasing and the signature, so that the device goes on
-    // with its work between them.
+    // What comes next. Each step is short, except for erasing and the signature, so that the device
+    // goes on with its work between them.
     enum class Step : uint8_t { TRAILER, MAKE, ERASE, WRITE, LOOK, SIGNATURE, READ_BACK, COMMIT };
 
     // What is needed while it installs, and only then: about 16.5 KB of the heap.
@@ -61,8 +61,8 @@ class Installer : private Http::Consumer {
         // Whole sectors, and what may still come when the flash is busy.
         static constexpr uint32_t CAPACITY = 3 * Layout::SECTOR;
 
-        // The image's first sector, held back. While others are made, the one that is made: the first comes
-        // last.
+        // The image's first sector, held back. While others are made, the one that is made: the
+        // first comes last.
         uint32_t head[Layout::SECTOR / 4];
         union {
             uint32_t buffer[CAPACITY / 4];  // ring of the bytes from `written` to `received`
@@ -72,20 +72,20 @@ class Installer : private Http::Consumer {
         Way way;
         Relocation running;  // valid if `relocatable`
         bool relocatable;
-        uint32_t size;      // bytes of the image
-        uint32_t coming;    // bytes of the file that is downloaded
-        uint32_t received;  // of these
-        bool ended;         // there are no more
-        bool cleared;       // the slot's first sector is erased
-        uint32_t written;   // bytes of the image, or held back; whole sectors, until the end
-        uint32_t place;     // of the sector that is written, in the image
-        uint32_t length;    // of it
-        uint32_t readBack;  // bytes
-        uint32_t hashed;    // bytes
-        uint8_t attempt;    // which signature and key to try next
+        uint32_t size;       // bytes of the image
+        uint32_t coming;     // bytes of the file that is downloaded
+        uint32_t received;   // of these
+        bool ended;          // there are no more
+        bool cleared;        // the slot's first sector is erased
+        uint32_t written;    // bytes of the image, or held back; whole sectors, until the end
+        uint32_t place;      // of the sector that is written, in the image
+        uint32_t length;     // of it
+        uint32_t readBack;   // bytes
+        uint32_t hashed;     // bytes
+        uint8_t attempt;     // which signature and key to try next
         uint8_t digest[32];  // up to the trailer, until all is there; then of the whole image
         uint8_t trailer[32];
-        bool checking;  // `check` goes on
+        bool checking;              // `check` goes on
         volatile uint32_t verdict;  // what `check` said last; looked at twice
         bool whole;                 // the trailer is right
         Sha256 hash;
