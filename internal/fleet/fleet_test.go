@@ -326,6 +326,9 @@ func FuzzHandle(f *testing.F) {
 	}
 	f.Add("home/00c0de/info", []byte(specInfo))
 	f.Add("home/00c0de/update/status", []byte(specUpdate))
+	for _, received := range []string{"0", "1234", "4294967295", "4294967296", "-1", "1e3", "null"} {
+		f.Add("home/00c0de/update/status", []byte(strings.Replace(specUpdate, "}", `,"received":`+received+"}", 1)))
+	}
 	f.Add("home/00c0de/status", []byte("ONLINE"))
 	f.Fuzz(func(t *testing.T, topic string, payload []byte) {
 		fleet := newFleet()
