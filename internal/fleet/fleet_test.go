@@ -297,6 +297,10 @@ func TestWhatMattersIsLogged(t *testing.T) {
 		}
 	}
 	log.Reset()
+	f.Handle("home/00c0de/update/status", []byte(`{"state":"downloading","version":"aaaa0000","error":"malformed-delta"}`), now)
+	if strings.Contains(log.String(), "WARN") || strings.Count(log.String(), "\n") != 1 {
+		t.Errorf("an update without a delta: %s", log.String())
+	}
 	f.Handle("home/00c0de/update/status", []byte(`{"state":"failed","version":"9c0d1e2f","progress":0,"error":"bad-signature"}`), now)
 	if !strings.Contains(log.String(), `level=WARN msg="device update" device=00c0de type=socket state=failed version=9c0d1e2f error=bad-signature`) {
 		t.Errorf("a failure: %s", log.String())
