@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -88,6 +89,17 @@ func (c *deviceCommand) Run(s *streams) error {
 	return report.print(s)
 }
 
+// lastCost returns what the last update cost that came to its restart or failed, empty if nothing is
+// known of that.
+func (r deviceReport) lastCost() string {
+	for _, u := range slices.Backward(r.Updates) {
+		if !u.Ended.IsZero() || u.Seconds > 0 {
+			return costText(u)
+		}
+	}
+	return ""
+}
+
 func (r deviceReport) print(s *streams) error {
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	line := func(key, value string) { fmt.Fprintf(w, "%s\t%s\n", key, orDash(value)) }
@@ -122,6 +134,12 @@ func (r deviceReport) print(s *streams) error {
 		if problem := r.UpdateProblem(); problem != "" {
 			line("", problem)
 		}
+		if u := r.Update; u != nil && u.WithoutDelta() != "" {
+			line("", withoutDelta(u.WithoutDelta()))
+		}
+	}
+	if cost := r.lastCost(); cost != "" {
+		line("last update", cost)
 	}
 	if r.Why != nil {
 		line("release", fmt.Sprintf("%s: %s (%s)", orDash(r.Why.Release), r.Why.Explanation, r.Why.Reason))

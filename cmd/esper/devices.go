@@ -190,12 +190,12 @@ func updateText(d fleet.Device) string {
 		return "-"
 	case d.Unpublished():
 		return "none published"
+	case u.State == "downloading":
+		return fmt.Sprintf("%s %s %d%%", u.State, u.Version, u.Progress)
 	case u.HTTPStatus != 0:
 		return fmt.Sprintf("%s %s %d", u.State, u.Error, u.HTTPStatus)
 	case u.Error != "":
 		return u.State + " " + u.Error
-	case u.State == "downloading":
-		return fmt.Sprintf("%s %s %d%%", u.State, u.Version, u.Progress)
 	}
 	return u.State
 }

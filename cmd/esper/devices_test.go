@@ -44,6 +44,7 @@ func TestAnUpdateIsSaidInAFewWords(t *testing.T) {
 		"failed http-status 503": {0, &fleet.UpdateStatus{State: "failed", Error: "http-status", HTTPStatus: 503}},
 		"failed http-status":     {1, &fleet.UpdateStatus{State: "failed", Error: "http-status"}},
 		"rolled-back crashed":    {1, &fleet.UpdateStatus{State: "rolled-back", Error: "crashed"}},
+		"downloading v2 5%":      {0, &fleet.UpdateStatus{State: "downloading", Version: "v2", Progress: 5, Error: "http-status", HTTPStatus: 404}},
 		"downloading v2 40%":     {1, &fleet.UpdateStatus{State: "downloading", Version: "v2", Progress: 40}},
 	} {
 		d := fleet.Device{ID: "00c0de", Info: &fleet.Info{Device: "socket"}, Update: c.update}
@@ -57,7 +58,8 @@ func TestAnUpdateIsSaidInAFewWords(t *testing.T) {
 		}
 		for text, there := range map[string]bool{
 			"(development build), slot 0": c.sequence == 0, "(sequence 1), slot 0": c.sequence == 1,
-			"the server answered 404: nothing is published for socket": c.update != nil && c.update.HTTPStatus == 404,
+			"the server answered 404: nothing is published for socket": c.update != nil && c.update.HTTPStatus == 404 && c.update.State == "failed",
+			"without a delta: http-status":                             c.update != nil && c.update.State == "downloading" && c.update.Error != "",
 		} {
 			if strings.Contains(out.String(), text) != there {
 				t.Errorf("%s: %q:\n%s", want, text, &out)

@@ -16,7 +16,7 @@ type historyCommand struct {
 	Kind    fleet.Kind `enum:"presence,type,version,slot,update,restart," default:"" placeholder:"KIND" help:"Only presence, type, version, slot, update or restart."`
 	Since   age        `placeholder:"TIME" help:"Only what is not longer ago, such as 12h or 7d."`
 	Limit   int        `default:"1000" placeholder:"N" help:"The newest N, at most 100000 (default: 1000)."`
-	Updates bool       `help:"Show each update as a whole: from, to, how long it took, what was wrong."`
+	Updates bool       `help:"Show each update as a whole: from, to, what it cost, how long it took, what was wrong."`
 	JSON    bool       `name:"json" help:"Print JSON."`
 	serverFlags
 }
@@ -28,7 +28,10 @@ const maxHistory = 100_000
 func (c *historyCommand) Help() string {
 	return `Shows what happened to devices, the oldest first: when they came and went, what they ran,
 how their updates went, when and why they restarted. A time with ~ is when the server learnt
-of it; it had happened before. esper serve has to run.`
+of it; it had happened before. esper serve has to run.
+
+COST is what came over the air, and the time from the beginning of the download to the restart;
+TOOK is the time until the release was confirmed or given up.`
 }
 
 // Validate checks the command line.
@@ -83,7 +86,11 @@ func (c *historyCommand) Run(s *streams) error {
 		if e.Late {
 			at = "~" + at
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", at, e.Device, e.Kind, orDash(e.Before), e.After, orDash(e.Version), orDash(e.Error))
+		failure := e.Error
+		if e.Kind == fleet.UpdateEvent && e.After == "downloading" && failure != "" {
+			failure = withoutDelta(failure)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", at, e.Device, e.Kind, orDash(e.Before), e.After, orDash(e.Version), orDash(failure))
 	}
 	return w.Flush()
 }
@@ -95,13 +102,53 @@ func printUpdates(s *streams, updates []fleet.Update) error {
 		return nil
 	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "BEGAN\tDEVICE\tFROM\tTO\tSTATE\tTOOK\tERROR")
+	fmt.Fprintln(w, "BEGAN\tDEVICE\tFROM\tTO\tSTATE\tCOST\tTOOK\tERROR")
 	for _, u := range updates {
 		took := "-"
 		if u.Took() > 0 {
 			took = u.Took().Round(100 * time.Millisecond).String()
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", localTime(u.Began), u.Device, orDash(u.From), u.Version, u.State, took, orDash(u.Error))
+		failure := u.Error
+		if failure == "" && u.WithoutDelta != "" {
+			failure = withoutDelta(u.WithoutDelta)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", localTime(u.Began), u.Device, orDash(u.From), u.Version, u.State,
+			orDash(costText(u)), took, orDash(failure))
 	}
 	return w.Flush()
+}
+
+// costText returns what an update cost until its restart, "1.2 KB in 1.4 s", or empty if nothing is
+// known of that.
+func costText(u fleet.Update) string {
+	if u.Received == nil && u.Seconds == 0 {
+		return ""
+	}
+	text := "unknown bytes"
+	if u.Received != nil {
+		text = sizeText(*u.Received)
+	}
+	if u.Seconds > 0 {
+		text += " in " + secondsText(u.Seconds)
+	}
+	return text
+}
+
+// withoutDelta is the note that a device does without a delta, for one of the errors of updates.
+func withoutDelta(reason string) string { return "without a delta: " + reason }
+
+// sizeText is a number of bytes as a person reads it.
+func sizeText(n uint64) string {
+	if n < 1024 {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	return fmt.Sprintf("%.1f KB", float64(n)/1024)
+}
+
+// secondsText is a short time as a person reads it.
+func secondsText(seconds float64) string {
+	if seconds < 60 {
+		return fmt.Sprintf("%.1f s", seconds)
+	}
+	return shortDuration(time.Duration(seconds * float64(time.Second)))
 }

@@ -332,6 +332,18 @@ func TestARollbackStopsIt(t *testing.T) {
 	s.expect("000001", "v1", "v3", rollout.StageReached)
 }
 
+// The reason why a delta was not used is no failure: the update goes on with the whole image.
+func TestAnUpdateWithoutADeltaGoesOn(t *testing.T) {
+	for _, reason := range []string{"malformed-delta", "wrong-source", "bad-signature", "http-status"} {
+		s := both(t)
+		s.expect("000001", "v1", "v2", rollout.StageReached)
+		s.report("000001", "v1", 1, &fleet.UpdateStatus{State: "downloading", Version: "v2", Error: reason})
+		s.expect("000001", "v1", "v2", rollout.InProgress)
+		s.report("000001", "v2", 2, &fleet.UpdateStatus{State: "confirmed", Version: "v2"})
+		s.expect("000001", "v2", "v2", rollout.UpToDate)
+	}
+}
+
 // An old report of a failure to fetch says nothing about the next try.
 func TestAReportIsReadOnce(t *testing.T) {
 	s := both(t)

@@ -58,6 +58,8 @@ func TestAnEmulatedDeviceIsWatchedWhileItUpdates(t *testing.T) {
 	b.wait(`document.querySelector(".slot.runs").innerText.includes("Slot 1")`)
 	b.wait(`document.querySelector(".slot.runs code").innerText === "v2" && document.querySelectorAll(".slot code").length === 2`)
 	b.wait(`text(".timeline").includes("update to v2: confirmed in ")`)
+	b.wait(`/update to v2: confirmed in .* \([\d,]+ (bytes|KB) in [\d.]+ s/.test(text(".timeline"))`)
+	b.wait(`/Last update: [\d,]+ (bytes|KB) in [\d.]+ s\./.test(text("main"))`)
 	b.wait(`text(".timeline").includes("runs v2, before v1")`)
 	b.wait(`document.querySelectorAll("h1 .badge").length === 1`) // it is over: nothing but that it is online
 	states := eval[[]string](b, `[...shown]`)

@@ -41,6 +41,8 @@ func TestChangesAreSeenWithoutReloading(t *testing.T) {
 	w.says("00c001", "status", "ONLINE")
 	w.says("00c001", "update/status", `{"state":"downloading","version":"v2","progress":40,"error":""}`)
 	soon(t, "an update", b.wait(row("00c001")+`.includes("Downloading 40 %")`))
+	w.says("00c001", "update/status", `{"state":"downloading","version":"v2","progress":50,"error":"bad-signature","received":1234}`)
+	b.wait(row("00c001") + `.includes("Downloading 50 %") && !` + row("00c001") + `.includes("bad-signature")`)
 	w.says("00c001", "info", info("00c001", "socket", "v2", -61))
 	soon(t, "a version", b.wait(row("00c001")+`.includes("v2")`))
 	w.says("00c001", "update/status", `{"state":"failed","version":"v2","progress":100,"error":"bad-signature"}`)

@@ -166,6 +166,27 @@ func TestAFailedBuildNeedsAttention(t *testing.T) {
 	b.fine()
 }
 
+// What is wrong with a delta is a note, and no alarm.
+func TestAnUpdateWithoutADeltaIsNoAlarm(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.joins("00c001", "socket", "v1", -61)
+	whole := `{"state":"downloading","version":"v2","progress":20,"error":"malformed-delta","received":1000}`
+	w.says("00c001", "update/status", whole)
+	b := open(t, w.url())
+	b.visit("/devices/00c001")
+	b.says("Without a delta: malformed-delta.")
+	b.wait(`text("h1").includes("Downloading 20 %")`)
+	if eval[bool](b, `document.querySelector("main .bad") !== null`) {
+		t.Error("its page looks like a failure")
+	}
+	w.says("00c001", "update/status", `{"state":"verifying","version":"v2","progress":100,"error":"","received":267082}`)
+	w.says("00c001", "update/status", `{"state":"rolled-back","version":"v2","progress":100,"error":"crashed"}`)
+	b.wait(`text(".timeline").includes(" (261 KB; without a delta: malformed-delta; crashed)")`)
+	b.says("Last update: 261 KB.")
+	b.fine()
+}
+
 // A development build is what it is, and no alarm, also where nothing is published for it.
 func TestADevelopmentBuildIsNoAlarm(t *testing.T) {
 	t.Parallel()

@@ -194,6 +194,9 @@ func busyHouse(t testing.TB) *world {
 		update := func(at time.Time, from, to string, took time.Duration, end, failure string) {
 			for i, state := range []string{"downloading", "verifying", "trial"} {
 				event(at.Add(took*time.Duration(i)/4), fleet.UpdateEvent, "", state, to, "")
+				if received := []uint32{0, 1187}; i < len(received) {
+					events[len(events)-1].Received = &received[i]
+				}
 			}
 			if end == "confirmed" {
 				event(at.Add(took-time.Second), fleet.VersionEvent, from, to, "", "")

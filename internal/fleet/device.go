@@ -176,6 +176,27 @@ type UpdateStatus struct {
 	// HTTPStatus is what the update server answered, 100 to 599, if Error is
 	// "http-status"; 0 if the device did not say.
 	HTTPStatus int `json:"http_status,omitempty"`
+	// Received is how many bytes of the delta and the image have come in this update; nil if the
+	// device did not say.
+	Received *uint32 `json:"received,omitempty"`
+}
+
+// WithoutDelta returns why the device downloads the whole image, one of SPEC's names. It is empty
+// if the device uses a delta, was offered none, or is not downloading.
+func (u UpdateStatus) WithoutDelta() string {
+	if u.State == "downloading" {
+		return u.Error
+	}
+	return ""
+}
+
+// Problem returns the error of the last update or check, one of SPEC's names, or empty. The reason
+// why a delta was not used is no problem: that update goes on.
+func (u UpdateStatus) Problem() string {
+	if u.WithoutDelta() != "" {
+		return ""
+	}
+	return u.Error
 }
 
 // AtRest tells whether the device is done with its last check: nothing is being

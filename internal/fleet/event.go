@@ -17,9 +17,11 @@ type Event struct {
 	Kind   Kind   `json:"kind"`
 	Before string `json:"before,omitempty"` // empty: was not known
 	After  string `json:"after"`
-	// Of an update: what it was about, and what was wrong, if anything.
-	Version string `json:"version,omitempty"`
-	Error   string `json:"error,omitempty"`
+	// Of an update: what it was about, what was wrong, if anything, and the bytes that had come
+	// in it by then, nil if the device did not say.
+	Version  string  `json:"version,omitempty"`
+	Error    string  `json:"error,omitempty"`
+	Received *uint32 `json:"received,omitempty"`
 }
 
 // Kind is what an event is about. What Before and After are depends on it.
@@ -73,7 +75,7 @@ func events(old, d Device) []Event {
 	note(VersionEvent, old.Version(), d.Version())
 	note(SlotEvent, old.slot(), d.slot())
 	if u := d.Update; u != nil && !u.same(old.Update) {
-		e := Event{Kind: UpdateEvent, After: u.State, Version: u.Version, Error: u.Error}
+		e := Event{Kind: UpdateEvent, After: u.State, Version: u.Version, Error: u.Error, Received: u.Received}
 		if old.Update != nil {
 			e.Before = old.Update.State
 		}
@@ -124,7 +126,7 @@ func restarted(old, d Device) bool {
 	return d.informed.Sub(old.informed)-went > slack
 }
 
-// same says whether two update statuses differ in nothing but the progress.
+// same says whether two update statuses differ in nothing but how much has come.
 func (u *UpdateStatus) same(other *UpdateStatus) bool {
 	return other != nil && u.State == other.State && u.Version == other.Version && u.Error == other.Error
 }

@@ -3,6 +3,7 @@ package fleet
 import (
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -273,5 +274,103 @@ func TestUpdatesAreToldFromEvents(t *testing.T) {
 	want := "a v1>v2 confirmed  7s; b >v2 downloading  0s; a v2>v3 rolled-back crashed 1s; a v2>v4 failed unreachable 0s; "
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// What an update cost, from what the device said of each of its states: "OFFLINE", or state, error
+// and bytes.
+func TestTheCostOfAnUpdateIsToldFromEvents(t *testing.T) {
+	for _, test := range []struct {
+		name, events, want string
+	}{
+		{"by a delta", "downloading 0, verifying 1234, OFFLINE, trial, confirmed", "confirmed: 1234 bytes, 2 s"},
+		{"by firmware from before", "downloading, verifying, OFFLINE, trial, confirmed", "confirmed: unknown bytes, 2 s"},
+		{"nobody heard it go", "downloading 0, verifying 1234, trial, confirmed", "confirmed: 1234 bytes, 2 s"},
+		{"on its way", "downloading 0", "downloading: unknown bytes, 0 s"},
+		{"not restarted yet", "downloading 0, verifying 1234", "verifying: 1234 bytes, 0 s"},
+		{"the delta is damaged", "downloading 0, downloading malformed-delta 1000, verifying 267000, OFFLINE, trial, confirmed",
+			"confirmed without a delta (malformed-delta): 267000 bytes, 3 s"},
+		{"what it made is not right", "downloading 0, verifying 1000, downloading bad-signature 1000, verifying 267000, OFFLINE, trial, confirmed",
+			"confirmed without a delta (bad-signature): 267000 bytes, 4 s"},
+		{"without a delta, and on its way", "downloading 0, downloading wrong-source 20", "downloading without a delta (wrong-source): unknown bytes, 0 s"},
+		{"it fails", "downloading 0, failed unreachable", "failed (unreachable): unknown bytes, 0 s"},
+		{"it is refused", "downloading 0, verifying 267000, failed bad-signature", "failed (bad-signature): 267000 bytes, 0 s"},
+		{"it does not begin", "failed unreachable", "failed (unreachable): unknown bytes, 0 s"},
+		{"it is rolled back", "downloading 0, verifying 1234, OFFLINE, rolled-back crashed", "rolled-back (crashed): 1234 bytes, 2 s"},
+		// What came before the cut is lost.
+		{"cut off in the download", "downloading 0, OFFLINE, checking, downloading 0, verifying 1234, OFFLINE, trial, confirmed", "confirmed: unknown bytes, 5 s"},
+		{"cut off in the verification", "downloading 0, verifying 1234, OFFLINE, checking, downloading 0, verifying 1300, OFFLINE, trial, confirmed",
+			"confirmed: 2534 bytes, 6 s"},
+		{"cut off in the trial", "downloading 0, verifying 1234, OFFLINE, trial, OFFLINE, checking, verifying 0, OFFLINE, trial, confirmed",
+			"confirmed: 1234 bytes, 7 s"},
+		{"most that it can say", "downloading 0, verifying 4294967295, downloading 0, verifying 4294967295, trial", "trial: 8589934590 bytes, 4 s"},
+		{"heard of later", "~downloading 0, verifying 1234, OFFLINE, trial, confirmed", "confirmed: 1234 bytes, 0 s"},
+		{"its restart heard of later", "downloading 0, verifying 1234, ~trial, confirmed", "confirmed: 1234 bytes, 0 s"},
+		{"offline before", "OFFLINE, downloading 0, OFFLINE, verifying 1234, trial", "trial: 1234 bytes, 3 s"},
+	} {
+		var events []Event
+		for i, step := range strings.Split(test.events, ", ") {
+			step, late := strings.CutPrefix(step, "~")
+			e := Event{Device: "a", At: now.Add(time.Duration(i) * time.Second), Late: late, Kind: UpdateEvent, Version: "v2"}
+			for _, word := range strings.Fields(step) {
+				n, err := strconv.ParseUint(word, 10, 32)
+				received := uint32(n)
+				switch {
+				case err == nil:
+					e.Received = &received
+				case word == Offline:
+					e.Kind, e.After = PresenceEvent, word
+				case e.After == "":
+					e.After = word
+				default:
+					e.Error = word
+				}
+			}
+			if e.After == "checking" {
+				e.Version = "v1"
+			}
+			events = append(events, e)
+		}
+		updates := Updates(events)
+		if len(updates) != 1 {
+			t.Errorf("%s: %+v", test.name, updates)
+			continue
+		}
+		u := updates[0]
+		got := u.State
+		if u.WithoutDelta != "" {
+			got += " without a delta (" + u.WithoutDelta + ")"
+		}
+		if u.Error != "" {
+			got += " (" + u.Error + ")"
+		}
+		bytes := "unknown"
+		if u.Received != nil {
+			bytes = fmt.Sprint(*u.Received)
+		}
+		if got += fmt.Sprintf(": %s bytes, %v s", bytes, u.Seconds); got != test.want {
+			t.Errorf("%s: %s, want %s", test.name, got, test.want)
+		}
+	}
+}
+
+func TestEventsOfAnUpdateSayWhatCame(t *testing.T) {
+	f := newFleet()
+	for _, step := range []struct{ state, want string }{
+		{`"downloading","received":0`, `[0]`}, {`"downloading","progress":40,"received":700`, `[]`}, // progress is no event
+		{`"verifying","received":1234`, `[1234]`}, {`"trial"`, `[-]`},
+	} {
+		c, _ := f.Handle("home/00c0de/update/status", []byte(`{"version":"v2","state":`+step.state+`}`), now)
+		got := []string{}
+		for _, e := range c.Events {
+			if e.Kind == UpdateEvent && e.Received == nil {
+				got = append(got, "-")
+			} else if e.Kind == UpdateEvent {
+				got = append(got, fmt.Sprint(*e.Received))
+			}
+		}
+		if fmt.Sprint(got) != step.want {
+			t.Errorf("%s: %v, want %v", step.state, got, step.want)
+		}
 	}
 }

@@ -297,6 +297,10 @@ func TestWhatMattersIsLogged(t *testing.T) {
 		}
 	}
 	log.Reset()
+	f.Handle("home/00c0de/update/status", []byte(`{"state":"downloading","version":"aaaa0000","error":"malformed-delta"}`), now)
+	if strings.Contains(log.String(), "WARN") || strings.Count(log.String(), "\n") != 1 {
+		t.Errorf("an update without a delta: %s", log.String())
+	}
 	f.Handle("home/00c0de/update/status", []byte(`{"state":"failed","version":"9c0d1e2f","progress":0,"error":"bad-signature"}`), now)
 	if !strings.Contains(log.String(), `level=WARN msg="device update" device=00c0de type=socket state=failed version=9c0d1e2f error=bad-signature`) {
 		t.Errorf("a failure: %s", log.String())
@@ -326,6 +330,9 @@ func FuzzHandle(f *testing.F) {
 	}
 	f.Add("home/00c0de/info", []byte(specInfo))
 	f.Add("home/00c0de/update/status", []byte(specUpdate))
+	for _, received := range []string{"0", "1234", "4294967295", "4294967296", "-1", "1e3", "null"} {
+		f.Add("home/00c0de/update/status", []byte(strings.Replace(specUpdate, "}", `,"received":`+received+"}", 1)))
+	}
 	f.Add("home/00c0de/status", []byte("ONLINE"))
 	f.Fuzz(func(t *testing.T, topic string, payload []byte) {
 		fleet := newFleet()

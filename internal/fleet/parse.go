@@ -98,6 +98,7 @@ func ParseUpdate(payload []byte) (*UpdateStatus, []string, error) {
 	}
 	take(top, "progress", &u.Progress, func(n int) bool { return n >= 0 && n <= 100 }, "a percentage")
 	take(top, "http_status", &u.HTTPStatus, func(n int) bool { return n >= 100 && n <= 599 }, "an HTTP status")
+	take(top, "received", &u.Received, always, "a number of bytes")
 	return u, *top.problems, nil
 }
 

@@ -112,6 +112,9 @@ func TestOfAnUpdateStatusOnlyWhatCannotBeUsedIsLeftOut(t *testing.T) {
 		`"progress":101`: `update/status: progress: 101 is not a percentage`, `"progress":-1`: `update/status: progress: -1 is not a percentage`,
 		`"progress":"40"`: `update/status: progress: "40" is not a percentage`, `"progress":null`: `update/status: progress: null is not a percentage`,
 		`"http_status":600`: `update/status: http_status: 600 is not an HTTP status`, `"http_status":"404"`: `update/status: http_status: "404" is not an HTTP status`,
+		`"received":-1`: `update/status: received: -1 is not a number of bytes`, `"received":4294967296`: `update/status: received: 4294967296 is not a number of bytes`,
+		`"received":1.5`: `update/status: received: 1.5 is not a number of bytes`, `"received":null`: `update/status: received: null is not a number of bytes`,
+		`"received":"1234"`: `update/status: received: "1234" is not a number of bytes`,
 	} {
 		f := newFleet()
 		f.Handle("home/00c0de/update/status", []byte(`{"state":"failed","version":"v1","error":"http-status",`+sent+`}`), now)
@@ -126,6 +129,21 @@ func TestOfAnUpdateStatusOnlyWhatCannotBeUsedIsLeftOut(t *testing.T) {
 		f.Handle("home/00c0de/update/status", nil, now)
 		if d := only(t, f); len(d.Problems) != 0 {
 			t.Errorf("problems of nothing: %q", d.Problems)
+		}
+	}
+}
+
+func TestWhatADeviceDoesNotSayThatItReceivedIsUnknown(t *testing.T) {
+	for sent, want := range map[string]string{
+		`"received":0`: `"received":0`, `"received":1234`: `"received":1234`, `"received":4294967295`: `"received":4294967295`, `"progress":40`: ``,
+	} {
+		u, problems, err := ParseUpdate([]byte(`{"state":"verifying","version":"v1",` + sent + `}`))
+		if err != nil || len(problems) != 0 {
+			t.Errorf("%s: %q, %v", sent, problems, err)
+			continue
+		}
+		if got := asJSON(t, u); want != "" && !strings.Contains(got, want+"}") || want == "" && strings.Contains(got, "received") {
+			t.Errorf("%s: %s", sent, got)
 		}
 	}
 }

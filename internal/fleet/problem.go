@@ -22,6 +22,8 @@ var problems = map[string]string{
 	"sequence-jump":          "the sequence is more than 1,000,000 greater",
 	"no-memory":              "there was too little memory for the update",
 	"boot-mode-latched":      "it was flashed over serial, and would not come back from a restart: switch its power off and on",
+	"malformed-delta":        "the delta is damaged",
+	"wrong-source":           "the delta is from another image than the one that runs",
 	"crashed":                "the trial ended with an exception",
 	"hung":                   "the trial ended with a watchdog",
 	"not-confirmed":          "the trial ended with a restart, or without a confirmation in time",
@@ -29,7 +31,7 @@ var problems = map[string]string{
 
 // UpdateProblem returns what is wrong with the device's last update in words, empty if nothing is.
 func (d Device) UpdateProblem() string {
-	if d.Update == nil || d.Update.Error == "" {
+	if d.Update == nil || d.Update.Problem() == "" {
 		return ""
 	}
 	deviceType := d.Type()
@@ -63,5 +65,5 @@ func (d Device) Development() bool { return d.Info != nil && d.Info.Version.Sequ
 // Unpublished reports whether all that is wrong with the device's update is that there is no
 // release for a development build to be replaced by: there may never be one.
 func (d Device) Unpublished() bool {
-	return d.Development() && d.Update != nil && d.Update.Error == "http-status" && d.Update.HTTPStatus == 404
+	return d.Development() && d.Update != nil && d.Update.Problem() == "http-status" && d.Update.HTTPStatus == 404
 }

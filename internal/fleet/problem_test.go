@@ -29,15 +29,32 @@ func TestAnUpdatesProblemIsSaidInWords(t *testing.T) {
 			t.Errorf("%+v: %q, want %q", u, got, want)
 		}
 	}
-	for _, u := range []*fleet.UpdateStatus{nil, {State: "idle"}} {
+	for _, u := range []*fleet.UpdateStatus{nil, {State: "idle"}, {State: "downloading", Error: "bad-signature"}} {
 		if got := device(1, u).UpdateProblem(); got != "" {
 			t.Errorf("%+v: %q", u, got)
 		}
 	}
 	nothing := &fleet.UpdateStatus{State: "failed", Error: "http-status", HTTPStatus: 404}
 	broken := &fleet.UpdateStatus{State: "failed", Error: "http-status", HTTPStatus: 503}
+	whole := &fleet.UpdateStatus{State: "downloading", Error: "http-status", HTTPStatus: 404}
+	if device(0, whole).Unpublished() {
+		t.Error("a development build that downloads a release without a delta finds nothing published")
+	}
 	if !device(0, nothing).Unpublished() || device(1, nothing).Unpublished() || device(0, broken).Unpublished() {
 		t.Error("a development build without a release is told from what is wrong by something else")
+	}
+}
+
+func TestWhyADeltaWasNotUsedIsNoProblem(t *testing.T) {
+	for u, want := range map[fleet.UpdateStatus][2]string{
+		{State: "downloading"}:                           {"", ""},
+		{State: "downloading", Error: "malformed-delta"}: {"malformed-delta", ""},
+		{State: "failed", Error: "bad-signature"}:        {"", "bad-signature"},
+		{State: "trial", Error: "unreachable"}:           {"", "unreachable"},
+	} {
+		if got := [2]string{u.WithoutDelta(), u.Problem()}; got != want || u.State == "downloading" && u.AtRest() {
+			t.Errorf("%+v: %q, want %q", u, got, want)
+		}
 	}
 }
 

@@ -127,6 +127,8 @@ func TestWhatUpdateThereIs(t *testing.T) {
 		{"one", "2", nil, `{"installed_version":"socket 1","latest_version":"socket 2","in_progress":false,"update_percentage":null}`},
 		{"on its way", "2", &fleet.UpdateStatus{State: "downloading", Version: "2", Progress: 40},
 			`{"installed_version":"socket 1","latest_version":"socket 2","in_progress":true,"update_percentage":40}`},
+		{"without a delta", "2", &fleet.UpdateStatus{State: "downloading", Version: "2", Progress: 5, Error: "bad-signature"},
+			`{"installed_version":"socket 1","latest_version":"socket 2","in_progress":true,"update_percentage":5}`},
 		{"taken back meanwhile", "1", &fleet.UpdateStatus{State: "verifying", Version: "2", Progress: 100},
 			`{"installed_version":"socket 1","latest_version":"socket 2","in_progress":true,"update_percentage":null}`},
 		{"rolled back", "1", &fleet.UpdateStatus{State: "rolled-back", Version: "2", Progress: 100},

@@ -16,6 +16,7 @@ import (
 
 	"esper/firmware"
 	"esper/internal/build"
+	"esper/internal/fleet"
 	"esper/internal/image"
 	"esper/internal/release"
 	"esper/internal/repository/repositorytest"
@@ -398,4 +399,16 @@ func BenchmarkPreflight(b *testing.B) {
 		}
 	}
 	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/type")
+}
+
+func TestWhyADeltaWasNotUsedIsNoReason(t *testing.T) {
+	for want, u := range map[string]fleet.UpdateStatus{
+		`it says "failed" for "bad-signature"`: {State: "failed", Error: "bad-signature"},
+		`it says "downloading"`:                {State: "downloading", Error: "bad-signature"},
+		"it says nothing of updates":           {},
+	} {
+		if got := said(u); got != want {
+			t.Errorf("%+v: %s, want %s", u, got, want)
+		}
+	}
 }

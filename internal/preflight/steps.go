@@ -96,9 +96,9 @@ func (w *world) left(old *run) {
 			old.release.Version, old.resets)
 	case len(old.versions) == 0:
 		w.warn("%s, which is published, never asks for updates; devices that run it must be flashed over the serial line", old.release.Version)
-	case u.Error == "not-newer":
+	case u.Problem() == "not-newer":
 		w.warn("devices that run %s, which is published, do not install it: its sequence is not greater", old.release.Version)
-	case u.Error == "bad-signature":
+	case u.Problem() == "bad-signature":
 		w.fail("devices that run %s refuse it: none of the keys that they trust signed it", old.release.Version)
 	default:
 		w.fail("devices that run %s do not install it: %s", old.release.Version, said(u))

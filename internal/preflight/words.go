@@ -89,7 +89,7 @@ func said(u fleet.UpdateStatus) string {
 	if u.State == "" {
 		return "it says nothing of updates"
 	}
-	if u.Error != "" {
+	if u.Problem() != "" {
 		text += fmt.Sprintf(" for %q", u.Error)
 	}
 	return text

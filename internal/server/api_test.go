@@ -157,6 +157,32 @@ func TestAPIShowsTheInventory(t *testing.T) {
 	}
 }
 
+func TestAPIShowsWhatUpdatesCost(t *testing.T) {
+	s, device := operated(t)
+	for _, status := range []string{
+		`"downloading","version":"v2","received":0`, `"downloading","version":"v2","error":"wrong-source","received":20`,
+		`"verifying","version":"v2","received":267082`,
+	} {
+		says(t, device, "update/status", `{"state":`+status+`}`)
+	}
+	says(t, device, "status", "OFFLINE")
+	says(t, device, "update/status", `{"state":"trial","version":"v2"}`)
+	says(t, device, "update/status", `{"state":"failed","version":"v3","error":"unreachable"}`)
+	var updates []fleet.Update
+	for deadline := time.Now().Add(10 * time.Second); len(updates) != 2 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		ask(t, s, "GET", "devices/00c0de/updates", "", 200, &updates)
+	}
+	if len(updates) != 2 || updates[0].Received == nil || *updates[0].Received != 267082 || updates[0].Seconds <= 0 ||
+		updates[0].WithoutDelta != "wrong-source" || updates[0].Error != "" || updates[1].Received != nil || updates[1].Seconds != 0 {
+		t.Errorf("updates: %+v", updates)
+	}
+	var events []fleet.Event
+	ask(t, s, "GET", "devices/00c0de/history?kind=update", "", 200, &events)
+	if len(events) != 5 || events[2].Received == nil || *events[2].Received != 267082 || events[3].Received != nil {
+		t.Errorf("history: %+v", events)
+	}
+}
+
 // What browsers make of answers: what these say that they are, and nothing that is kept.
 func TestAnswersAreTakenForWhatTheySay(t *testing.T) {
 	s, _ := operated(t)

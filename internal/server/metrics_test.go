@@ -69,7 +69,7 @@ func labels(m *dto.Metric) string {
 
 func TestMetrics(t *testing.T) {
 	s, device := operated(t)
-	says(t, device, "update/status", `{"state":"downloading","version":"v2","progress":40,"error":""}`)
+	says(t, device, "update/status", `{"state":"downloading","version":"v2","progress":40,"error":"malformed-delta"}`) // no failure
 	says(t, device, "info", `nonsense`)
 	publish := func(topic, payload string) {
 		if err := device.Publish(topic, []byte(payload), true); err != nil {

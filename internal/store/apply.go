@@ -21,7 +21,8 @@ const (
 
 var upsertDevices = insert{
 	columns: strings.Fields(`id type version sequence slot default_slot boot_version sdk reset safe info status silent
-		update_state update_version update_progress update_error update_http_status first_seen seen malformed problems rssi loops_until`),
+		update_state update_version update_progress update_error update_http_status update_received
+		first_seen seen malformed problems rssi loops_until`),
 	into: "devices",
 	conflict: `ON CONFLICT (id) DO UPDATE SET
 		type = excluded.type, version = excluded.version, sequence = excluded.sequence, slot = excluded.slot,
@@ -29,13 +30,13 @@ var upsertDevices = insert{
 		reset = excluded.reset, safe = excluded.safe, info = excluded.info, status = excluded.status, silent = excluded.silent,
 		update_state = excluded.update_state, update_version = excluded.update_version,
 		update_progress = excluded.update_progress, update_error = excluded.update_error,
-		update_http_status = excluded.update_http_status,
+		update_http_status = excluded.update_http_status, update_received = excluded.update_received,
 		seen = excluded.seen, malformed = excluded.malformed, problems = excluded.problems, rssi = excluded.rssi,
 		loops_until = excluded.loops_until`,
 }
 
 var insertEvents = insert{
-	columns:  strings.Fields("device at kind late before after version error"),
+	columns:  strings.Fields("device at kind late before after version error received"),
 	into:     "events",
 	conflict: "ON CONFLICT DO NOTHING",
 }
@@ -112,7 +113,7 @@ func (d *database) Apply(ctx context.Context, changes []fleet.Change) error {
 	}
 	for i, c := range changes {
 		for _, e := range c.Events {
-			events = append(events, e.Device, micros(e.At), string(e.Kind), e.Late, e.Before, e.After, e.Version, e.Error)
+			events = append(events, e.Device, micros(e.At), string(e.Kind), e.Late, e.Before, e.After, e.Version, e.Error, e.Received)
 		}
 		if last[c.Device.ID] != i {
 			continue
@@ -148,7 +149,7 @@ func (d *database) Apply(ctx context.Context, changes []fleet.Change) error {
 // deviceRow returns the values for upsertDevices.
 func deviceRow(d fleet.Device, now int64) ([]any, error) {
 	var sequence, boot uint32
-	var slot, defaultSlot, info, rssi, state, version, progress, failure, httpStatus any
+	var slot, defaultSlot, info, rssi, state, version, progress, failure, httpStatus, received any
 	var sdk, reset string
 	var safe bool
 	if i := d.Info; i != nil {
@@ -168,6 +169,7 @@ func deviceRow(d fleet.Device, now int64) ([]any, error) {
 		if u.HTTPStatus != 0 {
 			httpStatus = u.HTTPStatus
 		}
+		received = u.Received
 	}
 	problems, err := json.Marshal(slices.Concat([]string{}, d.Problems))
 	if err != nil {
@@ -175,7 +177,7 @@ func deviceRow(d fleet.Device, now int64) ([]any, error) {
 	}
 	return []any{
 		d.ID, d.Type(), d.Version(), sequence, slot, defaultSlot, boot, sdk, reset, safe, info, d.Status, d.Silent,
-		state, version, progress, failure, httpStatus, now, micros(d.Seen), d.Malformed, string(problems), rssi,
+		state, version, progress, failure, httpStatus, received, now, micros(d.Seen), d.Malformed, string(problems), rssi,
 		micros(d.LoopsUntil),
 	}, nil
 }

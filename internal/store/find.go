@@ -146,7 +146,7 @@ func (d *database) find(ctx context.Context, q Query) ([]Device, error) {
 		devices = append(devices, found)
 		return err
 	}, `
-		SELECT d.id, d.info, d.status, d.silent, d.update_state, d.update_version, d.update_progress, d.update_error, d.update_http_status,
+		SELECT d.id, d.info, d.status, d.silent, d.update_state, d.update_version, d.update_progress, d.update_error, d.update_http_status, d.update_received,
 		    d.first_seen, d.seen, d.malformed, d.problems, d.loops_until, d.name, d.group_name, COALESCE(m.version, '')
 		FROM devices d LEFT JOIN targets m ON m.device = d.id`+where.String()+page, where.args...)
 	if err != nil {
@@ -167,9 +167,10 @@ func scanDevice(rows *sql.Rows) (Device, error) {
 	var d Device
 	var info, state, version, failure sql.NullString
 	var progress, httpStatus sql.NullInt64
+	var received sql.Null[uint32]
 	var first, seen, loops int64
 	var problems string
-	err := rows.Scan(&d.ID, &info, &d.Status, &d.Silent, &state, &version, &progress, &failure, &httpStatus,
+	err := rows.Scan(&d.ID, &info, &d.Status, &d.Silent, &state, &version, &progress, &failure, &httpStatus, &received,
 		&first, &seen, &d.Malformed, &problems, &loops, &d.Name, &d.Group, &d.Target)
 	if err != nil {
 		return d, err
@@ -190,8 +191,16 @@ func scanDevice(rows *sql.Rows) (Device, error) {
 	if state.Valid {
 		d.Update = &fleet.UpdateStatus{
 			State: state.String, Version: version.String, Progress: int(progress.Int64), Error: failure.String,
-			HTTPStatus: int(httpStatus.Int64),
+			HTTPStatus: int(httpStatus.Int64), Received: known(received),
 		}
 	}
 	return d, nil
+}
+
+// known returns a pointer to a value, nil for NULL.
+func known[T any](value sql.Null[T]) *T {
+	if !value.Valid {
+		return nil
+	}
+	return &value.V
 }

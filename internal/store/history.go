@@ -29,14 +29,15 @@ func (d *database) history(ctx context.Context, q HistoryQuery) ([]fleet.Event, 
 	if !q.Since.IsZero() {
 		f.and("at >= " + f.arg(micros(q.Since)))
 	}
-	query := `SELECT device, at, kind, late, before, after, version, error FROM events` +
+	query := `SELECT device, at, kind, late, before, after, version, error, received FROM events` +
 		f.String() + ` ORDER BY at DESC, device DESC, kind DESC` + f.limit(q.Limit)
 	events := []fleet.Event{}
 	err := d.read(ctx, func(rows *sql.Rows) error {
 		var e fleet.Event
 		var at int64
-		err := rows.Scan(&e.Device, &at, &e.Kind, &e.Late, &e.Before, &e.After, &e.Version, &e.Error)
-		e.At = fromMicros(at)
+		var received sql.Null[uint32]
+		err := rows.Scan(&e.Device, &at, &e.Kind, &e.Late, &e.Before, &e.After, &e.Version, &e.Error, &received)
+		e.At, e.Received = fromMicros(at), known(received)
 		events = append(events, e)
 		return err
 	}, query, f.args...)

@@ -18,7 +18,7 @@ export function badges(device) {
   return [badge(presences[presence(device)] ?? presences[""]),
     isDevelopment(device) && badge(development),
     isAhead(device) && badge(ahead),
-    !over && badge(updates[u.state] ?? ["off", "?", u.state], [u.state === "downloading" && `${u.progress} %`, [u.error, u.http_status].filter(Boolean).join(" ")].filter(Boolean).join(": ")),
+    !over && badge(updates[u.state] ?? ["off", "?", u.state], u.state === "downloading" ? `${u.progress} %` : [u.error, u.http_status].filter(Boolean).join(" ")),
     failed && badge(updates.failed, `with ${last.release}: ${last.failure}`)];
 }
 

@@ -44,6 +44,20 @@ export function bytes(n) {
   return n >= 10240 ? `${Math.round(n / 1024)} KB` : `${number(n)} bytes`;
 }
 
+// cost says what an update cost until its restart: 1,234 bytes in 1.4 s. It is empty if nothing is
+// known of that.
+export function cost(u) {
+  if (u.received === undefined && !u.seconds) return "";
+  const size = u.received === undefined ? "unknown bytes" : bytes(u.received);
+  if (!u.seconds) return size;
+  const tenth = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
+  return `${size} in ${u.seconds < 60 ? u.seconds.toLocaleString(undefined, tenth) + " s" : duration(u.seconds)}`;
+}
+
+// withoutDelta says why the whole image is downloaded, which is no failure; empty if it is not, or
+// if there was no delta. It takes what a device said last.
+export const withoutDelta = (update) => (update?.state === "downloading" && update.error ? `without a delta: ${update.error}` : "");
+
 // seconds of a Go duration in nanoseconds.
 export const nanoseconds = (n) => duration(n / 1e9);
 
@@ -105,7 +119,8 @@ export const isDevelopment = (device) => device.info?.version.sequence === 0;
 
 // isUnpublished says whether all that is wrong with an update is that there is no release for a
 // development build to be replaced by.
-export const isUnpublished = (device) => isDevelopment(device) && device.update?.error === "http-status" && device.update.http_status === 404;
+export const isUnpublished = (device) => isDevelopment(device) && device.update?.error === "http-status" && device.update.http_status === 404 &&
+  !withoutDelta(device.update);
 
 // isAhead reports whether a device runs something newer than the newest release, which it refuses or
 // is not offered; neither is a failure.

@@ -54,8 +54,13 @@ func migrates(t *testing.T, newDatabase func(testing.TB) string) {
 				len(found[0].Problems) != map[bool]int{true: 1}[schema >= 10] || found[0].FirstSeen.Year() != 2026 {
 				t.Errorf("device %s", show(found))
 			}
-			if n := len(b.history(store.HistoryQuery{})); n != map[bool]int{true: 1}[schema >= 2] {
+			events := b.history(store.HistoryQuery{})
+			if n := len(events); n != map[bool]int{true: 1}[schema >= 2] {
 				t.Errorf("%d events", n)
+			}
+			counted := schema >= 11
+			if (found[0].Update.Received != nil) != counted || schema >= 2 && (events[0].Received != nil) != counted {
+				t.Errorf("received in %s and %s", show(found[0].Update), show(events))
 			}
 			if got := b.ids(store.Query{Condition: store.Lagging}); got != map[bool]string{true: "00c0de"}[schema >= 5] {
 				t.Errorf("lagging: %q", got)

@@ -129,10 +129,11 @@ func info(id, deviceType, version string, sequence uint32, boot, uptime int, res
 func storesReports(t *testing.T, b *bench) {
 	b.says(now, "00c0de/status", "ONLINE")
 	b.says(now, "00c0de/info", info("00c0de", "socket", "8a1b2c3d", 4294967295, 1, 12, "power-on"))
-	b.says(now.Add(time.Hour), "00c0de/update/status", `{"state":"downloading","version":"9c0d1e2f","progress":40,"error":""}`)
+	b.says(now.Add(time.Hour), "00c0de/update/status", `{"state":"downloading","version":"9c0d1e2f","progress":40,"error":"","received":4294967295}`)
 	b.says(now.Add(2*time.Hour), "00c0de/info", "{")
 	b.says(now, "00fade/update/status", `{"state":"failed","version":"v1","progress":0,"error":"http-status","http_status":404}`)
 	b.says(now, "00beef/status", "OFFLINE")
+	b.says(now, "00beef/update/status", `{"state":"verifying","version":"v1","received":0}`) // which is not unknown
 	want := b.fleet.Devices()
 	for _, again := range []bool{false, true} {
 		if again {
@@ -164,9 +165,11 @@ func keepsHistory(t *testing.T, b *bench) {
 	b.says(now, "00c0de/status", "ONLINE")
 	b.says(now, "00c0de/info", info("00c0de", "socket", "8a1b2c3d", 42, 1, 600, "power-on"))
 	at := now
-	for _, state := range []string{"downloading", "verifying", "trial"} {
+	for _, status := range []string{
+		`"downloading","version":"9c0d1e2f","received":0`, `"verifying","version":"9c0d1e2f","received":1234`, `"trial","version":"9c0d1e2f"`,
+	} {
 		at = at.Add(10 * time.Second)
-		b.says(at, "00c0de/update/status", `{"state":"`+state+`","version":"9c0d1e2f"}`)
+		b.says(at, "00c0de/update/status", `{"state":`+status+`}`)
 	}
 	b.says(at.Add(5*time.Second), "00c0de/info", info("00c0de", "socket", "9c0d1e2f", 43, 1, 5, "restart"))
 	b.says(at.Add(30*time.Second), "00c0de/update/status", `{"state":"confirmed","version":"9c0d1e2f"}`)
@@ -177,6 +180,9 @@ func keepsHistory(t *testing.T, b *bench) {
 	if len(updates) != 2 || updates[0].Took() != 50*time.Second || updates[0].From != "8a1b2c3d" ||
 		updates[0].Version != "9c0d1e2f" || updates[0].State != "confirmed" || updates[1].Error != "bad-signature" {
 		t.Errorf("updates %+v of\n%s", updates, show(events))
+	}
+	if received := updates[0].Received; received == nil || *received != 1234 || updates[0].Seconds != 20 || updates[1].Received != nil {
+		t.Errorf("the updates cost %s", show(updates))
 	}
 	runs := fleet.Runs(events)
 	if len(runs) != 2 || runs[0].Version != "8a1b2c3d" || runs[1].Version != "9c0d1e2f" || !runs[1].Since.Equal(runs[0].Until) {
@@ -316,6 +322,8 @@ func findsConditions(t *testing.T, b *bench) {
 	}
 	says("00000c", info("00000c", "sensor", "8a1b2c3d+dirty", 0, 3, 100, "power-on"))
 	b.says(now, "00000c/update/status", `{"state":"failed","version":"v1","progress":0,"error":"http-status","http_status":503}`)
+	// What is wrong with a delta is no failure.
+	b.says(now, "000005/update/status", `{"state":"downloading","version":"dev2","progress":0,"error":"bad-signature"}`)
 	says("000009", strings.Replace(info("000009", "socket", "v2", 2, 3, 100, "restart"), `"trial":true`, `"safe":true`, 1))
 	says("000007", info("000007", "socket", "v2", 2, 3, 100, "power-on"))
 	says("000008", info("000008", "socket", "v2", 2, 3, 100, "power-on"))

@@ -3,7 +3,7 @@
 import { ask, get, post } from "../api.js";
 import { h } from "../dom.js";
 import { badge, badges, button, code, confirm, facts, link, section } from "../parts.js";
-import { ago, clock, development, duration, isDevelopment, isUnpublished, number, presence, updates } from "../words.js";
+import { ago, clock, cost, development, duration, isDevelopment, isUnpublished, number, presence, updates, withoutDelta } from "../words.js";
 
 export const title = ({ device }) => device.name || device.id;
 
@@ -38,7 +38,7 @@ export function view(data, state, context, id) {
       h("h1", null, d.name || d.id, " ", badges(d)),
       actions(data, context, id)),
     h("div", { class: "columns" },
-      h("div", null, firmware(d), features(data, context, id), history(data, state, context)),
+      h("div", null, firmware(d, data.updates), features(data, context, id), history(data, state, context)),
       now(d)),
   ];
 }
@@ -81,9 +81,12 @@ async function label(at, to) {
   await ask("PUT", at + "/labels", { name: to.name, group: to.group, tags: to.tags.split(/\s+/).filter(Boolean) });
 }
 
-// What the two slots hold, and what the device would get.
-function firmware(d) {
+// What the two slots hold, what the last update cost, and what the device would get.
+function firmware(d, done) {
   const why = d.why;
+  const last = done.findLast((u) => u.ended || u.seconds);
+  const price = last && cost(last);
+  const note = withoutDelta(d.update);
   const boot = d.info?.boot;
   return section("Firmware", {},
     !d.info && h("p", null, "It has not said what it runs."),
@@ -98,6 +101,8 @@ function firmware(d) {
     boot?.latched && h("p", null, badge(["bad", "!", "Boot mode latched"]), " It was flashed over serial, and would not come back from a restart: switch its power off and on."),
     isDevelopment(d) && h("p", null, badge(development), " It runs what no release says, and takes the first release that there is."),
     d.problem && h("p", null, badge(isUnpublished(d) ? ["off", "–", "Last check"] : updates[d.update.state] ?? ["off", "?", d.update.state]), ` ${sentence(d.problem)}`),
+    note && h("p", null, badge(updates.downloading), ` ${sentence(note)}`),
+    price && h("p", null, h("strong", null, "Last update: "), `${price}.`),
     why && h("p", null, h("strong", null, why.release ? ["The release for it now: ", code(why.release), ". "] : "There is no release for it now. "), sentence(why.explanation)),
     why?.device.last?.state === "failed" && h("p", null, badge(["bad", "✕", "Failed"]), " with ", code(why.device.last.release), `: ${why.device.last.failure}, `, ago(why.device.last.since)));
 }
@@ -172,5 +177,6 @@ function went(u) {
   const [kind, , words] = updates[u.state] ?? ["", "", u.state];
   if (u.from === u.version && u.state === "failed") return { kind: "", words: `looked for a release in vain (${u.error})` };
   const took = u.began && u.ended ? ` in ${duration((new Date(u.ended) - new Date(u.began)) / 1000)}` : "";
-  return { kind, words: `update to ${u.version || "?"}: ${words.toLowerCase()}${took}${u.error ? ` (${u.error})` : ""}` };
+  const notes = [cost(u), u.without_delta && `without a delta: ${u.without_delta}`, u.error].filter(Boolean).join("; ");
+  return { kind, words: `update to ${u.version || "?"}: ${words.toLowerCase()}${took}${notes && ` (${notes})`}` };
 }
