@@ -2,11 +2,13 @@ package loop
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"esper/emulator/esp8266"
+	"esper/emulator/network"
 	"esper/internal/release"
 )
 
@@ -42,10 +44,13 @@ func theCycle(t *testing.T) (*cycle, *track) {
 }
 
 // newCycle makes the cycle: a device is flashed over the serial line with v1 and
-// brings its other slot to it, gets v2, then v3, and then v4, which crashes.
+// brings its other slot to it, gets v2, then v3, and then v4, which crashes. v2 and v3 are made of deltas,
+// the standby image of v1 and v2 of the running one; that of v3, and v4, are downloaded, as v3 has no
+// relocation list.
 func newCycle(t *testing.T, f *firmwares) *cycle {
 	t.Helper()
 	v1, v2, v3 := f.release(t, "socket", "v1", 1), f.release(t, "socket", "v2", 2), f.release(t, "socket", "v3", 3)
+	v3 = f.downloaded(t, v3)
 	v4 := f.badRelease(t, "v4", 4, "crashes at once", failures["crashes at once"].variant)
 	return &cycle{
 		firmwares: f, releases: []*release.Release{v1, v2, v3, v4}, bad: v4,
@@ -79,6 +84,14 @@ func (c *cycle) run(t *testing.T) *track {
 		if s.record(tr, nil); s.problem != "" || !s.settled() {
 			t.Fatalf("without a cut: %s is not reached: %s; %s\n%s",
 				st.wanted.Version, s.problem, s.last(), tail(s.serial.String(), 3000))
+		}
+		var images, deltas int
+		for _, q := range s.Net.Host("web").Peer(80).(*network.Web).Requests() {
+			images += strings.Count(q.URL, ".rom")
+			deltas += strings.Count(q.URL, ".delta")
+		}
+		if want := [][2]int{{0, 0}, {0, 1}, {1, 2}, {2, 2}}[i]; want != [2]int{images, deltas} {
+			t.Fatalf("%s: %d images and %d deltas were asked for, not %v", st.wanted.Version, images, deltas, want)
 		}
 		if s.device.SDK.OpenedAccessPoint() {
 			t.Fatalf("%s opens an access point at each boot", st.wanted.Version)

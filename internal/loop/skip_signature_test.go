@@ -18,7 +18,7 @@ import (
 // workers are how many run a part of the sweep side by side.
 const workers = 2
 
-// From the moment that all of an image has come, which somebody else has signed, to
+// From the moment that all of an image has come or is made, which somebody else has signed, to
 // its refusal: whatever instruction is skipped, the slot must not hold a whole image
 // afterwards, as only that is ever booted.
 func TestNoSkippedInstructionOfTheFirmwareInstallsForeignFirmware(t *testing.T) {
@@ -33,20 +33,24 @@ func TestNoSkippedInstructionOfTheFirmwareInstallsForeignFirmware(t *testing.T) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	for part := range workers {
-		t.Run(fmt.Sprint(part), func(t *testing.T) {
-			t.Parallel()
-			s := &updateSweep{program: readProgram(t, elf), foreign: foreign}
-			tried, harm := s.run(t, part)
-			reportHarm(t, s.program, elf, tried, harm)
-		})
+	made := withDelta(t, f.release(t, "socket", "v1", 1), foreign)
+	delete(made, "socket.rom1")
+	for way, served := range map[string]files{"downloaded": folder(foreign), "made of a delta": made} {
+		for part := range workers {
+			t.Run(fmt.Sprint(way, " ", part), func(t *testing.T) {
+				t.Parallel()
+				s := &updateSweep{program: readProgram(t, elf), served: served}
+				tried, harm := s.run(t, part)
+				reportHarm(t, s.program, elf, tried, harm)
+			})
+		}
 	}
 }
 
 // updateSweep verifies the same image again and again.
 type updateSweep struct {
 	program *program
-	foreign *release.Release
+	served  files
 }
 
 // atVerification is a device that has all of the image, and is about to look at it.
@@ -55,7 +59,7 @@ func (s *updateSweep) atVerification(t *testing.T) (*world, *emulator.Device) {
 	d := w.add(1, "socket", "v1", 1)
 	w.publish("socket", "v1", 1)
 	w.settle()
-	w.handler = folder(s.foreign)
+	w.handler = s.served
 	w.notify()
 	w.expect("verifying", time.Minute, func() bool { return w.lastUpdate(d).State == "verifying" })
 	return w, d
