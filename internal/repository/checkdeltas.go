@@ -25,9 +25,9 @@ type DeltaCheck struct {
 	Error   string `json:"error,omitempty"`
 }
 
-// CheckDeltas checks the deltas of a release that lie in its folder: at the top of a repository or in
-// the folder of a release. It reads their headers, and applies those whose source is stored in the same
-// repository. The release must have been verified.
+// CheckDeltas checks the deltas of a release that lie beside it in a folder, which may be the top of a
+// repository or the folder of the release there. It reads their headers, and applies those whose source
+// is stored in the same repository. The release must have been verified.
 func CheckDeltas(dir string, rel *release.Release) ([]DeltaCheck, error) {
 	// Through the links at the top, to where the other releases lie beside this one.
 	version, err := filepath.EvalSymlinks(filepath.Join(dir, release.VersionFileName(rel.Type)))
