@@ -93,7 +93,7 @@ func (c *verifyCommand) Run(s *streams) error {
 	}
 	verdicts := []verdict{}
 	for _, deviceType := range types {
-		v := judge(dir, deviceType, keys, repository.DeltaCoder)
+		v := judge(dir, deviceType, keys)
 		if v.Verified && c.Rebuild {
 			if err := c.rebuild(ctx, s, dir, &v); err != nil {
 				return err
@@ -174,8 +174,8 @@ func (c *verifyCommand) where() (dir string, keys []ed25519.PublicKey, err error
 	return dir, keys, nil
 }
 
-// judge checks one release, and if it verifies its deltas by a coder.
-func judge(dir, deviceType string, keys []ed25519.PublicKey, coder repository.Coder) verdict {
+// judge checks one release, and its deltas if it verifies.
+func judge(dir, deviceType string, keys []ed25519.PublicKey) verdict {
 	v := verdict{Type: deviceType}
 	r, err := release.Read(dir, deviceType)
 	if err == nil {
@@ -183,7 +183,7 @@ func judge(dir, deviceType string, keys []ed25519.PublicKey, coder repository.Co
 		err = r.Verify(keys)
 	}
 	if err == nil {
-		v.Deltas, err = repository.CheckDeltas(dir, r, coder)
+		v.Deltas, err = repository.CheckDeltas(dir, r)
 	}
 	if err != nil {
 		v.Error = err.Error()

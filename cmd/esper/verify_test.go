@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"esper/internal/delta/testcoder"
 	"esper/internal/release"
 	"esper/internal/repository"
 	"esper/internal/repository/repositorytest"
@@ -26,7 +25,7 @@ func verified(t *testing.T, dir string, asJSON bool) (string, error) {
 	keys := []ed25519.PublicKey{repositorytest.Key.Public().(ed25519.PublicKey)}
 	var verdicts []verdict
 	for _, deviceType := range types {
-		verdicts = append(verdicts, judge(dir, deviceType, keys, testcoder.Coder{}))
+		verdicts = append(verdicts, judge(dir, deviceType, keys))
 	}
 	var out bytes.Buffer
 	c := verifyCommand{JSON: asJSON}
@@ -41,9 +40,8 @@ func TestVerifyAppliesTheDeltasOfARepository(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.SetCoder(testcoder.Coder{})
 	for i, version := range []string{"v1", "v2", "v3"} {
-		if err := r.Publish(repositorytest.Release(t, "socket", version, uint32(i+1)), repository.Allow{}); err != nil {
+		if err := r.Publish(repositorytest.Relocatable(t, "socket", version, uint32(i+1)), repository.Allow{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"esper/internal/conductor"
-	"esper/internal/delta/testcoder"
 	"esper/internal/fleet"
 	"esper/internal/release"
 	"esper/internal/repository"
@@ -48,7 +47,6 @@ func newSite(t testing.TB, plan rollout.Plan) *site {
 	if s.repository, err = repository.Open(t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
-	s.repository.SetCoder(testcoder.Coder{})
 	if s.storage, err = store.Open(t.Context(), store.InMemory); err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +86,12 @@ func (s *site) look() {
 
 func (s *site) publish(version string, sequence uint32) {
 	s.t.Helper()
-	if err := s.repository.Publish(repositorytest.Release(s.t, "socket", version, sequence), repository.Allow{}); err != nil {
+	s.publishRelease(repositorytest.Relocatable(s.t, "socket", version, sequence))
+}
+
+func (s *site) publishRelease(r *release.Release) {
+	s.t.Helper()
+	if err := s.repository.Publish(r, repository.Allow{}); err != nil {
 		s.t.Fatal(err)
 	}
 	s.look()
@@ -264,10 +267,9 @@ func TestWhatDevicesRunIsKept(t *testing.T) {
 // Devices can say what they like, so what is kept for them is limited.
 func TestWhatIsKeptForDevicesIsLimited(t *testing.T) {
 	s := newSite(t, rollout.Plan{})
-	s.repository.SetCoder(nil)
 	const releases = 80
 	for i := range uint32(releases) {
-		s.publish(fmt.Sprint("v", i), i+1)
+		s.publishRelease(repositorytest.Release(t, "socket", fmt.Sprint("v", i), i+1))
 		devices := 1
 		if i >= 10 {
 			devices = 2

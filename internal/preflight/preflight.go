@@ -5,7 +5,8 @@
 // published now, out of slot 0 and out of slot 1. In each the new firmware must reach
 // the broker, say that it is what it should be, stay healthy, look for updates where the
 // site says, and bring the other slot to its own release, by which it downloads and verifies
-// as it will the next release; and an update must be confirmed.
+// as it will the next release; and an update must be confirmed. An update should need no more
+// than the delta, if the published release can use deltas.
 //
 // The emulator's network knows every host: whatever broker and web server a firmware
 // looks for, it finds ours. So the published release may look elsewhere than
@@ -25,6 +26,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"esper/emulator/radio"
+	"esper/internal/delta"
 	"esper/internal/image"
 	"esper/internal/release"
 	"esper/internal/site"
@@ -38,6 +40,9 @@ type Options struct {
 	Subjects   []Subject
 	LogDir     string // where <type>.log goes, all that the type's devices sent on their serial lines; empty: nowhere
 	Jobs       int    // cases at a time; 0: as many as there are cores
+
+	// make makes a delta; nil: [delta.Make].
+	make func(source, target []byte) ([]byte, error)
 }
 
 // Subject is a release to be tried.
@@ -141,6 +146,9 @@ func Check(ctx context.Context, o Options) (*Report, error) {
 	return r, r.judge(o)
 }
 
+// logFile returns the path of a device type's log.
+func (o Options) logFile(deviceType string) string { return filepath.Join(o.LogDir, deviceType+".log") }
+
 // judge writes the logs and returns the failures.
 func (r *Report) judge(o Options) error {
 	var failures []error
@@ -164,7 +172,7 @@ func (r *Report) judge(o Options) error {
 			}
 		}
 		if o.LogDir != "" && log != "" {
-			path := filepath.Join(o.LogDir, s.Release.Type+".log")
+			path := o.logFile(s.Release.Type)
 			if err := writeLog(path, log); err != nil {
 				return err
 			}
@@ -229,6 +237,28 @@ func unknown(r *release.Release) string {
 		}
 	}
 	return ""
+}
+
+// delta returns the delta of an update as a repository would make it; nil if there is none.
+func (t trial) delta() (content []byte) {
+	defer func() {
+		if recover() != nil { // a mistake in the encoder must not keep the release from being tried
+			content = nil
+		}
+	}()
+	if t.before == nil {
+		return nil
+	}
+	encode := t.make
+	if encode == nil {
+		encode = delta.Make
+	}
+	source, target := t.before.Images[t.slot], t.release.Images[1-t.slot]
+	content, err := encode(source, target)
+	if err != nil || 2*len(content) > len(target) {
+		return nil
+	}
+	return content
 }
 
 // patience is how long a case may take by the wall clock. A firmware that is never idle is the

@@ -16,6 +16,7 @@ import (
 
 	"esper/firmware"
 	"esper/internal/build"
+	"esper/internal/delta"
 	"esper/internal/fleet"
 	"esper/internal/image"
 	"esper/internal/release"
@@ -151,6 +152,52 @@ func TestAGoodReleasePasses(t *testing.T) {
 	}
 	if len(r.Warnings) > 0 {
 		t.Errorf("warnings: %q", r.Warnings)
+	}
+}
+
+// A device that can use deltas downloads no image, unless there is no right delta.
+func TestAnUpdateNeedsNoMoreThanItsDelta(t *testing.T) {
+	w := theWorkshop(t)
+	t.Parallel()
+	for name, test := range map[string]struct {
+		make   func(source, target []byte) ([]byte, error)
+		reason string // that devices download the whole image; empty: they do not
+	}{
+		"a delta":              {make: nil},
+		"none":                 {make: func(_, _ []byte) ([]byte, error) { return nil, errors.New("none") }},
+		"an encoder's mistake": {make: func(_, _ []byte) ([]byte, error) { panic("out of range") }},
+		"from another image":   {make: damaged(4), reason: "wrong-source"},
+		"to another image":     {make: damaged(40), reason: `(malformed-delta|bad-signature|malformed-image|wrong-version)`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := w.options(Subject{Release: w.good[1], Published: w.good[0]})
+			o.make, o.LogDir = test.make, t.TempDir()
+			r, err := Check(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			warnings := strings.Join(r.Warnings, "\n")
+			want := `^socket v2: devices that run v1, which is published, download the whole image though there is a delta: ` +
+				`it says "downloading" for "` + test.reason + `"; the serial log: .*socket\.log$`
+			if test.reason == "" {
+				want = "^$"
+			}
+			if !regexp.MustCompile(want).MatchString(warnings) {
+				t.Errorf("the warnings are: %s", warnings)
+			}
+		})
+	}
+}
+
+// damaged returns an encoder of deltas that are wrong in one byte.
+func damaged(at int) func(source, target []byte) ([]byte, error) {
+	return func(source, target []byte) ([]byte, error) {
+		d, err := delta.Make(source, target)
+		if err == nil {
+			d[at] ^= 0xFF
+		}
+		return d, err
 	}
 }
 

@@ -2,6 +2,7 @@ package preflight
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"strconv"
 	"strings"
@@ -59,6 +60,7 @@ func (w *world) updated() {
 	w.compare(1 - w.slot)
 	w.looks()
 	w.moved(old)
+	w.unusedDelta(old)
 }
 
 // reported says whether the device is online and has said what it is.
@@ -179,6 +181,23 @@ func (w *world) moved(old *run) {
 			w.warn("with it devices move from %s to %s for %s: there it must be served when they come", at.before, at.now, at.what)
 		}
 	}
+}
+
+// unusedDelta warns of devices that download the whole image though there is a delta.
+func (w *world) unusedDelta(old *run) {
+	if w.delta == nil || old.images == 0 {
+		return
+	}
+	reason := "they do not say why"
+	for _, u := range old.updates {
+		if u.State == "downloading" && u.Error != "" {
+			reason = said(u)
+		}
+	}
+	if w.LogDir != "" {
+		reason += fmt.Sprintf("; the serial log: %s", w.logFile(w.release.Type))
+	}
+	w.warn("devices that run %s, which is published, download the whole image though there is a delta: %s", old.release.Version, reason)
 }
 
 // urlOf is where a firmware looks for updates; empty if it does not.

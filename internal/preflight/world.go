@@ -33,6 +33,7 @@ type world struct {
 	broker *network.Broker
 	log    serialLog
 	kept   []*release.Release // that are served by version
+	delta  []byte             // of the update; nil: there is none
 
 	running  *run   // that runs
 	asking   string // where who asks the web server has connected to, host:port
@@ -60,6 +61,7 @@ type run struct {
 	updates  []fleet.UpdateStatus
 	versions []string      // URLs of the version files that it asked for
 	asked    time.Duration // when it sent its last request for a file of a release
+	images   int           // how often it asked for an image
 }
 
 // newWorld switches a device on.
@@ -68,6 +70,7 @@ func newWorld(ctx context.Context, t trial) (*world, error) {
 	w.log.now = w.Now
 	w.kept = []*release.Release{t.release}
 	w.running = &run{release: t.release}
+	w.delta = t.delta()
 	rom := func(r *release.Release, slot int) []byte {
 		if r == nil {
 			return nil
@@ -264,15 +267,29 @@ func (w *world) serve(rw http.ResponseWriter, q *http.Request) {
 		f.webAt = w.asking
 	case release.ImageName(r.Type, 0):
 		content = r.Images[0]
+		f.images++
 	case release.ImageName(r.Type, 1):
 		content = r.Images[1]
-	default:
+		f.images++
+	case w.deltaName():
+		content = w.delta
+	}
+	if content == nil {
 		http.NotFound(rw, q)
 		return
 	}
 	f.asked = w.Now()
 	rw.Header().Set("ETag", strconv.Quote(r.Version+name))
 	http.ServeContent(rw, q, "", time.Time{}, bytes.NewReader(content))
+}
+
+// deltaName returns the name by which the device asks for the delta of the update; empty if there is
+// no update.
+func (w *world) deltaName() string {
+	if w.before == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s.%s.delta%d", w.release.Type, w.before.Version, 1-w.slot)
 }
 
 // door is every port of every host. Who connects speaks first, and it is MQTT or HTTP.

@@ -15,7 +15,7 @@ import (
 // maxDelta is the largest size of a delta that is read, in bytes.
 const maxDelta = image.SlotSize
 
-// DeltaCheck is what is found out about a delta.
+// DeltaCheck is the result of checking a delta.
 type DeltaCheck struct {
 	File    string `json:"file"`
 	From    string `json:"from"` // the version of the release that it is from
@@ -25,10 +25,10 @@ type DeltaCheck struct {
 	Error   string `json:"error,omitempty"`
 }
 
-// CheckDeltas checks the deltas that lie beside a release in a folder: at the top of a repository or in
-// the folder of a release. It reads their headers, and applies those whose source is stored in the same
-// repository. The release must have been verified.
-func CheckDeltas(dir string, rel *release.Release, c Coder) ([]DeltaCheck, error) {
+// CheckDeltas checks the deltas of a release that lie beside it in a folder, which may be the top of a
+// repository or the folder of the release there. It reads their headers, and applies those whose source
+// is stored in the same repository. The release must have been verified.
+func CheckDeltas(dir string, rel *release.Release) ([]DeltaCheck, error) {
 	// Through the links at the top, to where the other releases lie beside this one.
 	version, err := filepath.EvalSymlinks(filepath.Join(dir, release.VersionFileName(rel.Type)))
 	if err != nil {
@@ -42,7 +42,7 @@ func CheckDeltas(dir string, rel *release.Release, c Coder) ([]DeltaCheck, error
 	var checks []DeltaCheck
 	for _, name := range names {
 		check := DeltaCheck{File: name.String(), From: name.from, Slot: name.slot}
-		if err := check.run(folder, rel, name, c); err != nil {
+		if err := check.run(folder, rel, name); err != nil {
 			check.Error = err.Error()
 		}
 		checks = append(checks, check)
@@ -51,7 +51,7 @@ func CheckDeltas(dir string, rel *release.Release, c Coder) ([]DeltaCheck, error
 }
 
 // run checks a delta of a release in a folder.
-func (d *DeltaCheck) run(folder string, rel *release.Release, name deltaName, c Coder) error {
+func (d *DeltaCheck) run(folder string, rel *release.Release, name deltaName) error {
 	path := filepath.Join(folder, name.String())
 	info, err := os.Stat(path)
 	if err != nil {
@@ -84,7 +84,7 @@ func (d *DeltaCheck) run(folder string, rel *release.Release, name deltaName, c 
 	if err != nil {
 		return err
 	}
-	err = makes(c, source, content, target)
+	err = makes(source, content, target)
 	if errors.Is(err, delta.ErrSource) {
 		err = fmt.Errorf("it is from the image %s, which is not that of %s", hex.EncodeToString(header.Source[:]), name.from)
 	}

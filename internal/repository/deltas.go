@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -21,34 +18,11 @@ import (
 	"esper/internal/release"
 )
 
-// Limits on the deltas of a release.
-const (
-	maxSources  = 32          // releases that there are deltas from, the newest first
-	maxEncoding = time.Minute // how long they may take to be made: somebody waits for the release
-)
-
-// Coder makes deltas and applies them.
-type Coder interface {
-	Usable(source []byte) bool
-	Make(source, target []byte) ([]byte, error)
-	Apply(source, delta []byte) ([]byte, error)
-}
-
-// DeltaCoder is the [Coder] of package delta, whose deltas devices apply.
-var DeltaCoder Coder = deltaCoder{}
-
-type deltaCoder struct{}
-
-func (deltaCoder) Usable(source []byte) bool                  { return delta.Usable(source) }
-func (deltaCoder) Make(source, target []byte) ([]byte, error) { return delta.Make(source, target) }
-func (deltaCoder) Apply(source, d []byte) ([]byte, error)     { return delta.Apply(source, d) }
-
-// SetCoder has the repository make deltas by another coder than [DeltaCoder]; nil: none at all. It is to
-// be called before the repository is used.
-func (r *Repository) SetCoder(c Coder) { r.coder = c }
+// maxSources is how many releases there are deltas from at most, the newest first.
+const maxSources = 32
 
 // SetLog has f called with each delta that cannot be made, and why. The release is published without
-// it. SetLog is to be called before the repository is used.
+// it. Call SetLog before the repository is used.
 func (r *Repository) SetLog(f func(error)) { r.log = f }
 
 // DeltaSizes sums up the deltas of a release.
@@ -97,7 +71,7 @@ func (r *Repository) DeltaSizes(deviceType, version string) (sum DeltaSizes, err
 	return sum, err
 }
 
-// deltaName is what a delta's file is called by: it makes the image of a release for a slot, on a
+// deltaName is the name of a delta's file. The delta makes the image of a release for a slot, on a
 // device that runs another release in the other slot.
 type deltaName struct {
 	deviceType string
@@ -139,61 +113,41 @@ func deltasIn(folder, deviceType string) ([]deltaName, error) {
 	return names, nil
 }
 
-// made is what came of a delta.
+// made is the result of making a delta.
 type made struct {
-	content []byte // nil: there is to be none
-	stored  bool   // it is stored already
-	wrong   bool   // what is stored in its place makes another image
+	name    deltaName
+	content []byte // nil: there is none
+	stored  bool   // the content is stored already
+	wrong   bool   // what is stored under the name makes another image
+	err     error  // why there is none, though there should be
 }
 
-// makeDeltas makes the deltas of a release from those of its type that are stored, except for those
-// that are known. It returns them, the known ones included. One that fails is logged and left out.
-func (r *Repository) makeDeltas(rel *release.Release, known map[deltaName]made) map[deltaName]made {
-	all := maps.Clone(known)
-	if all == nil {
-		all = map[deltaName]made{}
-	}
-	if r.coder == nil {
-		return all
-	}
-	var mu sync.Mutex // guards all, failed and late
-	failed := map[deltaName]error{}
-	late := 0
-	deadline := time.Now().Add(r.patience)
-	var workers errgroup.Group
-	workers.SetLimit(runtime.GOMAXPROCS(0))
+// makeDeltas makes the deltas of a release from the stored releases of its type, except for those that
+// are known. It returns the known ones and the new ones. One that fails is logged and has no content.
+func (r *Repository) makeDeltas(rel *release.Release, known []made) []made {
+	all := slices.Clone(known)
 	for _, from := range r.sources(rel) {
 		for slot := range rel.Images {
 			name := deltaName{rel.Type, from, slot}
-			if _, ok := known[name]; ok {
-				continue
+			if !slices.ContainsFunc(known, func(m made) bool { return m.name == name }) {
+				all = append(all, made{name: name})
 			}
-			workers.Go(func() error {
-				if time.Now().After(deadline) {
-					mu.Lock()
-					defer mu.Unlock()
-					all[name] = made{}
-					late++
-					return nil
-				}
-				m, err := r.makeDelta(rel, name)
-				mu.Lock()
-				defer mu.Unlock()
-				all[name] = m
-				if err != nil {
-					failed[name] = err
-				}
-				return nil
-			})
 		}
 	}
-	_ = workers.Wait() // the errors are in failed
-	for _, name := range sorted(failed) {
-		r.log(fmt.Errorf("%s of %s is left out, so devices fetch the whole image: %w", name, rel.Version, failed[name]))
+	fresh := all[len(known):]
+	var workers errgroup.Group
+	workers.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range fresh {
+		workers.Go(func() error {
+			fresh[i].err = r.makeDelta(rel, &fresh[i])
+			return nil
+		})
 	}
-	if late > 0 {
-		r.log(fmt.Errorf("%d deltas to %s %s are left out: the others took %v; publish it again to make them",
-			late, rel.Type, rel.Version, r.patience))
+	_ = workers.Wait() // the errors are in fresh
+	for _, m := range fresh {
+		if m.err != nil {
+			r.log(fmt.Errorf("%s of %s is left out, so devices fetch the whole image: %w", m.name, rel.Version, m.err))
+		}
 	}
 	return all
 }
@@ -221,44 +175,44 @@ func takes(running, offered uint32) bool {
 	return running == 0 || offered > running && offered-running <= maxJump
 }
 
-// errWrongDelta says that a delta is not what it should be.
+// errWrongDelta is the error of a delta that makes another image.
 var errWrongDelta = errors.New("it makes another image than the published one")
 
-// makeDelta returns a delta of a release, if it is worthwhile and makes the image. If the right one is
-// stored already, it is that one.
-func (r *Repository) makeDelta(rel *release.Release, name deltaName) (m made, err error) {
-	defer func() { // whatever a coder does, the release is published
+// makeDelta makes a delta of a release, if it is worthwhile and makes the image. If the right one is
+// stored already, it takes that one.
+func (r *Repository) makeDelta(rel *release.Release, m *made) (err error) {
+	defer func() { // a mistake in the encoder must not keep a release from being published
 		if p := recover(); p != nil {
-			m.content, err = nil, fmt.Errorf("the coder failed: %v", p)
+			m.content, err = nil, fmt.Errorf("the encoder panicked: %v", p)
 		}
 	}()
-	from, err := r.Release(rel.Type, name.from)
+	from, err := r.Release(rel.Type, m.name.from)
 	if err != nil {
-		return made{}, err
+		return err
 	}
-	source, err := intact(from, 1-name.slot)
+	source, err := intact(from, 1-m.name.slot)
 	if err != nil {
-		return made{}, err
+		return err
 	}
-	target := rel.Images[name.slot]
-	if stored, err := os.ReadFile(filepath.Join(r.dir, releasesDir, rel.Type, rel.Version, name.String())); err == nil {
-		if makes(r.coder, source, stored, target) == nil {
-			return made{content: stored, stored: true}, nil
+	target := rel.Images[m.name.slot]
+	if stored, err := os.ReadFile(filepath.Join(r.dir, releasesDir, rel.Type, rel.Version, m.name.String())); err == nil {
+		if makes(source, stored, target) == nil {
+			m.content, m.stored = stored, true
+			return nil
 		}
 		m.wrong = true
 	}
-	if from.Link() != rel.Link() || !r.coder.Usable(source) {
-		return m, nil
+	if from.Link() != rel.Link() || !delta.Usable(source) {
+		return nil
 	}
-	content, err := r.coder.Make(source, target)
+	content, err := r.make(source, target)
 	if err == nil {
-		err = makes(r.coder, source, content, target)
+		err = makes(source, content, target)
 	}
-	if err != nil || 2*len(content) > len(target) {
-		return m, err
+	if err == nil && 2*len(content) <= len(target) {
+		m.content = content
 	}
-	m.content = content
-	return m, nil
+	return err
 }
 
 // intact returns the image of a release for a slot, if it is intact. Another would not be what a
@@ -271,8 +225,8 @@ func intact(rel *release.Release, slot int) ([]byte, error) {
 }
 
 // makes returns an error if a delta does not make the target out of the source.
-func makes(c Coder, source, content, target []byte) error {
-	result, err := c.Apply(source, content)
+func makes(source, content, target []byte) error {
+	result, err := delta.Apply(source, content)
 	if err == nil && !bytes.Equal(result, target) {
 		err = errWrongDelta
 	}
@@ -281,36 +235,32 @@ func makes(c Coder, source, content, target []byte) error {
 
 // addDeltas writes those deltas of a stored release that are missing, and replaces or removes those
 // that are wrong. Each appears as a whole or not at all.
-func (r *Repository) addDeltas(rel *release.Release, all map[deltaName]made) error {
+func (r *Repository) addDeltas(rel *release.Release, all []made) error {
 	folder := filepath.Join(r.dir, releasesDir, rel.Type, rel.Version)
 	if err := removeTemporary(folder); err != nil {
 		return err
 	}
-	var at time.Time
-	for _, name := range sorted(all) {
-		m := all[name]
-		path := filepath.Join(folder, name.String())
+	at, err := r.freeTime(rel.Type, "")
+	if err != nil {
+		return err
+	}
+	for _, m := range all {
+		path := filepath.Join(folder, m.name.String())
 		switch {
 		case m.stored:
 		case m.content != nil:
-			if at.IsZero() {
-				var err error
-				if at, err = r.freeTime(rel.Type, ""); err != nil {
-					return err
-				}
-			}
-			temp := filepath.Join(folder, temporary+name.String())
+			temp := filepath.Join(folder, temporary+m.name.String())
 			if err := errors.Join(writeSynced(temp, m.content), os.Chtimes(temp, at, at)); err != nil {
 				return err
 			}
-			if err := r.step("store " + name.String()); err != nil {
+			if err := r.step("store " + m.name.String()); err != nil {
 				return err
 			}
 			if err := os.Rename(temp, path); err != nil {
 				return err
 			}
 		case m.wrong:
-			if err := r.step("remove " + name.String()); err != nil {
+			if err := r.step("remove " + m.name.String()); err != nil {
 				return err
 			}
 			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -322,12 +272,12 @@ func (r *Repository) addDeltas(rel *release.Release, all map[deltaName]made) err
 }
 
 // writeDeltas writes the deltas of a release into its new folder.
-func writeDeltas(folder string, all map[deltaName]made) error {
-	for name, m := range all {
+func writeDeltas(folder string, all []made) error {
+	for _, m := range all {
 		if m.content == nil {
 			continue
 		}
-		if err := writeSynced(filepath.Join(folder, name.String()), m.content); err != nil {
+		if err := writeSynced(filepath.Join(folder, m.name.String()), m.content); err != nil {
 			return err
 		}
 	}
@@ -370,11 +320,6 @@ func (r *Repository) unlinkDeltas(deviceType string) error {
 	return nil
 }
 
-// sorted returns the keys of a map of deltas in the order of their file names.
-func sorted[V any](of map[deltaName]V) []deltaName {
-	return slices.SortedFunc(maps.Keys(of), func(a, b deltaName) int { return strings.Compare(a.String(), b.String()) })
-}
-
 // writeSynced writes a file, so that a power cut after it is renamed leaves all of it.
 func writeSynced(path string, content []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
@@ -385,8 +330,7 @@ func writeSynced(path string, content []byte) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// removeTemporary removes what an interrupted publisher left in a folder. Nobody else is at work: the
-// caller holds the lock.
+// removeTemporary removes what an interrupted publisher left in a folder. The caller holds the lock.
 func removeTemporary(folder string) error {
 	leftovers, err := filepath.Glob(filepath.Join(folder, temporary+"*"))
 	for _, path := range leftovers {

@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"esper/internal/delta/testcoder"
+	"esper/internal/delta"
+	"esper/internal/delta/deltatest"
 	"esper/internal/image"
 	"esper/internal/release"
 )
@@ -45,7 +46,7 @@ func servedDeltas(t testing.TB, r *Repository) (n int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := makes(testcoder.Coder{}, source.Images[1-name.slot], content, target.Images[name.slot]); err != nil {
+		if err := makes(source.Images[1-name.slot], content, target.Images[name.slot]); err != nil {
 			t.Errorf("%s of %s: %v", name, target.Version, err)
 		}
 	}
@@ -70,14 +71,14 @@ func topDeltas(t testing.TB, r *Repository) string {
 	return strings.Join(text, ", ")
 }
 
-// damage changes the last byte of a file.
+// damage changes the byte in the middle of a file.
 func damage(t testing.TB, path string) {
 	t.Helper()
 	content, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	content[len(content)-1] ^= 1
+	content[len(content)/2] ^= 1
 	if err := os.WriteFile(path, content, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +90,7 @@ func TestAReleaseComesWithDeltasFromThoseThatAreStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range uint32(kept + 3) {
-		mustPublish(t, r, testRelease(t, fmt.Sprint("v", i), i+1, ""))
+		mustPublish(t, r, relocatable(t, fmt.Sprint("v", i), i+1))
 	}
 	// v7 is published when v0 (to be kept) and v2 to v6 are there.
 	want := "v0.delta0, v0.delta1, v2.delta0, v2.delta1, v3.delta0, v3.delta1, v4.delta0, v4.delta1, v5.delta0, v5.delta1, v6.delta0, v6.delta1"
@@ -109,19 +110,21 @@ func TestAReleaseComesWithDeltasFromThoseThatAreStored(t *testing.T) {
 }
 
 func TestDeltasAreFromWhatDevicesComeFromOnly(t *testing.T) {
+	other := deltatest.Firmware("socket", "a", 1)
+	other.For = image.LinkEmulator
 	for _, test := range []struct {
 		name            string
 		source, release *release.Release
 		want            string
 	}{
-		{"an older one", testRelease(t, "a", 4, ""), testRelease(t, "b", 5, ""), "a.delta0, a.delta1"},
-		{"a development build", testRelease(t, "a", 0, ""), testRelease(t, "b", 5, ""), "a.delta0, a.delta1"},
-		{"both development builds", testRelease(t, "a", 0, ""), testRelease(t, "b", 0, ""), "a.delta0, a.delta1"},
-		{"to a development build", testRelease(t, "a", 1, ""), testRelease(t, "b", 0, ""), ""},
-		{"a newer one", testRelease(t, "a", 6, ""), testRelease(t, "b", 5, ""), ""},
-		{"a jump", testRelease(t, "a", 1, ""), testRelease(t, "b", maxJump+2, ""), ""},
-		{"another link", linkedRelease(t, "a", 1, "", image.LinkEmulator), testRelease(t, "b", 2, ""), ""},
-		{"dots", testRelease(t, "1.2.3", 1, ""), testRelease(t, "1.2.4+x", 2, ""), "1.2.3.delta0, 1.2.3.delta1"},
+		{"an older one", relocatable(t, "a", 4), relocatable(t, "b", 5), "a.delta0, a.delta1"},
+		{"a development build", relocatable(t, "a", 0), relocatable(t, "b", 5), "a.delta0, a.delta1"},
+		{"both development builds", relocatable(t, "a", 0), relocatable(t, "b", 0), "a.delta0, a.delta1"},
+		{"to a development build", relocatable(t, "a", 1), relocatable(t, "b", 0), ""},
+		{"a newer one", relocatable(t, "a", 6), relocatable(t, "b", 5), ""},
+		{"a jump", relocatable(t, "a", 1), relocatable(t, "b", maxJump+2), ""},
+		{"another link", signed(t, other), relocatable(t, "b", 2), ""},
+		{"dots", relocatable(t, "1.2.3", 1), relocatable(t, "1.2.4+x", 2), "1.2.3.delta0, 1.2.3.delta1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := open(t, t.TempDir())
@@ -137,49 +140,35 @@ func TestDeltasAreFromWhatDevicesComeFromOnly(t *testing.T) {
 	}
 }
 
-// coder is a coder with an error.
-type coder struct {
-	testcoder.Coder
-	unusable bool
-	make     func(source, target []byte) ([]byte, error)
-}
-
-func (c coder) Usable([]byte) bool { return !c.unusable }
-func (c coder) Make(source, target []byte) ([]byte, error) {
-	if c.make == nil {
-		return c.Coder.Make(source, target)
-	}
-	return c.make(source, target)
-}
-
 func TestAReleaseIsPublishedWithoutADeltaThatIsNotRight(t *testing.T) {
 	for _, test := range []struct {
-		name  string
-		coder Coder
-		want  string // what is logged of each
+		name string
+		make func(source, target []byte) ([]byte, error)
+		want string // what is logged of each
 	}{
-		{"devices do not know deltas", coder{unusable: true}, ""},
-		{"an error", coder{make: func(_, _ []byte) ([]byte, error) { return nil, errors.New("too complicated") }}, "too complicated"},
-		{"a crash", coder{make: func(_, _ []byte) ([]byte, error) { panic("out of range") }}, "the coder failed: out of range"},
-		{"another image", coder{make: func(source, target []byte) ([]byte, error) { return testcoder.Coder{}.Make(source, source) }},
-			"it makes another image than the published one"},
-		{"nothing", coder{make: func(_, _ []byte) ([]byte, error) { return nil, nil }}, "malformed delta"},
+		{"an error", func(_, _ []byte) ([]byte, error) { return nil, errors.New("too complicated") }, "too complicated"},
+		{"a crash", func(_, _ []byte) ([]byte, error) { panic("out of range") }, "the encoder panicked: out of range"},
+		{"another image", func(source, _ []byte) ([]byte, error) {
+			other, err := image.Relocated(source)
+			if err != nil {
+				return nil, err
+			}
+			return delta.Make(source, other)
+		}, "it makes another image than the published one"},
+		{"nothing", func(_, _ []byte) ([]byte, error) { return nil, nil }, "malformed delta"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := open(t, t.TempDir())
 			var logged []string
 			r.SetLog(func(err error) { logged = append(logged, err.Error()) })
-			r.SetCoder(test.coder)
-			mustPublish(t, r, testRelease(t, "a", 1, ""))
-			mustPublish(t, r, testRelease(t, "b", 2, ""))
+			r.make = test.make
+			mustPublish(t, r, relocatable(t, "a", 1))
+			mustPublish(t, r, relocatable(t, "b", 2))
 			if got, err := served(r.Dir()); got != "b" || err != nil {
 				t.Errorf("served %q, %v", got, err)
 			}
 			if got := topDeltas(t, r); got != "" {
 				t.Errorf("deltas %s", got)
-			}
-			if test.want == "" && len(logged) == 0 {
-				return
 			}
 			for i, line := range logged {
 				if want := fmt.Sprintf("socket.a.delta%d of b is left out, so devices fetch the whole image: ", i); !strings.HasPrefix(line, want) ||
@@ -194,20 +183,25 @@ func TestAReleaseIsPublishedWithoutADeltaThatIsNotRight(t *testing.T) {
 	}
 }
 
+// Devices of a release whose images have no relocation lists know no deltas.
+func TestAReleaseWithoutRelocationListsIsNoSource(t *testing.T) {
+	r := open(t, t.TempDir())
+	mustPublish(t, r, testRelease(t, "a", 1, ""))
+	mustPublish(t, r, relocatable(t, "b", 2))
+	mustPublish(t, r, relocatable(t, "c", 3))
+	if got := topDeltas(t, r); got != "b.delta0, b.delta1" {
+		t.Errorf("deltas %s", got)
+	}
+}
+
 // Deltas of images that have little in common are not worth their place.
 func TestALargeDeltaIsLeftOut(t *testing.T) {
 	r := open(t, t.TempDir())
-	noise := func(seed byte) string {
-		b := make([]byte, 2000)
-		x := uint32(seed)
-		for i := range b {
-			x = x*1664525 + 1013904223
-			b[i] = byte(x >> 24)
-		}
-		return string(b)
+	for i := range uint32(2) {
+		p := deltatest.New(rand.New(rand.NewPCG(uint64(i), 0)), 20)
+		p.Version, p.Sequence = fmt.Sprint("v", i), i+1
+		mustPublish(t, r, signed(t, p))
 	}
-	mustPublish(t, r, testRelease(t, "a", 1, noise(1)))
-	mustPublish(t, r, testRelease(t, "b", 2, noise(2)))
 	if got := topDeltas(t, r); got != "" {
 		t.Errorf("deltas %s", got)
 	}
@@ -218,7 +212,7 @@ func TestADamagedReleaseIsNoSource(t *testing.T) {
 	r := open(t, t.TempDir())
 	var logged []string
 	r.SetLog(func(err error) { logged = append(logged, err.Error()) })
-	mustPublish(t, r, testRelease(t, "a", 1, ""))
+	mustPublish(t, r, relocatable(t, "a", 1))
 	path := filepath.Join(r.Dir(), "socket.rom0")
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -228,7 +222,7 @@ func TestADamagedReleaseIsNoSource(t *testing.T) {
 	if err := os.WriteFile(path, content, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	mustPublish(t, r, testRelease(t, "b", 2, ""))
+	mustPublish(t, r, relocatable(t, "b", 2))
 	if got := topDeltas(t, r); got != "" && got != "a.delta0" {
 		t.Errorf("deltas %s", got)
 	}
@@ -240,7 +234,7 @@ func TestADamagedReleaseIsNoSource(t *testing.T) {
 func TestMissingAndDamagedDeltasAreMadeWhenTheReleaseIsPublishedAgain(t *testing.T) {
 	r := open(t, t.TempDir())
 	for i, version := range []string{"a", "b", "c"} {
-		mustPublish(t, r, testRelease(t, version, uint32(i+1), ""))
+		mustPublish(t, r, relocatable(t, version, uint32(i+1)))
 	}
 	folder := filepath.Join(r.Dir(), "releases/socket/c")
 	read := func() map[string]string {
@@ -288,7 +282,8 @@ func TestMissingAndDamagedDeltasAreMadeWhenTheReleaseIsPublishedAgain(t *testing
 
 	// What is wrong and cannot be made again is removed, with its name at the top.
 	damage(t, filepath.Join(folder, "socket.b.delta0"))
-	r.SetCoder(coder{unusable: true})
+	r.make = func(_, _ []byte) ([]byte, error) { return nil, errors.New("none") }
+	r.SetLog(func(error) {})
 	mustPublish(t, r, current)
 	if got := topDeltas(t, r); got != "a.delta0, a.delta1, b.delta1" {
 		t.Errorf("deltas %s", got)
@@ -297,19 +292,19 @@ func TestMissingAndDamagedDeltasAreMadeWhenTheReleaseIsPublishedAgain(t *testing
 
 func TestNamesOfDeltasThatAreGoneAreRemoved(t *testing.T) {
 	r := open(t, t.TempDir())
-	mustPublish(t, r, testRelease(t, "a", 1, ""))
-	mustPublish(t, r, testRelease(t, "b", 2, ""))
+	mustPublish(t, r, relocatable(t, "a", 1))
+	mustPublish(t, r, relocatable(t, "b", 2))
 	if got := topDeltas(t, r); got != "a.delta0, a.delta1" {
 		t.Fatalf("deltas %s", got)
 	}
 	for i := range uint32(kept - 1) {
-		mustPublish(t, r, testRelease(t, fmt.Sprint("c", i), i+3, ""))
+		mustPublish(t, r, relocatable(t, fmt.Sprint("c", i), i+3))
 	}
 	if r.Has("socket", "a") {
 		t.Fatal("a is still there")
 	}
 	// The last release was published when a was still there; the next one has no delta from it.
-	mustPublish(t, r, testRelease(t, "d", 100, ""))
+	mustPublish(t, r, relocatable(t, "d", 100))
 	if got := topDeltas(t, r); strings.Contains(got, "dangling") || strings.Contains(got, "a.delta") || !strings.HasPrefix(got, "b.delta0, ") {
 		t.Errorf("deltas %s", got)
 	}
@@ -318,7 +313,7 @@ func TestNamesOfDeltasThatAreGoneAreRemoved(t *testing.T) {
 	if err := os.Symlink("nowhere", mine); err != nil {
 		t.Fatal(err)
 	}
-	mustPublish(t, r, testRelease(t, "e", 101, ""))
+	mustPublish(t, r, relocatable(t, "e", 101))
 	if _, err := os.Lstat(mine); err != nil {
 		t.Error(err)
 	}
@@ -328,10 +323,10 @@ func TestNamesOfDeltasThatAreGoneAreRemoved(t *testing.T) {
 // web server: the name stays the same.
 func TestDeltasOfReleasesHaveTimesOfTheirOwn(t *testing.T) {
 	r := open(t, t.TempDir())
-	mustPublish(t, r, testRelease(t, "a", 1, ""))
+	mustPublish(t, r, relocatable(t, "a", 1))
 	seen := map[int64]bool{}
 	for i := range uint32(4) {
-		mustPublish(t, r, testRelease(t, fmt.Sprint("b", i), i+2, ""))
+		mustPublish(t, r, relocatable(t, fmt.Sprint("b", i), i+2))
 		for _, name := range []string{"socket.a.delta0", "socket.a.delta1", "socket.version"} {
 			info, err := os.Stat(filepath.Join(r.Dir(), name))
 			if err != nil {
@@ -352,15 +347,15 @@ func TestDeltasOfReleasesHaveTimesOfTheirOwn(t *testing.T) {
 // What another publisher publishes while the deltas are made is a source, too.
 func TestADeltaIsMadeFromWhatIsPublishedMeanwhile(t *testing.T) {
 	r := open(t, t.TempDir())
-	mustPublish(t, r, testRelease(t, "a", 1, ""))
-	meanwhile := testRelease(t, "b", 2, "")
-	r.SetCoder(coder{make: func(source, target []byte) ([]byte, error) {
+	mustPublish(t, r, relocatable(t, "a", 1))
+	meanwhile := relocatable(t, "b", 2)
+	r.make = func(source, target []byte) ([]byte, error) {
 		if err := open(t, r.Dir()).Publish(meanwhile, Allow{}); err != nil && !errors.Is(err, ErrLocked) {
 			return nil, err
 		}
-		return testcoder.Coder{}.Make(source, target)
-	}})
-	mustPublish(t, r, testRelease(t, "c", 3, ""))
+		return delta.Make(source, target)
+	}
+	mustPublish(t, r, relocatable(t, "c", 3))
 	if got := topDeltas(t, r); got != "a.delta0, a.delta1, b.delta0, b.delta1" {
 		t.Errorf("deltas %s", got)
 	}
@@ -369,17 +364,18 @@ func TestADeltaIsMadeFromWhatIsPublishedMeanwhile(t *testing.T) {
 
 func TestManySourcesAreLimited(t *testing.T) {
 	r := open(t, t.TempDir())
-	r.SetCoder(nil)
+	r.make = func(_, _ []byte) ([]byte, error) { return nil, errors.New("none") }
+	r.SetLog(func(error) {})
 	var all []string
 	for i := range maxSources + 3 {
 		all = append(all, fmt.Sprintf("v%02d", i))
 		if err := r.Keep("socket", all); err != nil {
 			t.Fatal(err)
 		}
-		mustPublish(t, r, testRelease(t, all[i], uint32(i+1), ""))
+		mustPublish(t, r, relocatable(t, all[i], uint32(i+1)))
 	}
-	r.SetCoder(testcoder.Coder{})
-	mustPublish(t, r, testRelease(t, "last", 1000, ""))
+	r.make = delta.Make
+	mustPublish(t, r, relocatable(t, "last", 1000))
 	names, err := deltasIn(r.Dir(), "socket")
 	if err != nil || len(names) != 2*maxSources {
 		t.Errorf("%d deltas, %v", len(names), err)
@@ -427,13 +423,13 @@ func TestDeltaSizesInWords(t *testing.T) {
 
 func TestDeltasAreChecked(t *testing.T) {
 	r := open(t, t.TempDir())
-	mustPublish(t, r, testRelease(t, "a", 1, ""))
-	mustPublish(t, r, testRelease(t, "b", 2, ""))
-	rel := testRelease(t, "c", 3, "")
+	mustPublish(t, r, relocatable(t, "a", 1))
+	mustPublish(t, r, relocatable(t, "b", 2))
+	rel := relocatable(t, "c", 3)
 	mustPublish(t, r, rel)
 	check := func(dir string) string {
 		t.Helper()
-		checks, err := CheckDeltas(dir, rel, testcoder.Coder{})
+		checks, err := CheckDeltas(dir, rel)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -475,12 +471,12 @@ func TestDeltasAreChecked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := testcoder.Coder{}.Make(a.Images[1], rel.Images[0])
+	other, err := delta.Make(a.Images[1], rel.Images[0])
 	if err != nil {
 		t.Fatal(err)
 	}
 	size, body := bytes.Clone(right), bytes.Clone(right)
-	size[12]++
+	size[12] += 16
 	body[25] ^= 0xFF
 	for _, damaged := range []struct {
 		content []byte
@@ -492,7 +488,7 @@ func TestDeltasAreChecked(t *testing.T) {
 		{body, ""},
 	} {
 		write("socket.b.delta0", damaged.content)
-		checks, err := CheckDeltas(r.Dir(), rel, testcoder.Coder{})
+		checks, err := CheckDeltas(r.Dir(), rel)
 		if err != nil || len(checks) != 4 || checks[2].Applied || checks[2].Error == "" || !strings.HasPrefix(checks[2].Error, damaged.want) {
 			t.Errorf("%s: %+v, %v", damaged.want, checks, err)
 		}
@@ -500,40 +496,15 @@ func TestDeltasAreChecked(t *testing.T) {
 	if err := os.Truncate(path("socket.b.delta0"), maxDelta+1); err != nil {
 		t.Fatal(err)
 	}
-	if checks, err := CheckDeltas(r.Dir(), rel, testcoder.Coder{}); err != nil || checks[2].Error == "" {
+	if checks, err := CheckDeltas(r.Dir(), rel); err != nil || checks[2].Error == "" {
 		t.Errorf("%+v, %v", checks, err)
 	}
 
 	// Of a damaged source nobody knows what its deltas make.
 	write("socket.b.delta0", right)
 	damage(t, filepath.Join(r.Dir(), "releases/socket/a/socket.rom1"))
-	checks, err := CheckDeltas(r.Dir(), rel, testcoder.Coder{})
+	checks, err := CheckDeltas(r.Dir(), rel)
 	if err != nil || !strings.HasPrefix(checks[0].Error, "socket.rom1 of a: ") || !checks[1].Applied {
 		t.Errorf("%+v, %v", checks, err)
-	}
-}
-
-// The time that deltas may take is over at once.
-func TestDeltasThatTakeTooLongAreLeftOut(t *testing.T) {
-	r := open(t, t.TempDir())
-	var logged []string
-	r.SetLog(func(err error) { logged = append(logged, err.Error()) })
-	mustPublish(t, r, testRelease(t, "a", 1, ""))
-	r.patience = -time.Second
-	rel := testRelease(t, "b", 2, "")
-	mustPublish(t, r, rel)
-	if got := topDeltas(t, r); got != "" {
-		t.Errorf("deltas %s", got)
-	}
-	if len(logged) != 1 || !strings.HasPrefix(logged[0], "2 deltas to socket b are left out: ") {
-		t.Errorf("logged %q", logged)
-	}
-	r.patience = time.Minute
-	mustPublish(t, r, rel)
-	if got := topDeltas(t, r); got != "a.delta0, a.delta1" {
-		t.Errorf("deltas %s", got)
-	}
-	if len(logged) != 1 {
-		t.Errorf("logged %q", logged)
 	}
 }

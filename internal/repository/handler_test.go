@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"esper/internal/delta/testcoder"
 	"esper/internal/image"
 	"esper/internal/release"
 )
@@ -92,8 +91,8 @@ func TestADeviceNeverGetsAMixture(t *testing.T) {
 
 func TestAnswersSayWhatTheyAre(t *testing.T) {
 	r := open(t, t.TempDir())
-	rel := testRelease(t, "v1", 1, "")
-	mustPublish(t, r, testRelease(t, "v0", 0, ""))
+	rel := relocatable(t, "v1", 1)
+	mustPublish(t, r, relocatable(t, "v0", 0))
 	mustPublish(t, r, rel)
 	for path, contentType := range map[string]string{
 		"/socket.version": "text/plain; charset=us-ascii", "/socket.rom0": "application/octet-stream",
@@ -121,8 +120,8 @@ func TestAnswersSayWhatTheyAre(t *testing.T) {
 
 func TestRequestsAreSeen(t *testing.T) {
 	r := open(t, t.TempDir())
-	mustPublish(t, r, testRelease(t, "v.0", 0, ""))
-	mustPublish(t, r, testRelease(t, "v1", 1, ""))
+	mustPublish(t, r, relocatable(t, "v.0", 0))
+	mustPublish(t, r, relocatable(t, "v1", 1))
 	var seen []Request
 	h := r.Handler(func(q Request) { seen = append(seen, q) })
 	part := request(h, "GET", "/socket.rom1?version=v1", "X-Esper-Device", "00c0de", "X-Esper-Version", "v0", "Range", "bytes=5-")
@@ -146,8 +145,8 @@ func TestRequestsAreSeen(t *testing.T) {
 // is as it should be, or empty.
 func FuzzRequest(f *testing.F) {
 	r := open(f, f.TempDir())
-	rel := testRelease(f, "v1", 1, "")
-	mustPublish(f, r, testRelease(f, "v0", 0, ""))
+	rel := relocatable(f, "v1", 1)
+	mustPublish(f, r, relocatable(f, "v0", 0))
 	mustPublish(f, r, rel)
 	var seen []Request
 	h := r.Handler(func(q Request) { seen = append(seen, q) })
@@ -225,16 +224,16 @@ func FuzzRequest(f *testing.F) {
 func TestADeltaIsServedAsLongAsItsReleaseIsKept(t *testing.T) {
 	r := open(t, t.TempDir())
 	h := r.Handler(nil)
-	mustPublish(t, r, testRelease(t, "v0", 1, ""))
-	first := testRelease(t, "v1", 2, "")
+	mustPublish(t, r, relocatable(t, "v0", 1))
+	first := relocatable(t, "v1", 2)
 	mustPublish(t, r, first)
-	source := testRelease(t, "v0", 1, "").Images[1]
+	source := relocatable(t, "v0", 1).Images[1]
 	for i := range uint32(kept) {
 		w := request(h, "GET", "/socket.v0.delta0?version=v1")
-		if err := makes(testcoder.Coder{}, source, w.Body.Bytes(), first.Images[0]); w.Code != 200 || err != nil {
+		if err := makes(source, w.Body.Bytes(), first.Images[0]); w.Code != 200 || err != nil {
 			t.Errorf("after %d more releases: status %d, %v", i, w.Code, err)
 		}
-		mustPublish(t, r, testRelease(t, fmt.Sprint("v", i+2), i+3, ""))
+		mustPublish(t, r, relocatable(t, fmt.Sprint("v", i+2), i+3))
 	}
 	for _, path := range []string{
 		"/socket.v0.delta0?version=v1", "/socket.v0.delta0", // no longer kept; not made
@@ -252,7 +251,7 @@ func TestADeltaIsServedAsLongAsItsReleaseIsKept(t *testing.T) {
 
 func TestTheChooserDecidesWhoGetsWhat(t *testing.T) {
 	r := open(t, t.TempDir())
-	old, current := testRelease(t, "v1", 1, ""), testRelease(t, "v2", 2, "")
+	old, current := relocatable(t, "v1", 1), relocatable(t, "v2", 2)
 	mustPublish(t, r, old)
 	mustPublish(t, r, current)
 	h := r.HandlerFor(func(q Request) string {

@@ -108,8 +108,8 @@ func checkLink(rel, old *release.Release) error {
 const maxJump = 1_000_000
 
 func (r *Repository) publish(rel *release.Release, allow Allow) error {
-	// The deltas are made before the lock is taken, as that may take a while. Those from what is
-	// published meanwhile are made after it.
+	// The deltas are made before the lock is taken, so that other publishers seldom find it held. Those
+	// from what is published meanwhile are made after it.
 	if _, _, err := r.check(rel, allow); err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func (r *Repository) stored(rel *release.Release) (bool, error) {
 }
 
 // store writes the folder of a release with its deltas, which appears whole.
-func (r *Repository) store(rel *release.Release, deltas map[deltaName]made) error {
+func (r *Repository) store(rel *release.Release, deltas []made) error {
 	parent := filepath.Join(r.dir, releasesDir, rel.Type)
 	if err := r.step("make the folder of the type"); err != nil {
 		return err

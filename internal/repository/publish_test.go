@@ -13,13 +13,15 @@ import (
 	"strings"
 	"testing"
 
-	"esper/internal/delta/testcoder"
+	"esper/internal/delta"
+	"esper/internal/delta/deltatest"
 	"esper/internal/image"
 	"esper/internal/release"
 )
 
 var key = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
 
+// testRelease returns a release with a content, which may be empty. There are no deltas from it.
 func testRelease(t testing.TB, version string, sequence uint32, content string) *release.Release {
 	t.Helper()
 	return linkedRelease(t, version, sequence, content, image.LinkChip)
@@ -52,13 +54,29 @@ func linkedRelease(t testing.TB, version string, sequence uint32, content string
 	return r
 }
 
+// relocatable returns a release whose images have relocation lists, so that there are deltas from it to
+// others of its kind.
+func relocatable(t testing.TB, version string, sequence uint32) *release.Release {
+	t.Helper()
+	return signed(t, deltatest.Firmware("socket", version, sequence))
+}
+
+// signed returns the release of a program.
+func signed(t testing.TB, p *deltatest.Program) *release.Release {
+	t.Helper()
+	r, err := release.Sign(p.Link(t), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 func open(t testing.TB, dir string) *Repository {
 	t.Helper()
 	r, err := Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.SetCoder(testcoder.Coder{})
 	r.SetLog(func(err error) { t.Errorf("logged: %v", err) })
 	return r
 }
@@ -241,20 +259,21 @@ func TestAKilledPublisherLeavesAWholeRelease(t *testing.T) {
 		"next release": func(t *testing.T, r *Repository) (old string) {
 			for i := range uint32(kept) {
 				old = fmt.Sprint("old", i)
-				mustPublish(t, r, testRelease(t, old, i+1, "old"))
+				mustPublish(t, r, relocatable(t, old, i+1))
 			}
 			return old
 		},
 		"the same release, without its deltas": func(t *testing.T, r *Repository) string {
-			r.SetCoder(nil)
-			mustPublish(t, r, testRelease(t, "old0", 1, "old"))
-			mustPublish(t, r, testRelease(t, "new", 100, "new"))
-			r.SetCoder(testcoder.Coder{})
+			r.make = func(_, _ []byte) ([]byte, error) { return nil, errors.New("none") }
+			r.SetLog(func(error) {})
+			mustPublish(t, r, relocatable(t, "old0", 1))
+			mustPublish(t, r, relocatable(t, "new", 100))
+			r.make = delta.Make
 			return "new"
 		},
 		"the same release, with a damaged delta": func(t *testing.T, r *Repository) string {
-			mustPublish(t, r, testRelease(t, "old0", 1, "old"))
-			mustPublish(t, r, testRelease(t, "new", 100, "new"))
+			mustPublish(t, r, relocatable(t, "old0", 1))
+			mustPublish(t, r, relocatable(t, "new", 100))
 			damage(t, filepath.Join(r.Dir(), "socket.old0.delta1"))
 			return "new"
 		},
@@ -286,7 +305,7 @@ func TestAKilledPublisherLeavesAWholeRelease(t *testing.T) {
 				if !first && !damaged {
 					servedDeltas(t, r)
 				}
-				if err := r.Publish(testRelease(t, "new", 100, "new"), Allow{}); err != nil {
+				if err := r.Publish(relocatable(t, "new", 100), Allow{}); err != nil {
 					t.Errorf("killed before step %d, then published again: %v", steps, err)
 				}
 				if got, err := served(dir); got != "new" || err != nil {
@@ -327,13 +346,13 @@ func TestPublisherThatIsKilled(t *testing.T) {
 		at++
 		return nil
 	}
-	mustPublish(t, r, testRelease(t, "new", 100, "new"))
+	mustPublish(t, r, relocatable(t, "new", 100))
 }
 
 // An error at a step is reported, and the old release goes on being served.
 func TestAFailedPublicationLeavesTheOldRelease(t *testing.T) {
 	r := open(t, t.TempDir())
-	mustPublish(t, r, testRelease(t, "old", 1, ""))
+	mustPublish(t, r, relocatable(t, "old", 1))
 	full := errors.New("no space left on device")
 	for _, at := range []string{"write the release", "write the deltas", "store the release", "link socket.old.delta0", "link " + filepath.Join(currentDir, "socket")} {
 		r.step = func(what string) error {
@@ -342,7 +361,7 @@ func TestAFailedPublicationLeavesTheOldRelease(t *testing.T) {
 			}
 			return nil
 		}
-		if err := r.Publish(testRelease(t, "new", 2, ""), Allow{}); !errors.Is(err, full) {
+		if err := r.Publish(relocatable(t, "new", 2), Allow{}); !errors.Is(err, full) {
 			t.Errorf("%s: error %v, want %v", at, err, full)
 		}
 		if got, err := served(r.Dir()); got != "old" || err != nil {

@@ -36,10 +36,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/google/renameio/v2"
 
+	"esper/internal/delta"
 	"esper/internal/image"
 	"esper/internal/release"
 )
@@ -57,12 +57,12 @@ const (
 // Repository is a folder with releases. Its methods can be called at the same
 // time, also by several processes.
 type Repository struct {
-	dir   string
-	etag  etags
-	coder Coder       // nil: no deltas are made
-	log   func(error) // what goes wrong with deltas
+	dir  string
+	etag etags
+	log  func(error) // what goes wrong with deltas
 
-	patience time.Duration // how long the deltas of a release may take
+	// make makes a delta: [delta.Make], unless a test has another.
+	make func(source, target []byte) ([]byte, error)
 
 	// step is called before each change of the folder, so that tests can stop there.
 	step func(what string) error
@@ -75,7 +75,7 @@ func Open(dir string) (*Repository, error) {
 			return nil, fmt.Errorf("open repository: %w", err)
 		}
 	}
-	return &Repository{dir: dir, coder: DeltaCoder, log: func(error) {}, patience: maxEncoding, step: func(string) error { return nil }}, nil
+	return &Repository{dir: dir, log: func(error) {}, make: delta.Make, step: func(string) error { return nil }}, nil
 }
 
 // Dir is the repository's folder.

@@ -84,7 +84,7 @@ func operated(t *testing.T) (*server.Server, *broker.Connection) {
 	s, _ := start(t, c)
 	waitForHealth(t, s, 200)
 	for sequence, version := range []string{"v1", "v2"} {
-		if err := s.Repository().Publish(repositorytest.Release(t, "socket", version, uint32(sequence+1)), repository.Allow{}); err != nil {
+		if err := s.Repository().Publish(repositorytest.Relocatable(t, "socket", version, uint32(sequence+1)), repository.Allow{}); err != nil {
 			t.Fatal(err)
 		}
 		get(t, s, "/firmware/socket.version") // so that it is seen

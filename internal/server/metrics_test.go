@@ -17,8 +17,6 @@ import (
 	"github.com/prometheus/common/model"
 
 	"esper/internal/access"
-	"esper/internal/delta/testcoder"
-	"esper/internal/repository"
 	"esper/internal/server"
 )
 
@@ -85,14 +83,6 @@ func TestMetrics(t *testing.T) {
 	}
 	get(t, s, "/firmware/made-up.version")
 	_, image := get(t, s, "/firmware/socket.rom0?version=v1")
-	s.Repository().SetCoder(testcoder.Coder{})
-	current, err := s.Repository().Current("socket")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Repository().Publish(current, repository.Allow{}); err != nil {
-		t.Fatal(err)
-	}
 	_, delta := get(t, s, "/firmware/socket.v1.delta1?version=v2")
 	get(t, s, "/firmware/socket.made-up.delta0?version=v2")
 	get(t, s, "/api/devices")

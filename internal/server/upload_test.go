@@ -15,7 +15,7 @@ import (
 	"esper/internal/access"
 	"esper/internal/broker"
 	"esper/internal/client"
-	"esper/internal/delta/testcoder"
+	"esper/internal/delta"
 	"esper/internal/image"
 	"esper/internal/pipeline"
 	"esper/internal/release"
@@ -85,8 +85,7 @@ func TestReleasesAreUploaded(t *testing.T) {
 func TestAServerMakesDeltasOfWhatIsUploaded(t *testing.T) {
 	t.Parallel()
 	s := trusting(t)
-	s.Repository().SetCoder(testcoder.Coder{})
-	v1, v2 := repositorytest.Release(t, "socket", "v1", 1), repositorytest.Release(t, "socket", "v2", 2)
+	v1, v2 := repositorytest.Relocatable(t, "socket", "v1", 1), repositorytest.Relocatable(t, "socket", "v2", 2)
 	to := remote(t, s)
 	for _, r := range []*release.Release{v1, v2, v2} {
 		done, err := pipeline.Publish(to, []*release.Release{r}, repository.Allow{})
@@ -96,13 +95,13 @@ func TestAServerMakesDeltasOfWhatIsUploaded(t *testing.T) {
 	}
 	for slot := range v2.Images {
 		status, content := get(t, s, fmt.Sprintf("/firmware/socket.v1.delta%d?version=v2", slot))
-		image, err := testcoder.Coder{}.Apply(v1.Images[1-slot], []byte(content))
+		image, err := delta.Apply(v1.Images[1-slot], []byte(content))
 		if status != 200 || err != nil || !bytes.Equal(image, v2.Images[slot]) {
 			t.Errorf("slot %d: status %d, %v", slot, status, err)
 		}
 	}
 	// A check makes none.
-	v3 := repositorytest.Release(t, "socket", "v3", 3)
+	v3 := repositorytest.Relocatable(t, "socket", "v3", 3)
 	if err := to.Check(v3, repository.Allow{}); err != nil {
 		t.Fatal(err)
 	}

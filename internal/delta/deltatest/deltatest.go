@@ -14,8 +14,10 @@ import (
 // Program is something like a firmware: functions with literals in front of them that call each other, and
 // data with addresses in it.
 type Program struct {
-	Version  string
-	Sequence uint32
+	DeviceType string
+	Version    string
+	Sequence   uint32
+	For        image.Link // what it is linked for
 
 	functions []function
 	data      []int // of each word the function that it names, or -1
@@ -42,9 +44,16 @@ type instruction struct {
 	target int // the function that call0 calls, or the literal that l32r loads
 }
 
+// Firmware returns a small program that is always the same, but for its descriptor.
+func Firmware(deviceType, version string, sequence uint32) *Program {
+	p := New(rand.New(rand.NewPCG(0, 0)), 20)
+	p.DeviceType, p.Version, p.Sequence = deviceType, version, sequence
+	return p
+}
+
 // New returns a program with so many functions.
 func New(random *rand.Rand, functions int) *Program {
-	p := &Program{Version: "1", Sequence: 1}
+	p := &Program{DeviceType: "socket", Version: "1", Sequence: 1, For: image.LinkChip}
 	for i := range functions {
 		p.functions = append(p.functions, newFunction(random, i, functions))
 	}
@@ -80,7 +89,9 @@ func newInstruction(random *rand.Rand, literals, functions int) instruction {
 
 // Edit returns the program with a few changes: another constant, another instruction, a function more or less.
 func (p *Program) Edit(random *rand.Rand) *Program {
-	q := &Program{p.Version + "x", p.Sequence + 1, slices.Clone(p.functions), slices.Clone(p.data)}
+	q := *p
+	q.Version, q.Sequence = p.Version+"x", p.Sequence+1
+	q.functions, q.data = slices.Clone(p.functions), slices.Clone(p.data)
 	for range random.IntN(4) {
 		i := random.IntN(len(q.functions))
 		f := q.functions[i]
@@ -108,7 +119,7 @@ func (p *Program) Edit(random *rand.Rand) *Program {
 	if random.IntN(3) == 0 {
 		q.data = slices.Insert(q.data, random.IntN(len(q.data)+1), random.IntN(len(q.functions)))
 	}
-	return q
+	return &q
 }
 
 // Link returns the program's images for both slots.
@@ -124,7 +135,7 @@ func (p *Program) Link(t testing.TB) (images [image.Slots][]byte) {
 // LinkSlot returns the image for a slot, without a relocation list.
 func (p *Program) LinkSlot(t testing.TB, slot int) []byte {
 	t.Helper()
-	descriptor, err := image.Descriptor{DeviceType: "socket", Version: p.Version, Sequence: p.Sequence, Size: 0x1000}.Marshal()
+	descriptor, err := image.Descriptor{DeviceType: p.DeviceType, Version: p.Version, Sequence: p.Sequence, Size: 0x1000}.Marshal()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +187,7 @@ func (p *Program) LinkSlot(t testing.TB, slot int) []byte {
 		data = binary.LittleEndian.AppendUint32(data, word(named))
 	}
 	b, err := image.Pack(image.Input{
-		Entry: 0x40100004, IROM: append(code, make([]byte, image.RelocationRoom)...), Slot: slot, Link: image.LinkChip,
+		Entry: 0x40100004, IROM: append(code, make([]byte, image.RelocationRoom)...), Slot: slot, Link: p.For,
 		FlashMode: image.FlashDOUT, FlashSizeFreq: image.Flash1MB40MHz,
 		Segments: []image.Segment{{Addr: 0x40100000, Data: bytes.Repeat([]byte("code"), 30)}, {Addr: 0x3FFE8000, Data: data}},
 	})

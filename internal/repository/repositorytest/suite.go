@@ -13,7 +13,8 @@ import (
 	"strings"
 	"testing"
 
-	"esper/internal/delta/testcoder"
+	"esper/internal/delta"
+	"esper/internal/delta/deltatest"
 	"esper/internal/image"
 	"esper/internal/release"
 	"esper/internal/repository"
@@ -23,7 +24,7 @@ import (
 var Key = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
 
 // Release makes a signed release that can be told apart from all others, of a few
-// kilobytes.
+// kilobytes. Its images have no relocation lists, so there are no deltas from it.
 func Release(t testing.TB, deviceType, version string, sequence uint32) *release.Release {
 	t.Helper()
 	var images [image.Slots][]byte
@@ -44,6 +45,17 @@ func Release(t testing.TB, deviceType, version string, sequence uint32) *release
 		}
 	}
 	r, err := release.Sign(images, Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// Relocatable makes a signed release whose images have relocation lists, so that there are deltas from it
+// to others of its kind.
+func Relocatable(t testing.TB, deviceType, version string, sequence uint32) *release.Release {
+	t.Helper()
+	r, err := release.Sign(deltatest.Firmware(deviceType, version, sequence).Link(t), Key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +93,6 @@ func Suite(t *testing.T, serve func(t *testing.T, r *repository.Repository) stri
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.SetCoder(testcoder.Coder{})
 		r.SetLog(func(err error) { t.Error(err) })
 		return r, serve(t, r)
 	}
@@ -186,11 +197,11 @@ func Suite(t *testing.T, serve func(t *testing.T, r *repository.Repository) stri
 	t.Run("a device fetches a delta", func(t *testing.T) {
 		r, base := start(t)
 		// A device writes + as %2B.
-		publish(t, r, Release(t, "socket", "1.0+x", 1))
-		publish(t, r, Release(t, "socket", "1.1", 2))
+		publish(t, r, Relocatable(t, "socket", "1.0+x", 1))
+		publish(t, r, Relocatable(t, "socket", "1.1", 2))
 		tags := map[string]string{} // by name
 		for i, version := range []string{"2.0", "2.1"} {
-			rel := Release(t, "socket", version, uint32(i+3))
+			rel := Relocatable(t, "socket", version, uint32(i+3))
 			publish(t, r, rel)
 			for _, from := range []string{"1.0%2Bx", "1.1"} {
 				for slot, target := range rel.Images {
@@ -201,7 +212,7 @@ func Suite(t *testing.T, serve func(t *testing.T, r *repository.Repository) stri
 					name := fmt.Sprintf("/socket.%s.delta%d", from, slot)
 					url := base + name + "?version=" + version
 					answer, body := get(t, url, "X-Esper-Device", "00c0de", "X-Esper-Version", source.Version)
-					made, err := testcoder.Coder{}.Apply(source.Images[1-slot], body)
+					made, err := delta.Apply(source.Images[1-slot], body)
 					if answer.StatusCode != 200 || err != nil || !bytes.Equal(made, target) {
 						t.Errorf("GET %s: %s, %d bytes that make %d bytes, %v", url, answer.Status, len(body), len(made), err)
 						continue
