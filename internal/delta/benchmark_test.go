@@ -2,6 +2,7 @@ package delta
 
 import (
 	"bytes"
+	"debug/elf"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -32,6 +33,11 @@ func BenchmarkDelta(b *testing.B) {
 			b.Setenv(site.SDKVariable, sdk)
 			s := newBenchSite(b)
 			v1 := s.images(b, "8a1b2c3d", 41, "")
+			b.Run("decoder", func(b *testing.B) {
+				for b.Loop() {
+				}
+				b.ReportMetric(float64(s.decoder(b)), "B-code")
+			})
 			b.Run("version", func(b *testing.B) { report(b, v1, s.images(b, "9c0d1e2f", 42, "")) })
 			b.Run("feature", func(b *testing.B) { report(b, v1, s.images(b, "9c0d1e2f", 42, withButton)) })
 			// Of the framework's history, each built and linked by the ESPer of its day, which knew no relocation
@@ -193,6 +199,29 @@ func (s benchSite) images(b *testing.B, version string, sequence uint32, source 
 		b.Fatal(err)
 	}
 	return images
+}
+
+// decoder returns the size of the decoder's code on the device in bytes.
+func (s benchSite) decoder(b *testing.B) (size uint64) {
+	b.Helper()
+	file, err := elf.Open(filepath.Join(s.dir, "build", "socket.elf0"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer file.Close()
+	symbols, err := file.Symbols()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, symbol := range symbols {
+		for _, class := range []string{"5Delta", "12RangeDecoder", "10Relocation"} {
+			if elf.ST_TYPE(symbol.Info) == elf.STT_FUNC && strings.HasPrefix(strings.TrimPrefix(symbol.Name, "_ZN"), class) ||
+				strings.HasPrefix(symbol.Name, "_ZNK"+class) {
+				size += symbol.Size
+			}
+		}
+	}
+	return size
 }
 
 // historian builds the ESPer of any commit, once.

@@ -85,20 +85,25 @@ func findBlocks(s, t []byte) []block {
 	return blocks
 }
 
-// longest returns the longest match in s for t[scan:]. If what lies at present is as good, or goes on for
-// long, it is that.
+// How far a match is followed. Without these bounds, images with many alike pieces would take minutes.
+const (
+	goodRun   = 64  // bytes of a match at the present place that need no other
+	longMatch = 256 // bytes of any other; if it is longer, it is then at the present place
+)
+
+// longest returns the longest match in s for t[scan:], of those up to longMatch bytes. If what lies at present
+// is as good, or goes on for some time, it is that.
 func longest(index *suffixarray.Index, s, t []byte, scan, present int) (at, n int) {
 	run := 0
 	for present >= 0 && present+run < len(s) && scan+run < len(t) && s[present+run] == t[scan+run] {
 		run++
 	}
-	const long = 64
-	if run >= long {
+	if run >= goodRun {
 		return present, run
 	}
 	// One more byte than there is now, then twice as many, until there are too many; then the limit is halved in.
 	at, n = present, run
-	least, most := run, len(t)-scan
+	least, most := run, min(len(t)-scan, longMatch)
 	for step := 1; least < most; step *= 2 {
 		try := min(least+step, most)
 		found := index.Lookup(t[scan:scan+try], 1)

@@ -210,6 +210,24 @@ func TestNumbersAreCoded(t *testing.T) {
 	}
 }
 
+// Whatever the images hold, the delta of one gives the other.
+func FuzzEncode(f *testing.F) {
+	random := rand.New(rand.NewPCG(1, 10))
+	p := deltatest.New(random, 5)
+	f.Add(p.Link(f)[1], p.Edit(random).Link(f)[1])
+	f.Add([]byte{}, []byte{0})
+	f.Add([]byte{1}, []byte{})
+	f.Fuzz(func(t *testing.T, source, target []byte) {
+		if len(source) > 1<<16 || len(target) > 1<<16 || len(target) == 0 {
+			return
+		}
+		made := encode(source, target, image.Slot1Address)
+		if got, err := decode(source, made, len(target), image.Slot1Address); err != nil || !bytes.Equal(got, target) {
+			t.Errorf("% x to % x: % x, %v", source, target, got, err)
+		}
+	})
+}
+
 // Whatever the body of a delta, it is decoded in the end, and gives an image of the size that the header
 // says or an [ErrMalformed].
 func FuzzApply(f *testing.F) {

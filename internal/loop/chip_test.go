@@ -153,6 +153,8 @@ func TestAttacksOnAChipImage(t *testing.T) {
 		"KeyCompromise":             keyCompromise,
 		"MaliciousBroker":           maliciousBroker,
 		"AFloodOfTriggers":          aFloodOfTriggers,
+		"WrongDeltas":               wrongDeltasCostADownload,
+		"ServersWithoutDeltas":      serversWithoutDelta,
 	} {
 		t.Run(name, func(t *testing.T) { play(t, chipFirmwares(t)) })
 	}

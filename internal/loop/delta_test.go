@@ -260,6 +260,7 @@ func serversWithoutDelta(t *testing.T, f *firmwares) {
 	from, to := f.release(t, "socket", "v1", 5), f.release(t, "socket", "v2", 6)
 	good := withDelta(t, from, to)[deltaFile]
 	const fast = 5 * time.Millisecond
+	half := len(good) / 2
 	answer := func(head string) dripping { return dripping{start: head + "\r\n\r\n"} }
 	for name, a := range map[string]struct {
 		reasons []string
@@ -276,7 +277,7 @@ func serversWithoutDelta(t *testing.T, f *firmwares) {
 		"of 900 megabytes":         {[]string{"too-large"}, dripping{start: body(900 << 20), piece: "x", every: fast}, time.Minute},
 		"headers without an end":   {[]string{"malformed-response"}, dripping{start: "HTTP/1.1 200 OK\r\n", piece: "X-More: of it\r\n", every: fast}, time.Minute},
 		"that never comes":         {[]string{"unreachable"}, dripping{}, 8 * time.Minute},
-		"that stops":               {[]string{"unreachable"}, dripping{start: body(len(good)) + string(good[:50])}, 8 * time.Minute},
+		"that stops":               {[]string{"unreachable"}, dripping{start: body(len(good)) + string(good[:half])}, 8 * time.Minute},
 		"byte by byte":             {nil, dripping{start: body(len(good)) + string(good[:len(good)-8]), piece: string(good[len(good)-8:]), every: 5 * time.Second}, time.Minute},
 		"byte by byte for an hour": {[]string{"unreachable"}, dripping{start: body(3000) + string(good[:delta.HeaderSize]), piece: "x", every: 2 * time.Second}, 10 * time.Minute},
 		"longer than it said":      {nil, dripping{start: body(len(good)) + string(good), piece: "more", every: fast}, time.Minute},
@@ -346,4 +347,68 @@ func TestOldAndNewDevicesUpdateFromTheSameRepository(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Whatever changed in an image, its delta gives it again.
+func TestDeltasOfRealImagesGiveThem(t *testing.T) { deltasOfRealImages(t, theFirmwares(t)) }
+
+func TestDeltasOfRealChipImagesGiveThem(t *testing.T) { deltasOfRealImages(t, chipFirmwares(t)) }
+
+func deltasOfRealImages(t *testing.T, f *firmwares) {
+	var images [][image.Slots][]byte
+	for _, deviceType := range []string{"socket", "sensor", "button"} {
+		images = append(images, f.images(t, deviceType, "v1", 1))
+	}
+	for seed := range uint64(60) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		source := images[random.IntN(len(images))]
+		slot := random.IntN(image.Slots)
+		target := edited(t, images[random.IntN(len(images))][slot], random)
+		made, err := delta.Make(source[1-slot], target)
+		must(t, err)
+		got, err := delta.Apply(source[1-slot], made)
+		if err != nil || !bytes.Equal(got, target) {
+			t.Errorf("seed %d: the delta of %d bytes does not give its image: %v", seed, len(made), err)
+		}
+	}
+}
+
+// edited is an image with pieces of its code and data replaced, added, removed and moved.
+func edited(t *testing.T, rom []byte, random *rand.Rand) []byte {
+	t.Helper()
+	i, err := image.Parse(rom)
+	must(t, err)
+	edit := func(b []byte, from int) []byte {
+		b = bytes.Clone(b)
+		for range random.IntN(8) {
+			at := from + random.IntN(len(b)-from)
+			n := min(1<<random.IntN(12)+random.IntN(4), len(b)-at)
+			fresh := make([]byte, n)
+			for k := range fresh {
+				fresh[k] = byte(random.IntN(256))
+			}
+			switch random.IntN(4) {
+			case 0:
+				copy(b[at:], fresh)
+			case 1:
+				b = slices.Insert(b, at, fresh...)
+			case 2:
+				b = slices.Delete(b, at, at+n)
+			case 3:
+				piece := bytes.Clone(b[at : at+n])
+				b = slices.Delete(b, at, at+n)
+				b = slices.Insert(b, from+random.IntN(len(b)-from), piece...)
+			}
+		}
+		return append(b, make([]byte, -len(b)&3)...)
+	}
+	in := image.Input{Entry: i.Entry, IROM: edit(i.IROM, image.DescriptorSize), Slot: i.Descriptor.Slot,
+		Link: i.Descriptor.Link, FlashMode: i.FlashMode, FlashSizeFreq: i.FlashSizeFreq}
+	clear(in.IROM[image.DescriptorSize-4 : image.DescriptorSize])
+	for _, s := range i.Segments {
+		in.Segments = append(in.Segments, image.Segment{Addr: s.Addr, Data: edit(s.Data, 0)})
+	}
+	b, err := image.Pack(in)
+	must(t, err)
+	return b
 }

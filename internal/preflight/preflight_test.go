@@ -179,7 +179,7 @@ func TestAnUpdateNeedsNoMoreThanItsDelta(t *testing.T) {
 			}
 			warnings := strings.Join(r.Warnings, "\n")
 			want := `^socket v2: devices that run v1, which is published, download the whole image though there is a delta: ` +
-				`it says "downloading" for "` + test.reason + `"; the serial log: .*socket\.log$`
+				`they say "` + test.reason + `"; the serial log: .*socket\.log$`
 			if test.reason == "" {
 				want = "^$"
 			}

@@ -190,8 +190,8 @@ func (w *world) unusedDelta(old *run) {
 	}
 	reason := "they do not say why"
 	for _, u := range old.updates {
-		if u.State == "downloading" && u.Error != "" {
-			reason = said(u)
+		if said := u.WithoutDelta(); said != "" {
+			reason = fmt.Sprintf("they say %q", said)
 		}
 	}
 	if w.LogDir != "" {
