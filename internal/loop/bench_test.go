@@ -113,37 +113,38 @@ constexpr const char LAMP[] = "lamp";
 OnOffFeature<LAMP, 14, false> lamp(&device);
 `}
 
-// BenchmarkUpdate is a whole update by a whole image, and by the delta to a release with one more feature.
+// BenchmarkUpdate is an update to a release with one more feature: by a whole image, with a standby slot that
+// has nothing in common with it, and with one that holds the release before; and by the delta.
 func BenchmarkUpdate(b *testing.B) {
+	f := theFirmwares(b)
+	sign := func(images [image.Slots][]byte) *release.Release {
+		r, err := release.Sign(images, f.key)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return r
+	}
+	v2 := sign(padded(b, f.variant(b, "socket", "v2", 2, withAnotherFeature)))
+	v1 := sign(padded(b, f.images(b, "socket", "v1", 1)))
 	b.Run("image", func(b *testing.B) {
-		benchmarkUpdate(b, variant{}, func(w *world, r *release.Release) *release.Release { return w.firmwares.downloaded(b, r) })
+		benchmarkUpdate(b, f.downloaded(b, f.release(b, "socket", "v1", 1)), f.downloaded(b, v2))
 	})
-	b.Run("delta", func(b *testing.B) {
-		benchmarkUpdate(b, withAnotherFeature, func(_ *world, r *release.Release) *release.Release { return r })
-	})
+	b.Run("image-over-the-one-before", func(b *testing.B) { benchmarkUpdate(b, f.downloaded(b, v1), f.downloaded(b, v2)) })
+	b.Run("delta", func(b *testing.B) { benchmarkUpdate(b, v1, v2) })
 }
 
 // benchmarkUpdate is a whole update, from the message that there is a release to the
 // confirmation of the new firmware: its states in seconds, as they are reported, then
 // what the time goes to until the reboot, in milliseconds. Normal work waits for the
 // longest turn of the event loop at most, and for the reboot.
-func benchmarkUpdate(b *testing.B, v variant, change func(*world, *release.Release) *release.Release) {
+func benchmarkUpdate(b *testing.B, v1, v2 *release.Release) {
 	for b.Loop() {
 		w := newWorld(b)
-		large := func(images [image.Slots][]byte) *release.Release {
-			r, err := release.Sign(padded(b, images), w.firmwares.key)
-			if err != nil {
-				b.Fatal(err)
-			}
-			return change(w, r)
-		}
-		v1 := large(w.firmwares.images(b, "socket", "v1", 1))
 		running := readProgram(b, w.firmwares.elf("socket", 0))
 		d := w.addImage(w.firmwares.bootloader, 1, v1.Images[0])
 		w.offer(v1)
 		w.settle()
 		w.RunFor(20 * time.Second) // triggers are not followed faster than that
-		v2 := large(w.firmwares.variant(b, "socket", "v2", 2, v))
 		w.offer(v2)
 		heapBefore, _ := d.SDK.HeapFree()
 		reset := time.Duration(0)
@@ -167,11 +168,14 @@ func benchmarkUpdate(b *testing.B, v variant, change func(*world, *release.Relea
 			return w.runs(d, "v2")
 		})
 		// When each state was reported, and when the new firmware was online.
-		at := map[string]time.Duration{}
+		at, received := map[string]time.Duration{}, uint32(0)
 		for _, m := range w.broker.Messages() {
 			var u fleet.UpdateStatus
 			if m.At < begin || m.Topic == realm+"/"+d.ID()+"/info" || json.Unmarshal([]byte(m.Payload), &u) != nil {
 				continue
+			}
+			if u.Received != nil {
+				received = *u.Received
 			}
 			if _, known := at[u.State]; !known {
 				at[u.State] = m.At
@@ -183,6 +187,7 @@ func benchmarkUpdate(b *testing.B, v variant, change func(*world, *release.Relea
 		idle := p.of("idle")
 		b.ReportMetric(0, "ns/op")
 		b.ReportMetric((reset - begin).Seconds(), "s-until-the-reboot")
+		b.ReportMetric(float64(received), "B-over-the-air")
 		b.ReportMetric((at["confirmed"] - begin).Seconds(), "s/update")
 		b.ReportMetric((at["downloading"] - begin).Seconds(), "s-checking")
 		b.ReportMetric((at["verifying"] - at["downloading"]).Seconds(), "s-downloading")
