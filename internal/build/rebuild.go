@@ -153,13 +153,17 @@ func place(file *elf.File, address uint32) string {
 		kind := elf.ST_TYPE(s.Info)
 		return (kind == elf.STT_FUNC || kind == elf.STT_OBJECT) && uint64(address) >= s.Value && uint64(address) < s.Value+s.Size
 	})
-	if at >= 0 {
+	const setting = "a setting of esper.toml or a secret, perhaps"
+	switch {
+	case at >= 0 && symbols[at].Name == "configuration": // or where it keeps the text
+		return text + ", in configuration: " + setting
+	case at >= 0:
 		return text + ", in " + symbols[at].Name
 	}
 	if address >= image.IRAMStart {
 		return text + ", where code keeps addresses: something has moved"
 	}
-	return text + ", in a text or a constant without a name: a setting of esper.toml, perhaps"
+	return text + ", in a text or a constant without a name: " + setting
 }
 
 // RebuildCommit builds a release again from the commit that its version names, checked
