@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"esper/emulator/esp8266"
+	"esper/emulator/network"
 	"esper/internal/delta"
 	"esper/internal/image"
 	"esper/internal/release"
@@ -126,6 +127,47 @@ func TestADeltaIsResumed(t *testing.T) {
 			}
 			if _, received := v.downloads(messages); received != len(v.handler.(files)[deltaFile]) {
 				t.Errorf("%d bytes received of %d", received, len(v.handler.(files)[deltaFile]))
+			}
+		})
+	}
+}
+
+// breaking is a web server that answers the first request for one resource with the start of a response, and
+// closes the connection.
+type breaking struct {
+	*network.Web
+	resource, start string
+}
+
+func (b *breaking) Receive(c network.Conn, data []byte) {
+	if b.start == "" || !strings.Contains(string(data), b.resource) {
+		b.Web.Receive(c, data)
+		return
+	}
+	c.Send([]byte(b.start))
+	c.Close()
+	b.start = ""
+}
+
+// Also behind the last byte that the decoder needs: it has made the image when the rest is still to come.
+func TestADeltaCanBreakAnywhere(t *testing.T) {
+	f := theFirmwares(t)
+	served := withDelta(t, f.release(t, "socket", "v1", 5), f.release(t, "socket", "v2", 6))
+	good := string(served[deltaFile])
+	for n := 0; n < len(good); n++ {
+		if n > delta.HeaderSize+2 && n%9 != 0 && n < len(good)-6 {
+			continue
+		}
+		t.Run(fmt.Sprintf("%d of %d", n, len(good)), func(t *testing.T) {
+			t.Parallel()
+			v := newVictim(t, f)
+			v.handler = served
+			v.webHost.Replace(80, &breaking{v.web, ".delta1", body(len(good)) + good[:n]})
+			messages := len(v.broker.Messages())
+			v.notify()
+			v.expect("v2 runs", time.Minute, func() bool { return v.runs(v.device, "v2") })
+			if reasons, received := v.downloads(messages); reasons != nil || received > len(good) {
+				t.Errorf("%d bytes received, %q", received, reasons)
 			}
 		})
 	}
@@ -411,4 +453,28 @@ func edited(t *testing.T, rom []byte, random *rand.Rand) []byte {
 	b, err := image.Pack(in)
 	must(t, err)
 	return b
+}
+
+// The aims for deltas (docs/FIGURES.md): no more than these parts of an image.
+func TestDeltasAreSmall(t *testing.T) { deltasAreSmall(t, theFirmwares(t), 0.003, 0.02) }
+
+func TestDeltasOfChipImagesAreSmall(t *testing.T) { deltasAreSmall(t, chipFirmwares(t), 0.001, 0.01) }
+
+func deltasAreSmall(t *testing.T, f *firmwares, version, feature float64) {
+	v1 := f.images(t, "socket", "v1", 1)
+	for name, c := range map[string]struct {
+		to    [image.Slots][]byte
+		limit float64
+	}{
+		"another version": {f.images(t, "socket", "v2", 2), version},
+		"another feature": {f.variant(t, "socket", "v2", 2, withAnotherFeature), feature},
+	} {
+		for slot := range image.Slots {
+			made, err := delta.Make(v1[1-slot], c.to[slot])
+			must(t, err)
+			if part := float64(len(made)) / float64(len(c.to[slot])); part > c.limit {
+				t.Errorf("%s: %d bytes, %.2f %% of the image, more than %.1f %%", name, len(made), 100*part, 100*c.limit)
+			}
+		}
+	}
 }

@@ -168,7 +168,9 @@ void Installer::made() {
         const bool right = d.cleared && Flash::holds(address(d.place), d.head, d.length);
         return right ? stored() : step(Step::ERASE);
     }
+    // What is still to come of the delta says nothing, and there is no room for it any more.
     http->cancel();
+    resumeTimer.stop();
     Descriptor found;
     memcpy(&found, d.head + Layout::DESCRIPTOR / 4, sizeof(found));
     const UpdateError result = inspect(found);
@@ -194,6 +196,7 @@ void Installer::begin(Way way, uint32_t seconds) {
     d.deadline = Clock::seconds() + seconds;
     d.resumes = 0;
     d.backoff = Backoff();
+    resumeTimer.stop();
     startOver();
 }
 
