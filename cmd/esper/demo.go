@@ -258,7 +258,8 @@ func (d *demo) release(ctx context.Context) (site.Version, error) {
 	if err != nil {
 		return version, errors.Join(err, errors.New(log.String()))
 	}
-	if _, err := publishReleases(d.server.Repository(), releases, repository.Allow{}); err != nil {
+	published, err := publishReleases(d.server.Repository(), releases, repository.Allow{})
+	if err != nil {
 		return version, err
 	}
 	var built []string
@@ -266,6 +267,11 @@ func (d *demo) release(ctx context.Context) (site.Version, error) {
 		built = append(built, fmt.Sprintf("%s (%.0f KB)", r.Type, float64(len(r.Images[0]))/1000))
 	}
 	d.step(began, "built, signed and published %s as version %s: %s", plural(len(releases), "device type"), version.Name, list(built))
+	for _, p := range published {
+		if p.Deltas != nil {
+			fmt.Fprintf(d.out, "          what devices fetch of it: %v\n", p.Deltas)
+		}
+	}
 	if n := len(d.site.Types) - len(releases); n > 0 {
 		fmt.Fprintf(d.out, "          %s unchanged, byte for byte: left alone\n", plural(n, "device type"))
 	}
@@ -441,7 +447,7 @@ func (d *demo) follow(client *broker.Connection) error {
 func (d *demo) summary(first, second site.Version) error {
 	fmt.Fprintln(d.out)
 	w := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "DEVICE\tTYPE\tFROM\tTO\tCHECK\tDOWNLOAD\tVERIFY\tRESTART\tCONFIRM\tTOTAL\t")
+	fmt.Fprintln(w, "DEVICE\tTYPE\tFROM\tTO\tBYTES\tCHECK\tDOWNLOAD\tVERIFY\tRESTART\tCONFIRM\tTOTAL\t")
 	updated, left, wrong := 0, 0, 0
 	for _, device := range d.devices {
 		j := device.journey.copy()
@@ -449,16 +455,16 @@ func (d *demo) summary(first, second site.Version) error {
 		switch changes := device.deviceType == demoTypes[0]; {
 		case j.crash != "":
 			wrong++
-			fmt.Fprintf(w, "%s\t-\t-\t-\t-\t-\t-\tWRONG: crashed: %s\n", orDash(j.version), j.crash)
+			fmt.Fprintf(w, "%s\t-\t-\t-\t-\t-\t-\t-\tWRONG: crashed: %s\n", orDash(j.version), j.crash)
 		case changes && j.done(second.Name):
 			updated++
 			fmt.Fprintf(w, "%s\t%s\tupdated\n", j.version, j.times())
 		case !changes && j.done(first.Name) && j.downloading.IsZero() && j.restarted.IsZero():
 			left++
-			fmt.Fprintf(w, "%s\t-\t-\t-\t-\t-\t-\tleft alone\n", j.version)
+			fmt.Fprintf(w, "%s\t-\t-\t-\t-\t-\t-\t-\tleft alone\n", j.version)
 		default:
 			wrong++
-			fmt.Fprintf(w, "%s\t-\t-\t-\t-\t-\t-\tWRONG: %s\n", orDash(j.version), j.state)
+			fmt.Fprintf(w, "%s\t-\t-\t-\t-\t-\t-\t-\tWRONG: %s\n", orDash(j.version), j.state)
 		}
 	}
 	if err := w.Flush(); err != nil {

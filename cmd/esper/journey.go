@@ -23,6 +23,8 @@ type stations struct {
 	version string
 	state   string // the update's, with the error if there is one
 	crash   string // what the first crash was, if there was one
+
+	received *uint32 // bytes over the air, if it said so
 }
 
 // begin forgets everything before but a crash.
@@ -62,7 +64,7 @@ func (j *journey) see(d fleet.Device, at time.Time) {
 		case state == "downloading" && j.downloading.IsZero():
 			j.checked, j.downloading = true, at
 		case state == "verifying" && j.verifying.IsZero():
-			j.verifying = at
+			j.verifying, j.received = at, d.Update.Received
 		case state == "confirmed" && !j.restarted.IsZero() && j.confirmed.IsZero():
 			j.confirmed = at
 		}
@@ -90,7 +92,8 @@ func (j *journey) copy() *journey {
 	return &journey{stations: j.stations}
 }
 
-// times are the columns of the steps: check, download, verify, restart, confirm, in all.
+// times are the columns of an update: bytes over the air, then the steps: check, download, verify, restart,
+// confirm, in all.
 func (j *journey) times() string {
 	span := func(from, to time.Time) string {
 		if from.IsZero() || to.IsZero() {
@@ -98,7 +101,11 @@ func (j *journey) times() string {
 		}
 		return fmt.Sprintf("%.1f s", to.Sub(from).Seconds())
 	}
-	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", span(j.began, j.downloading), span(j.downloading, j.verifying),
+	received := "-"
+	if j.received != nil {
+		received = fmt.Sprint(*j.received)
+	}
+	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", received, span(j.began, j.downloading), span(j.downloading, j.verifying),
 		span(j.verifying, j.restarted), span(j.restarted, j.reported), span(j.reported, j.confirmed),
 		span(j.began, j.confirmed))
 }
