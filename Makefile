@@ -52,7 +52,7 @@ test:
 # are tested have what the size of an int matters to.
 cross:
 	GOARCH=386 $(GO) vet ./...
-	GOARCH=386 $(GO) test ./internal/fleet ./internal/git ./internal/image ./internal/release ./internal/repository \
+	GOARCH=386 $(GO) test ./internal/delta ./internal/fleet ./internal/git ./internal/image ./internal/release ./internal/repository \
 	    ./internal/rollout ./internal/sandbox ./internal/secret ./internal/site
 	for target in linux/arm linux/arm64 darwin/amd64 darwin/arm64; do \
 	    GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) build -o /dev/null ./cmd/esper || exit; done
