@@ -26,30 +26,30 @@ func encode(source, target []byte, origin uint32) []byte {
 	e, m := newEncoder(), newModels()
 	m.moves(e, table)
 	after := brk
-	for _, edit := range plan(source, target, blocks, table, origin) {
-		m.run[after].code(e, uint32(edit.run))
-		for _, c := range edit.choices {
+	for _, next := range plan(source, target, blocks, table, origin) {
+		m.run[after].code(e, uint32(next.run))
+		for _, c := range next.choices {
 			e.code(&m.moved[c.context], c.moved)
 		}
-		if edit.kind == end {
+		if next.kind == end {
 			break
 		}
-		e.code(&m.isBreak[after], edit.kind == brk)
-		after = edit.kind
-		if edit.kind == substitution {
-			for i, b := range edit.bytes {
-				if e.code(&m.differs[i], b != edit.predicted[i]) {
-					m.change.code(e, b-edit.predicted[i])
+		e.code(&m.isBreak[after], next.kind == brk)
+		after = next.kind
+		if next.kind == substitution {
+			for i, b := range next.bytes {
+				if e.code(&m.differs[i], b != next.predicted[i]) {
+					m.change.code(e, b-next.predicted[i])
 				}
 			}
 			continue
 		}
-		m.insert.code(e, uint32(len(edit.bytes)))
-		for _, b := range edit.bytes {
+		m.insert.code(e, uint32(len(next.bytes)))
+		for _, b := range next.bytes {
 			m.literal.code(e, b)
 		}
-		if !edit.last {
-			m.jump.code(e, edit.jump)
+		if !next.last {
+			m.jump.code(e, next.jump)
 		}
 	}
 	return e.finish()

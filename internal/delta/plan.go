@@ -65,22 +65,22 @@ func plan(source, target []byte, blocks []block, table moves, origin uint32) []e
 	o := order{len(target)}
 	wanted := slices.Concat(target[o.start():], target[:o.start()]) // in the order in which it is made
 	var edits []edit
-	var edit edit // that comes next
+	var next edit
 	at, made := o.start(), 0
 	emit := func() {
-		edits = append(edits, edit)
-		edit.run, edit.choices, edit.predicted, edit.jump = 0, nil, nil, 0
+		edits = append(edits, next)
+		next.run, next.choices, next.predicted, next.jump = 0, nil, nil, 0
 	}
 	// jump inserts what comes before a block, and goes there.
 	jump := func(b *block) {
-		if len(edits) == 0 && edit.run == 0 && made == b.target {
+		if len(edits) == 0 && next.run == 0 && made == b.target {
 			b.source, b.target, b.length = b.source+1, b.target+1, b.length-1 // a break must make something
 		}
 		from := b.source - at
-		if made == b.target && edit.run == 0 && edits[len(edits)-1].kind == brk {
+		if made == b.target && next.run == 0 && edits[len(edits)-1].kind == brk {
 			edits[len(edits)-1].jump += from // the break before led nowhere
 		} else {
-			edit.kind, edit.bytes, edit.jump = brk, wanted[made:b.target], from
+			next.kind, next.bytes, next.jump = brk, wanted[made:b.target], from
 			emit()
 		}
 		at, made = b.source, b.target
@@ -110,13 +110,13 @@ func plan(source, target []byte, blocks []block, table moves, origin uint32) []e
 					limit = made // the rest is inserted
 					continue
 				}
-				edit.kind, edit.predicted, edit.bytes = substitution, is, want
+				next.kind, next.predicted, next.bytes = substitution, is, want
 				emit()
 			default:
 				if string(is) != string(was) {
-					edit.choices = append(edit.choices, choice{u.context(pc), string(is) == string(want)})
+					next.choices = append(next.choices, choice{u.context(pc), string(is) == string(want)})
 				}
-				edit.run++
+				next.run++
 			}
 			made += u.length
 			at += u.length
@@ -124,10 +124,10 @@ func plan(source, target []byte, blocks []block, table moves, origin uint32) []e
 	}
 	switch {
 	case made < len(wanted):
-		edit.kind, edit.bytes, edit.last = brk, wanted[made:], true
+		next.kind, next.bytes, next.last = brk, wanted[made:], true
 		emit()
-	case edit.run > 0:
-		edit.kind = end
+	case next.run > 0:
+		next.kind = end
 		emit()
 	}
 	return edits
