@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"esper/internal/image"
@@ -27,7 +28,12 @@ type oracle struct {
 
 func newOracle(t testing.TB) *oracle {
 	t.Helper()
-	o := &oracle{command: exec.Command(target(t, "fuzz/oracle.cpp"))}
+	needCompiler(t)
+	program, err := oracleProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &oracle{command: exec.Command(program)}
 	in, err := o.command.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -47,6 +53,11 @@ func newOracle(t testing.TB) *oracle {
 	o.in, o.out = bufio.NewWriter(in), bufio.NewReader(out)
 	return o
 }
+
+// oracleProgram is compiled once for all tests.
+var oracleProgram = sync.OnceValues(func() (string, error) {
+	return compileTarget(filepath.Join(folder, "oracle"), "fuzz/oracle.cpp")
+})
 
 // ask returns the answer to a question about an input.
 func (o *oracle) ask(t *testing.T, question byte, input []byte) string {

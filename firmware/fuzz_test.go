@@ -11,27 +11,35 @@ import (
 	"testing"
 )
 
-// target compiles a program of fuzz/ with the sanitizers, and returns its path. It
-// is skipped without g++.
-func target(t testing.TB, sources ...string) string {
+// folder is for what is compiled for all tests.
+var folder string
+
+func TestMain(m *testing.M) {
+	var err error
+	if folder, err = os.MkdirTemp("", "esper-firmware-*"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	os.RemoveAll(folder)
+	os.Exit(code)
+}
+
+// needCompiler skips a test where there is no g++.
+func needCompiler(t testing.TB) {
 	t.Helper()
 	if _, err := exec.LookPath("g++"); err != nil {
 		t.Skip("no g++ here to compile the fuzz targets with")
 	}
 	dependOnSources(t)
+}
+
+// compileTarget compiles a program of fuzz/ with the sanitizers, and returns its path.
+func compileTarget(program string, sources ...string) (string, error) {
 	common, err := commonObject()
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
-	object := filepath.Join(t.TempDir(), "common.o")
-	if err := os.WriteFile(object, common, 0o666); err != nil {
-		t.Fatal(err)
-	}
-	program := filepath.Join(t.TempDir(), "program")
-	if err := sanitized(program, append(sources, object)...); err != nil {
-		t.Fatal(err)
-	}
-	return program
+	return program, sanitized(program, append(sources, common)...)
 }
 
 // dependOnSources tells go test, which does not see what a compiler reads, that a result holds for just these
@@ -52,21 +60,13 @@ func dependOnSources(t testing.TB) {
 }
 
 // commonObject is all that every program of fuzz/ is linked with, compiled once.
-var commonObject = sync.OnceValues(func() ([]byte, error) {
+var commonObject = sync.OnceValues(func() (string, error) {
 	list, err := os.ReadFile("fuzz/sources")
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	dir, err := os.MkdirTemp("", "esper-fuzz-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	object := filepath.Join(dir, "common.o")
-	if err := sanitized(object, append(strings.Fields(string(list)), "-r", "-nostdlib")...); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(object)
+	object := filepath.Join(folder, "common.o")
+	return object, sanitized(object, append(strings.Fields(string(list)), "-r", "-nostdlib")...)
 })
 
 // sanitized compiles and links with g++ and its sanitizers.
@@ -95,7 +95,11 @@ func TestFuzzCorpora(t *testing.T) {
 			if err != nil || len(inputs) == 0 {
 				t.Fatalf("no inputs: %v", err)
 			}
-			program := target(t, "fuzz/"+name+".cpp", "fuzz/replay.cpp")
+			needCompiler(t)
+			program, err := compileTarget(filepath.Join(t.TempDir(), name), "fuzz/"+name+".cpp", "fuzz/replay.cpp")
+			if err != nil {
+				t.Fatal(err)
+			}
 			if out, err := exec.Command(program, inputs...).CombinedOutput(); err != nil {
 				t.Errorf("%v\n%s", err, bytes.TrimSpace(out))
 			}

@@ -155,7 +155,8 @@ func TestADeltaCanBreakAnywhere(t *testing.T) {
 	served := withDelta(t, f.release(t, "socket", "v1", 5), f.release(t, "socket", "v2", 6))
 	good := string(served[deltaFile])
 	for n := 0; n < len(good); n++ {
-		if n > delta.HeaderSize+2 && n%9 != 0 && n < len(good)-6 {
+		edge := n == delta.HeaderSize || n >= len(good)-5
+		if !full && !edge && n%20 != 1 {
 			continue
 		}
 		t.Run(fmt.Sprintf("%d of %d", n, len(good)), func(t *testing.T) {
@@ -237,7 +238,7 @@ func wrongDeltas(t *testing.T, f *firmwares) map[string]struct {
 			}
 		}
 	}
-	for i := range 10 {
+	for i := range 4 {
 		bad := bytes.Clone(good)
 		bad[delta.HeaderSize+random.IntN(len(bad)-delta.HeaderSize-4)] ^= 1 << random.IntN(8)
 		deltas[fmt.Sprint("one with a flipped bit ", i)] = wrong{"*", bad}
@@ -273,7 +274,9 @@ func wrongDeltasCostADownload(t *testing.T, f *firmwares) {
 			bad[deltaFile] = wrong.delta
 			bad["socket.rom1"] = forge(t, to.Images[1], func(irom []byte) { irom[len(irom)/2] ^= 1 })
 			v.refuses(t, bad, "bad-signature")
-			v.RunFor(4 * time.Minute) // so long lwIP remembers connections
+			if f.sdk != "" {
+				v.RunFor(4 * time.Minute) // so long lwIP remembers connections
+			}
 			if now := v.heap(); now < heap {
 				t.Errorf("%d bytes of the heap are free, before %d", now, heap)
 			}
