@@ -227,7 +227,7 @@ func (b *Broker) handle(c Conn, k *client, pk *packets.Packet) error {
 		if err := pk.PublishDecode(body); err != nil {
 			return err
 		}
-		if pk.FixedHeader.Qos != 0 || pk.TopicName == "" || strings.ContainsAny(pk.TopicName, "+#") {
+		if pk.FixedHeader.Qos != 0 || !isTopic(pk.TopicName) {
 			return fmt.Errorf("a publish to %q with QoS %d", pk.TopicName, pk.FixedHeader.Qos)
 		}
 		b.publish(Message{Client: k.id, Topic: pk.TopicName, Payload: string(pk.Payload), Retain: pk.FixedHeader.Retain})
@@ -293,6 +293,9 @@ func (b *Broker) connect(c Conn, k *client, pk *packets.Packet, body []byte) err
 	if pk.ProtocolVersion != 4 || !p.Clean || p.ClientIdentifier == "" {
 		return fmt.Errorf("not a clean session of MQTT 3.1.1 with a client id")
 	}
+	if p.WillFlag && !isTopic(p.WillTopic) {
+		return fmt.Errorf("a last will to %q", p.WillTopic)
+	}
 	c.Send([]byte{packets.Connack << 4, 2, 0, b.Refuse})
 	if b.Refuse != 0 {
 		delete(b.clients, c.ID)
@@ -312,6 +315,9 @@ func (b *Broker) connect(c Conn, k *client, pk *packets.Packet, body []byte) err
 	}
 	return nil
 }
+
+// isTopic reports whether a message can be published to a topic [MQTT-3.3.2-2].
+func isTopic(topic string) bool { return topic != "" && !strings.ContainsAny(topic, "+#") }
 
 // expiry is when a silent client is given up [MQTT-3.1.2-24]; 10 s for one that
 // does not say who it is.

@@ -65,6 +65,7 @@ func FuzzBroker(f *testing.F) {
 	} {
 		f.Add(0, pieces(connectPacket+second+pingPacket))
 	}
+	f.Add(0, []byte("0\x10\x1c\x00\x04MQTT\x04&00\x00\x010\x00\b#/000000\x00\x03000")) // a last will
 	f.Fuzz(func(t *testing.T, cut int, data []byte) {
 		m, b := newBroker()
 		b.Publish("a/old", "retained", true)
