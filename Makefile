@@ -46,7 +46,7 @@ demo:
 
 test:
 	@./scripts/need $(TEST_TOOLS)
-	$(GO) test ./...
+	$(GO) test -vet=off ./...  # make lint vets
 
 # A Raspberry Pi may be a 32-bit computer; an amd64 one runs programs for the 386. The packages that
 # are tested have what the size of an int matters to.
