@@ -221,10 +221,7 @@ func (v verdict) deltas() string {
 	if len(v.Deltas) == 0 {
 		return ""
 	}
-	text, unknown := ", 1 delta", 0
-	if len(v.Deltas) > 1 {
-		text = fmt.Sprintf(", %d deltas", len(v.Deltas))
-	}
+	text, unknown := ", "+plural(len(v.Deltas), "delta"), 0
 	for _, d := range v.Deltas {
 		if !d.Applied && d.Error == "" {
 			unknown++

@@ -29,6 +29,12 @@ std::string hex(const uint8_t* bytes, size_t length) {
     return out;
 }
 
+std::string digestOf(Sha256& sha) {
+    uint8_t digest[Sha256::SIZE];
+    sha.finish(digest);
+    return hex(digest, sizeof digest);
+}
+
 // The version, the sequence and each slot's signatures.
 std::string versionFile(const uint8_t* data, size_t size) {
     Release release;
@@ -101,9 +107,7 @@ std::string image(const uint8_t* data, size_t size) {
     Sha256 sha;
     sha.update(dram, 0x12000);
     sha.update(iram, 0x8000);
-    uint8_t digest[Sha256::SIZE];
-    sha.finish(digest);
-    return std::to_string(entry) + " " + hex(digest, sizeof digest);
+    return std::to_string(entry) + " " + digestOf(sha);
 }
 
 // What a delta makes of the image that it stands behind: why it makes nothing, or the digest. The
@@ -122,7 +126,7 @@ std::string delta(const uint8_t* data, size_t size) {
     }
     const uint32_t sequence = input.word();
     const uint32_t slot = source[(Layout::DESCRIPTOR + offsetof(Descriptor, slot)) / 4] & 1;
-    std::vector<uint32_t> sector(Delta::SECTOR / 4);  // its end guarded
+    std::vector<uint32_t> sector(Layout::SECTOR / 4);  // its end guarded
     std::vector<uint8_t> made;
     const auto d = std::make_unique<Delta>();
     d->begin(relocation, sequence, Layout::slot(1 - slot), sector.data());
@@ -143,9 +147,7 @@ std::string delta(const uint8_t* data, size_t size) {
                 if (d->place() == 0) {
                     Sha256 sha;
                     sha.update(made.data(), made.size());
-                    uint8_t digest[Sha256::SIZE];
-                    sha.finish(digest);
-                    return hex(digest, sizeof digest);
+                    return digestOf(sha);
                 }
                 d->next();
                 continue;
@@ -173,9 +175,7 @@ std::string relocated(const uint8_t* data, size_t size) {
         const uint32_t word = relocation.word(i);
         sha.update(&word, 4);
     }
-    uint8_t digest[Sha256::SIZE];
-    sha.finish(digest);
-    return hex(digest, sizeof digest);
+    return digestOf(sha);
 }
 
 std::string answer(char question, const uint8_t* data, size_t size) {

@@ -63,6 +63,9 @@ func Usable(source []byte) bool {
 	return err == nil
 }
 
+// Worthwhile reports whether a delta is so much smaller than its target that it is published.
+func Worthwhile(delta, target []byte) bool { return 2*len(delta) <= len(target) }
+
 // Make returns the delta by which a device that runs source, an image for one slot, makes target, an
 // image for the other. The same images always give the same delta. An error says that one of them is
 // no image, that they are for the same slot, or that source has no relocation list

@@ -255,7 +255,7 @@ func (t trial) delta() (content []byte) {
 	}
 	source, target := t.before.Images[t.slot], t.release.Images[1-t.slot]
 	content, err := encode(source, target)
-	if err != nil || 2*len(content) > len(target) {
+	if err != nil || !delta.Worthwhile(content, target) {
 		return nil
 	}
 	return content

@@ -289,7 +289,7 @@ func (w *world) deltaName() string {
 	if w.before == nil {
 		return ""
 	}
-	return fmt.Sprintf("%s.%s.delta%d", w.release.Type, w.before.Version, 1-w.slot)
+	return release.DeltaName(w.release.Type, w.before.Version, 1-w.slot)
 }
 
 // door is every port of every host. Who connects speaks first, and it is MQTT or HTTP.

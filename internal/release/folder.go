@@ -23,6 +23,12 @@ func ImageName(deviceType string, slot int) string {
 	return fmt.Sprintf("%s.rom%d", deviceType, slot)
 }
 
+// DeltaName returns the file name of the delta that makes a device type's image for a slot on a device that
+// runs another version.
+func DeltaName(deviceType, from string, slot int) string {
+	return fmt.Sprintf("%s.%s.delta%d", deviceType, from, slot)
+}
+
 // List returns the device types that have a version file in a folder, sorted.
 func List(dir string) ([]string, error) { return list(dir, versionExtension) }
 

@@ -80,7 +80,7 @@ type deltaName struct {
 }
 
 func (n deltaName) String() string {
-	return fmt.Sprintf("%s.%s.delta%d", n.deviceType, n.from, n.slot)
+	return release.DeltaName(n.deviceType, n.from, n.slot)
 }
 
 // parseDeltaName reads the name of a delta's file. A device type has no dot, but a version may.
@@ -209,7 +209,7 @@ func (r *Repository) makeDelta(rel *release.Release, m *made) (err error) {
 	if err == nil {
 		err = makes(source, content, target)
 	}
-	if err == nil && 2*len(content) <= len(target) {
+	if err == nil && delta.Worthwhile(content, target) {
 		m.content = content
 	}
 	return err

@@ -10,6 +10,7 @@ namespace Layout {
 constexpr uint32_t BOOT_CONFIGURATION = 0x001000;
 constexpr uint32_t SLOT_SIZE = 0x79000;
 constexpr uint32_t DESCRIPTOR = 0x10;  // from the start of a slot
+constexpr uint32_t TRAILER = 32;       // bytes, at the end of an image
 constexpr uint32_t SECTOR = 4096;
 constexpr uint32_t MAPPED =
     0x40200000;  // where the first megabyte of the flash can be read by words

@@ -1,16 +1,13 @@
 #include "Delta.h"
 
-#include "BootConfiguration.h"
-
 static constexpr uint32_t MAGIC = 0x64505345;  // "ESPd"
-static constexpr uint32_t TRAILER = 32;
 static constexpr uint32_t FLASH = Layout::MAPPED;
 static constexpr uint32_t IRAM = 0x40100000;
 static constexpr uint32_t DRAM = 0x3FFE8000;
 
 void Delta::begin(const Relocation& image, uint32_t wanted, uint32_t address, uint32_t* out) {
     source = &image;
-    sourceSize = image.size() - TRAILER;
+    sourceSize = image.size() - Layout::TRAILER;
     sequence = wanted;
     origin = address;
     sector = reinterpret_cast<uint8_t*>(out);
@@ -62,7 +59,7 @@ Delta::Result Delta::header() {
     }
     target = words[3];
     if (words[0] != MAGIC || target > Layout::SLOT_SIZE || target % 16 != 0 ||
-        target < Layout::DESCRIPTOR + sizeof(Descriptor) + TRAILER) {
+        target < Layout::DESCRIPTOR + sizeof(Descriptor) + Layout::TRAILER) {
         return Result::MALFORMED;
     }
     if (words[1] != source->original(sourceSize) || words[2] != source->original(sourceSize + 4)) {
@@ -85,7 +82,7 @@ void Delta::next() {
         }
     }
     const uint32_t rest = target - sectorPlace;
-    sectorLength = rest < SECTOR ? rest : SECTOR;
+    sectorLength = rest < Layout::SECTOR ? rest : Layout::SECTOR;
     filled = 0;
     for (uint8_t i = 0; i < behindCount; i++) {
         sector[filled++] = behind[i];

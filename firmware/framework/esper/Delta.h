@@ -2,6 +2,7 @@
 
 #include <stdint.h>
 
+#include "BootConfiguration.h"
 #include "RangeDecoder.h"
 #include "Relocation.h"
 
@@ -11,8 +12,6 @@
 // begin() comes first.
 class Delta {
   public:
-    static constexpr uint32_t SECTOR = 4096;
-
     enum class Result : uint8_t {
         HUNGRY,     // more of the delta is needed
         SECTOR,     // a sector is ready
@@ -81,14 +80,13 @@ class Delta {
 
     Result header();
     bool step();
-    bool move();
     bool unit(Unit& out);
     uint32_t moved(const Unit& unit, uint32_t pc) const;
     uint32_t pc() const;
     static uint32_t context(const Unit& unit, uint32_t pc);
     static bool isAddress(uint32_t word);
     void emit(uint32_t bytes, uint32_t length);
-    uint32_t start() const { return target > SECTOR ? SECTOR : 0; }
+    uint32_t start() const { return target > Layout::SECTOR ? Layout::SECTOR : 0; }
 
     const Relocation* source;
     uint32_t sourceSize;  // bytes, without the trailer

@@ -5,8 +5,7 @@
 namespace {
 
 constexpr uint32_t DISTANCE = 0x080000;  // from slot 0 to slot 1: one bit
-constexpr uint32_t TRAILER = 32;
-constexpr uint32_t ROOM = 256;  // of the list, in bytes
+constexpr uint32_t ROOM = 256;           // of the list, in bytes
 constexpr uint32_t SLOT = Layout::DESCRIPTOR + offsetof(Descriptor, slot);
 
 }  // namespace
@@ -15,8 +14,8 @@ bool Relocation::begin(const volatile uint32_t* words) {
     image = words;
     bytes = original(Layout::DESCRIPTOR + offsetof(Descriptor, size));
     const uint32_t place = original(Layout::DESCRIPTOR + offsetof(Descriptor, relocations));
-    if (place == 0 || place % 4 != 0 || bytes > Layout::SLOT_SIZE || bytes < TRAILER + ROOM ||
-        place > bytes - TRAILER - ROOM) {
+    if (place == 0 || place % 4 != 0 || bytes > Layout::SLOT_SIZE ||
+        bytes < Layout::TRAILER + ROOM || place > bytes - Layout::TRAILER - ROOM) {
         return false;
     }
     const uint32_t first = original(place);
@@ -35,7 +34,7 @@ uint32_t Relocation::word(uint32_t offset) const {
     if (offset == SLOT) {
         value ^= 1;
     }
-    if (offset == bytes - TRAILER - 4) {
+    if (offset == bytes - Layout::TRAILER - 4) {
         value ^= checksum;  // the last byte before the trailer
     }
     return value;

@@ -16,7 +16,6 @@ static constexpr uint32_t TIMEOUT = 1800;       // seconds
 static constexpr uint32_t DELTA_TIMEOUT = 300;  // seconds
 static constexpr uint32_t FLASH_PAUSE = 5;      // ms between steps that stop everything
 static constexpr uint32_t PAUSE = 1;            // ms between the others
-static constexpr uint32_t TRAILER = 32;         // bytes
 static constexpr uint8_t MAX_RESUMES = 8;
 static constexpr uint32_t MIN_ROOM = Connection::WINDOW + 1460;  // bytes that come uncalled for
 
@@ -107,13 +106,13 @@ void Installer::make() {
 // The hash of what the running image becomes, sector by sector.
 void Installer::trailer() {
     Download& d = *download;
-    const uint32_t left = d.size - TRAILER - d.hashed;
+    const uint32_t left = d.size - Layout::TRAILER - d.hashed;
     const uint32_t length = left < Layout::SECTOR ? left : Layout::SECTOR;
     for (uint32_t i = 0; i < length; i += 4) {
         d.buffer[i / 4] = d.running.word(d.hashed + i);
     }
     d.add(d.buffer, length);
-    if (d.hashed < d.size - TRAILER) {
+    if (d.hashed < d.size - Layout::TRAILER) {
         return step(Step::TRAILER);
     }
     d.hash.finish(d.trailer);
@@ -129,10 +128,10 @@ void Installer::relocate() {
     d.length = left < Layout::SECTOR ? left : Layout::SECTOR;
     for (uint32_t i = 0; i < d.length; i += 4) {
         const uint32_t from = d.place + i;
-        if (from < d.size - TRAILER) {
+        if (from < d.size - Layout::TRAILER) {
             d.head[i / 4] = d.running.word(from);
         } else {
-            memcpy(d.head + i / 4, d.trailer + (from - (d.size - TRAILER)), 4);
+            memcpy(d.head + i / 4, d.trailer + (from - (d.size - Layout::TRAILER)), 4);
         }
     }
     made();
@@ -286,7 +285,7 @@ void Installer::onBegin(uint32_t from, uint32_t total) {
     } else if (total > Layout::SLOT_SIZE) {
         fail(UpdateError::TOO_LARGE);
     } else if (d.way == Way::DOWNLOADED &&
-               total < Layout::DESCRIPTOR + sizeof(Descriptor) + TRAILER) {
+               total < Layout::DESCRIPTOR + sizeof(Descriptor) + Layout::TRAILER) {
         fail(UpdateError::TRUNCATED);
     } else {
         startOver();
@@ -302,7 +301,7 @@ void Installer::onEnd(UpdateError error) {
 
 void Installer::Download::add(const void* data, uint32_t length) {
     const uint8_t* bytes = static_cast<const uint8_t*>(data);
-    const uint32_t body = size - TRAILER;
+    const uint32_t body = size - Layout::TRAILER;
     while (length > 0) {
         uint32_t part = length;
         if (hashed < body && part > body - hashed) {
@@ -325,7 +324,7 @@ void Installer::Download::add(const void* data, uint32_t length) {
 // When all is there: whether the trailer is right.
 bool Installer::hashed() {
     Download& d = *download;
-    d.whole = memcmp(d.digest, d.trailer, TRAILER) == 0;
+    d.whole = memcmp(d.digest, d.trailer, Layout::TRAILER) == 0;
     d.hash.finish(d.digest);
     return d.whole;
 }
