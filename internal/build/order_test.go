@@ -1,40 +1,15 @@
 package build_test
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"esper/internal/build"
+	"esper/internal/build/buildtest"
 	"esper/internal/image"
 	"esper/internal/site"
 )
-
-// withButton is the shipped socket with a button that switches it.
-const withButton = `#include <esper/features/Button.h>
-#include <esper/features/OnOffFeature.h>
-
-constexpr const char NAME[] = "socket";
-constexpr const char BUTTON[] = "button";
-constexpr const uint16_t GPIO = 12;
-Device device;
-OnOffFeature<NAME, GPIO, false, 1> socket(&device);
-Button<BUTTON, 0, true> button(&device, toggles(socket));
-Device* getDevice() { return &device; }
-`
-
-// changedSectors returns how many sectors of a slot that holds an image must be erased for
-// another image.
-func changedSectors(from, to []byte) (changed, all int) {
-	for at := 0; at < len(to); at += image.SectorSize {
-		end := min(at+image.SectorSize, len(to))
-		if all++; end > len(from) || !bytes.Equal(from[at:end], to[at:end]) {
-			changed++
-		}
-	}
-	return changed, all
-}
 
 // A device neither erases nor writes a sector that is the same in the new image.
 func TestASmallChangeLeavesMostSectorsAlike(t *testing.T) {
@@ -67,15 +42,15 @@ func smallChange(t *testing.T, version, feature int) {
 	}
 	first := images("3f2a9c41", 1)
 	for slot, next := range images("8a1b2c3d", 2) {
-		changed, all := changedSectors(first[slot], next)
+		changed, all := buildtest.ChangedSectors(first[slot], next)
 		t.Logf("slot %d: another version changes %d of %d sectors", slot, changed, all)
 		if changed > version {
 			t.Errorf("slot %d: another version changes %d sectors, more than %d", slot, changed, version)
 		}
 	}
-	must(t, os.WriteFile(filepath.Join(dir, "devices", "socket", "socket.cpp"), []byte(withButton), 0o666))
+	must(t, os.WriteFile(filepath.Join(dir, "devices", "socket", "socket.cpp"), []byte(buildtest.WithButton), 0o666))
 	for slot, next := range images("5c6d7e8f", 3) {
-		changed, all := changedSectors(first[slot], next)
+		changed, all := buildtest.ChangedSectors(first[slot], next)
 		t.Logf("slot %d: a further feature changes %d of %d sectors", slot, changed, all)
 		if changed > feature {
 			t.Errorf("slot %d: a further feature changes %d sectors, more than %d", slot, changed, feature)

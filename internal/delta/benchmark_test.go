@@ -12,6 +12,7 @@ import (
 
 	"esper/firmware"
 	"esper/internal/build"
+	"esper/internal/build/buildtest"
 	"esper/internal/image"
 	"esper/internal/release"
 	"esper/internal/site"
@@ -39,7 +40,7 @@ func BenchmarkDelta(b *testing.B) {
 				b.ReportMetric(float64(s.decoder(b)), "B-code")
 			})
 			b.Run("version", func(b *testing.B) { report(b, v1, s.images(b, "9c0d1e2f", 42, "")) })
-			b.Run("feature", func(b *testing.B) { report(b, v1, s.images(b, "9c0d1e2f", 42, withButton)) })
+			b.Run("feature", func(b *testing.B) { report(b, v1, s.images(b, "9c0d1e2f", 42, buildtest.WithButton)) })
 			// Of the framework's history, each built and linked by the ESPer of its day, which knew no relocation
 			// list: from an image for slot 1 to one for slot 1.
 			const newest = "0007452"
@@ -64,7 +65,7 @@ func BenchmarkDelta(b *testing.B) {
 func BenchmarkDeltaEncoder(b *testing.B) {
 	b.Setenv(site.SDKVariable, os.Getenv("SDK_DIR"))
 	s := newBenchSite(b)
-	v1, v2 := s.images(b, "8a1b2c3d", 41, ""), s.images(b, "9c0d1e2f", 42, withButton)
+	v1, v2 := s.images(b, "8a1b2c3d", 41, ""), s.images(b, "9c0d1e2f", 42, buildtest.WithButton)
 	b.ReportAllocs()
 	for b.Loop() {
 		for range 5 {
@@ -76,19 +77,6 @@ func BenchmarkDeltaEncoder(b *testing.B) {
 		}
 	}
 }
-
-// withButton is the shipped socket with a button that switches it.
-const withButton = `#include <esper/features/Button.h>
-#include <esper/features/OnOffFeature.h>
-
-constexpr const char NAME[] = "socket";
-constexpr const char BUTTON[] = "button";
-constexpr const uint16_t GPIO = 12;
-Device device;
-OnOffFeature<NAME, GPIO, false, 1> socket(&device);
-Button<BUTTON, 0, true> button(&device, toggles(socket));
-Device* getDevice() { return &device; }
-`
 
 // report makes the delta of images for slot 0 to one for slot 1.
 func report(b *testing.B, was, is [image.Slots][]byte) {
@@ -103,8 +91,9 @@ func report(b *testing.B, was, is [image.Slots][]byte) {
 		}
 	}
 	metrics(b, len(made), was[0], is[1])
-	b.ReportMetric(float64(changedSectors(old, is[1])), "sectors")
-	b.ReportMetric(float64((len(is[1])+firstSector-1)/firstSector), "sectors-of-the-image")
+	changed, all := buildtest.ChangedSectors(old, is[1])
+	b.ReportMetric(float64(changed), "sectors")
+	b.ReportMetric(float64(all), "sectors-of-the-image")
 }
 
 // reportSameSlot makes the body of a delta of images that lie at the same address.
@@ -143,17 +132,6 @@ func detools(b *testing.B, compression string, was, is []byte) (size int, ok boo
 		return 0, false
 	}
 	return len(readFile(b, patch)), true
-}
-
-// changedSectors returns how many sectors differ; the first does always.
-func changedSectors(was, is []byte) (n int) {
-	for at := 0; at < len(is); at += firstSector {
-		end := min(at+firstSector, len(is))
-		if end > len(was) || !bytes.Equal(was[at:end], is[at:end]) {
-			n++
-		}
-	}
-	return n
 }
 
 // benchSite is a site with a socket.

@@ -51,16 +51,29 @@ func (v *victim) recovers(t *testing.T) {
 }
 
 // forge makes an image say of itself what the attacker likes, all sums right.
-func forge(t *testing.T, old []byte, change func(irom []byte)) []byte {
+func forge(t testing.TB, old []byte, change func(irom []byte)) []byte {
 	t.Helper()
-	parsed, err := image.Parse(bytes.Clone(old))
-	must(t, err)
-	change(parsed.IROM)
-	forged, err := image.Pack(image.Input{Entry: parsed.Entry, IROM: parsed.IROM, Segments: parsed.Segments,
-		Slot: int(parsed.IROM[ofSlot]), Link: parsed.Descriptor.Link, FlashMode: parsed.FlashMode, FlashSizeFreq: parsed.FlashSizeFreq})
-	must(t, err)
-	return forged
+	return repacked(t, old, func(in *image.Input) {
+		change(in.IROM)
+		in.Slot = int(in.IROM[ofSlot])
+	})
 }
+
+// repacked is an image that was unpacked, changed and packed again.
+func repacked(t testing.TB, old []byte, change func(*image.Input)) []byte {
+	t.Helper()
+	i, err := image.Parse(bytes.Clone(old))
+	must(t, err)
+	in := image.Input{Entry: i.Entry, IROM: i.IROM, Segments: i.Segments, Slot: i.Descriptor.Slot,
+		Link: i.Descriptor.Link, FlashMode: i.FlashMode, FlashSizeFreq: i.FlashSizeFreq}
+	change(&in)
+	b, err := image.Pack(in)
+	must(t, err)
+	return b
+}
+
+// unrelated takes the relocation list away from an irom part.
+func unrelated(irom []byte) { clear(irom[ofRelocations:image.DescriptorSize]) }
 
 // Places in a descriptor (SPEC 2.3), which is the first of the irom part.
 const (
@@ -68,7 +81,9 @@ const (
 	ofVersion  = 40
 	ofSequence = 76
 	ofSlot     = 80
-	ofSize     = 84
+
+	ofRelocations = 92
+	ofSize        = 84
 )
 
 // take replaces a line of the version file, from 0, by one of another release.

@@ -26,22 +26,17 @@ const benchSize = 300 << 10
 func padded(t testing.TB, images [image.Slots][]byte) (large [image.Slots][]byte) {
 	t.Helper()
 	for slot, rom := range images {
-		i, err := image.Parse(rom)
-		if err != nil {
-			t.Fatal(err)
-		}
-		in := image.Input{Entry: i.Entry, IROM: bytes.Clone(i.IROM), Segments: i.Segments,
-			Slot: slot, Link: i.Descriptor.Link, FlashMode: i.FlashMode, FlashSizeFreq: i.FlashSizeFreq}
-		clear(in.IROM[image.DescriptorSize-4 : image.DescriptorSize]) // another relocation list follows
 		// Whole sectors, so that what is behind them begins with one, as it did.
 		more := (benchSize - len(rom)) / image.SectorSize * image.SectorSize
-		for sum := sha256.Sum256(nil); len(in.IROM) < len(i.IROM)+more; sum = sha256.Sum256(sum[:]) {
-			in.IROM = append(in.IROM, sum[:16]...)
-		}
-		clear(in.IROM[len(in.IROM)-image.RelocationRoom:])
-		if large[slot], err = image.Pack(in); err != nil {
-			t.Fatal(err)
-		}
+		large[slot] = repacked(t, rom, func(in *image.Input) {
+			unrelated(in.IROM) // another relocation list follows
+			size := len(in.IROM) + more
+			in.IROM = bytes.Clone(in.IROM) // its room ends where the segments begin
+			for sum := sha256.Sum256(nil); len(in.IROM) < size; sum = sha256.Sum256(sum[:]) {
+				in.IROM = append(in.IROM, sum[:16]...)
+			}
+			clear(in.IROM[len(in.IROM)-image.RelocationRoom:])
+		})
 	}
 	image.Relate(large[0], large[1])
 	return large

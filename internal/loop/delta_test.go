@@ -249,12 +249,7 @@ func wrongDeltas(t *testing.T, f *firmwares) map[string]struct {
 // relinked is an image that says that it has the other link.
 func relinked(t testing.TB, rom []byte) []byte {
 	t.Helper()
-	i, err := image.Parse(bytes.Clone(rom))
-	must(t, err)
-	b, err := image.Pack(image.Input{Entry: i.Entry, IROM: i.IROM, Segments: i.Segments, Slot: i.Descriptor.Slot,
-		Link: 3 - i.Descriptor.Link, FlashMode: i.FlashMode, FlashSizeFreq: i.FlashSizeFreq})
-	must(t, err)
-	return b
+	return repacked(t, rom, func(in *image.Input) { in.Link = 3 - in.Link })
 }
 
 // A server's deltas never change what comes of an update. Whatever is wrong with one, the device says so, and
@@ -425,8 +420,6 @@ func deltasOfRealImages(t *testing.T, f *firmwares) {
 // edited is an image with pieces of its code and data replaced, added, removed and moved.
 func edited(t *testing.T, rom []byte, random *rand.Rand) []byte {
 	t.Helper()
-	i, err := image.Parse(rom)
-	must(t, err)
 	edit := func(b []byte, from int) []byte {
 		b = bytes.Clone(b)
 		for range random.IntN(8) {
@@ -451,15 +444,13 @@ func edited(t *testing.T, rom []byte, random *rand.Rand) []byte {
 		}
 		return append(b, make([]byte, -len(b)&3)...)
 	}
-	in := image.Input{Entry: i.Entry, IROM: edit(i.IROM, image.DescriptorSize), Slot: i.Descriptor.Slot,
-		Link: i.Descriptor.Link, FlashMode: i.FlashMode, FlashSizeFreq: i.FlashSizeFreq}
-	clear(in.IROM[image.DescriptorSize-4 : image.DescriptorSize])
-	for _, s := range i.Segments {
-		in.Segments = append(in.Segments, image.Segment{Addr: s.Addr, Data: edit(s.Data, 0)})
-	}
-	b, err := image.Pack(in)
-	must(t, err)
-	return b
+	return repacked(t, rom, func(in *image.Input) {
+		in.IROM = edit(in.IROM, image.DescriptorSize)
+		unrelated(in.IROM)
+		for i := range in.Segments {
+			in.Segments[i].Data = edit(in.Segments[i].Data, 0)
+		}
+	})
 }
 
 // The aims for deltas (docs/FIGURES.md): no more than these parts of an image.

@@ -47,7 +47,7 @@ func TestTheStatusDecidesWhateverTheBodyLooksLike(t *testing.T) {
 		t.Run(phase, func(t *testing.T) {
 			t.Parallel()
 			w, d := resuming(t, 0)
-			w.offer(w.firmwares.downloaded(t, w.firmwares.release(t, "socket", "v2", 2)))
+			w.publishDownloaded("socket", "v2", 2)
 			server := &odd{Web: w.web}
 			w.webHost.Replace(80, server)
 			for _, status := range []int{206, 304, 404, 416, 502, 600} {

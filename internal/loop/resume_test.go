@@ -18,9 +18,8 @@ import (
 func resuming(t *testing.T, cut int) (*world, *emulator.Device) {
 	t.Helper()
 	w := newWorld(t)
-	v1 := w.firmwares.downloaded(t, w.firmwares.release(t, "socket", "v1", 1))
+	v1 := w.publishDownloaded("socket", "v1", 1)
 	d := w.addImage(w.firmwares.bootloader, 1, v1.Images[0])
-	w.offer(v1)
 	w.settle()
 	w.webHost.CutAfter = cut
 	return w, d
@@ -84,7 +83,7 @@ func TestADownloadIsResumedWhereTheConnectionBroke(t *testing.T) {
 			w, d := resuming(t, cut)
 			before := len(w.images())
 			w.handler = c.server(w.handler)
-			w.offer(w.firmwares.downloaded(t, w.firmwares.release(t, "socket", "v2", 2)))
+			w.publishDownloaded("socket", "v2", 2)
 			size := len(w.firmwares.images(t, "socket", "v2", 2)[1])
 			w.notify()
 			w.expect("v2 runs", 5*time.Minute, func() bool { return w.runs(d, "v2") })
@@ -135,7 +134,7 @@ func TestADownloadIsResumedEightTimes(t *testing.T) {
 	t.Parallel()
 	w, d := resuming(t, 2000)
 	before := len(w.images())
-	w.offer(w.firmwares.downloaded(t, w.firmwares.release(t, "socket", "v2", 2)))
+	w.publishDownloaded("socket", "v2", 2)
 	w.notify()
 	w.expect("the end", 10*time.Minute, func() bool { return w.lastUpdate(d).State == "failed" })
 	if u := w.lastUpdate(d); u.Error != "unreachable" {
@@ -155,7 +154,7 @@ func TestAServerThatIgnoresRangesIsReadFromTheBeginning(t *testing.T) {
 	w, d := resuming(t, 20000)
 	before := len(w.images())
 	w.handler = without(w.handler, "Range")
-	w.offer(w.firmwares.downloaded(t, w.firmwares.release(t, "socket", "v2", 2)))
+	w.publishDownloaded("socket", "v2", 2)
 	w.notify()
 	w.expect("a break", time.Minute, func() bool { return len(w.since(before)) == 1 })
 	w.RunFor(300 * time.Millisecond)
@@ -247,7 +246,7 @@ func TestWhatIsAnsweredToARange(t *testing.T) {
 				}
 				honest.ServeHTTP(rw, q)
 			})
-			w.offer(w.firmwares.downloaded(t, w.firmwares.release(t, "socket", "v2", 2)))
+			w.publishDownloaded("socket", "v2", 2)
 			w.notify()
 			w.expect("the odd answer", time.Minute, func() bool { return times > 0 })
 			w.webHost.CutAfter = 0
@@ -271,7 +270,7 @@ func TestADownloadCanBreakAnywhere(t *testing.T) {
 	v2 := theFirmwares(t).images(t, "socket", "v2", 2)[1]
 	for _, cut := range []int{500, 800, 1000, 4200, 4600, 12000, 16000, len(v2) - 100, len(v2), len(v2) + 200} {
 		w, d := resuming(t, cut)
-		w.offer(w.firmwares.downloaded(t, w.firmwares.release(t, "socket", "v2", 2)))
+		w.publishDownloaded("socket", "v2", 2)
 		w.notify()
 		before := len(w.images())
 		w.expect("a break", time.Minute, func() bool { return len(w.since(before)) == 1 || w.lastUpdate(d).State == "failed" })

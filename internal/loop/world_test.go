@@ -189,16 +189,7 @@ func (f *firmwares) downloaded(t testing.TB, r *release.Release) *release.Releas
 	t.Helper()
 	images := r.Images
 	for slot, rom := range images {
-		i, err := image.Parse(rom)
-		if err != nil {
-			t.Fatal(err)
-		}
-		in := image.Input{Entry: i.Entry, IROM: bytes.Clone(i.IROM), Segments: i.Segments, Slot: slot,
-			Link: i.Descriptor.Link, FlashMode: i.FlashMode, FlashSizeFreq: i.FlashSizeFreq}
-		clear(in.IROM[image.DescriptorSize-4 : image.DescriptorSize])
-		if images[slot], err = image.Pack(in); err != nil {
-			t.Fatal(err)
-		}
+		images[slot] = forge(t, rom, unrelated)
 	}
 	r, err := release.Sign(images, f.key)
 	if err != nil {
@@ -321,6 +312,14 @@ func tail(s string, n int) string { return s[max(0, len(s)-n):] }
 func (w *world) publish(deviceType, version string, sequence uint32) {
 	w.t.Helper()
 	w.offer(w.firmwares.release(w.t, deviceType, version, sequence))
+}
+
+// publishDownloaded is publish of a release that no device can make of the one before.
+func (w *world) publishDownloaded(deviceType, version string, sequence uint32) *release.Release {
+	w.t.Helper()
+	r := w.firmwares.downloaded(w.t, w.firmwares.release(w.t, deviceType, version, sequence))
+	w.offer(r)
+	return r
 }
 
 // offer publishes a release.
