@@ -21,6 +21,13 @@ const (
 	Slot0Address = 0x002000
 	Slot1Address = 0x082000
 
+	// Settings (SPEC 12): the device's store of two sectors, those on trial in one sector, and the
+	// store of the device type's own settings, two sectors.
+	SettingsAddress  = 0x07B000
+	CandidateAddress = 0x07D000
+	ValuesAddress    = 0x07E000
+	StoreSize        = 2 * SectorSize
+
 	ApplicationDataAddress = 0x080000
 	ApplicationDataSize    = 0x2000
 

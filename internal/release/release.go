@@ -88,7 +88,7 @@ func (r *Release) Verify(keys []ed25519.PublicKey) error {
 		return err
 	}
 	for slot, text := range texts {
-		if !signed(text, r.Signatures[slot], keys) {
+		if !SignedBy(text, r.Signatures[slot], keys) {
 			return fmt.Errorf("image for slot %d: %w", slot, ErrBadSignature)
 		}
 	}
@@ -149,8 +149,9 @@ func (r *Release) checkImage(slot int) (*image.Image, error) {
 	return parsed, nil
 }
 
-// signed tells whether one of the keys made one of the signatures.
-func signed(text []byte, signatures []Signature, keys []ed25519.PublicKey) bool {
+// SignedBy reports whether one of the keys made one of the signatures of a text, by the rules of
+// SPEC 5.
+func SignedBy(text []byte, signatures []Signature, keys []ed25519.PublicKey) bool {
 	for _, signature := range signatures {
 		for _, key := range keys {
 			if verifySignature(key, text, signature[:]) {
