@@ -16,8 +16,11 @@ import (
 
 // Config is a site's configuration, checked.
 type Config struct {
-	Realm     string // the first levels of every MQTT topic
-	WiFi      WiFi
+	Realm string // the first levels of every MQTT topic
+	// Secrets says where the devices have their settings (SPEC 12.2) from.
+	Secrets   Secrets
+	WiFi      WiFi   // the network that is tried first
+	Others    []WiFi // further networks, in the order in which they are tried; at most MaxOthers
 	MQTT      MQTT
 	Update    Update
 	Heartbeat Heartbeat
@@ -29,7 +32,28 @@ type Config struct {
 	HomeAssistant homeassistant.Options
 	// Recipients are whom the site's secrets are encrypted for.
 	Recipients []age.Recipient
+	// FleetKeys seal the settings that devices get over the air, 64 hex digits each; the first one is
+	// the one that the devices are to have. Empty if there is none, or if it cannot be read: see
+	// [Site.Unlocked].
+	FleetKeys []Secret
 }
+
+// Secrets says where devices have the settings from by which they reach network, broker and update
+// server: build.secrets in esper.toml.
+type Secrets string
+
+// The places for secrets (SPEC 12.2).
+const (
+	InImage    Secrets = "image"    // compiled in
+	Moving     Secrets = "move"     // compiled in, and copied into the flash's settings
+	InSettings Secrets = "settings" // in the flash's settings only
+)
+
+// Compiled reports whether images hold the settings, and so the site's passwords.
+func (s Secrets) Compiled() bool { return s != InSettings }
+
+// Stored reports whether the flash of devices holds the settings.
+func (s Secrets) Stored() bool { return s != InImage }
 
 // WiFi is the network that the devices join.
 type WiFi struct {

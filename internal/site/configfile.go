@@ -71,23 +71,30 @@ type settings struct {
 		Timeout string `toml:"timeout"`
 	} `toml:"heartbeat"`
 	Build struct {
-		SDK string `toml:"sdk"`
+		SDK     string  `toml:"sdk"`
+		Secrets Secrets `toml:"secrets"`
 	} `toml:"build"`
 	Rollout       rolloutFile        `toml:"rollout"`
 	HomeAssistant *homeAssistantFile `toml:"homeassistant"`
 }
 
-// wifiFile is the network.
+// wifiFile is the networks.
 type wifiFile struct {
+	networkFile
+	Others []networkFile `toml:"others"` // besides the first
+}
+
+// networkFile is a network.
+type networkFile struct {
 	SSID     string  `toml:"ssid"`
 	Password *string `toml:"password"` // nil: it does not say whether there is one
 }
 
-func (w wifiFile) password() string {
-	if w.Password == nil {
+func (n networkFile) password() string {
+	if n.Password == nil {
 		return ""
 	}
-	return *w.Password
+	return *n.Password
 }
 
 // readConfig reads the configuration of the site in dir, for the environment of its
@@ -114,6 +121,16 @@ func readConfig(dir string, secrets *secrets) (Config, error) {
 		return Config{}, err
 	}
 	file.WiFi.Password = &password
+	var unsaid []bool                                      // of the other networks
+	for i := range min(len(file.WiFi.Others), MaxOthers) { // check says if there are more
+		other := &file.WiFi.Others[i]
+		password, said := other.password(), other.Password != nil
+		if err := secrets.replace(OtherPassword(i), &password, said && len(own.WiFi.Others) > 0); err != nil {
+			return Config{}, err
+		}
+		other.Password = &password
+		unsaid = append(unsaid, password == "" && !said)
+	}
 	c, err := file.check()
 	if err != nil {
 		return Config{}, fmt.Errorf("%s: %w", path, whole.without(environment, err))
@@ -122,6 +139,12 @@ func readConfig(dir string, secrets *secrets) (Config, error) {
 		return Config{}, err
 	}
 	c.WiFi.Unsaid = password == "" && !said
+	for i := range c.Others {
+		c.Others[i].Unsaid = unsaid[i]
+	}
+	if c.FleetKeys, err = secrets.fleetKeys(dir); err != nil {
+		return Config{}, err
+	}
 	password = c.MQTT.Password.Reveal()
 	if err := secrets.replace(MQTTPassword, &password, own.MQTT.URL != "" && password != ""); err != nil {
 		return Config{}, err
@@ -188,6 +211,23 @@ func (f *settings) check() (Config, error) {
 	c.Realm = f.Realm
 	if c.WiFi, err = checkWiFi(f.WiFi.SSID, f.WiFi.password()); err != nil {
 		return c, err
+	}
+	if n := len(f.WiFi.Others); n > MaxOthers {
+		return c, fmt.Errorf("wifi.others: %d networks, but at most %d are allowed", n, MaxOthers)
+	}
+	for i, other := range f.WiFi.Others {
+		network, err := checkWiFi(other.SSID, other.password())
+		if err != nil {
+			return c, fmt.Errorf("wifi.others, number %d: %w", i+1, err)
+		}
+		c.Others = append(c.Others, network)
+	}
+	switch c.Secrets = f.Build.Secrets; c.Secrets {
+	case "":
+		c.Secrets = InImage
+	case InImage, Moving, InSettings:
+	default:
+		return c, fmt.Errorf("build.secrets: %.40q is none of %q, %q and %q", c.Secrets, InImage, Moving, InSettings)
 	}
 	if c.MQTT, err = parseMQTT(f.MQTT.URL); err != nil {
 		return c, fmt.Errorf("mqtt.url: %w", err)

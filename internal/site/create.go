@@ -139,6 +139,9 @@ func Create(dir string, t Template) (err error) {
 	if err := undo.keys(filepath.Join(dir, KeyName)); err != nil {
 		return err
 	}
+	if err := undo.fleetKey(filepath.Join(dir, FleetKeyFile)); err != nil {
+		return err
+	}
 	if _, err := OpenFor(dir, ""); err != nil {
 		return err
 	}
@@ -288,4 +291,16 @@ func (u *undo) keys(path string) error {
 	u.add(path + ".key")
 	u.add(path + ".pub")
 	return nil
+}
+
+// fleetKey makes a key of the fleet, unless there is one.
+func (u *undo) fleetKey(path string) error {
+	err := WriteFleetKey(path)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err == nil {
+		u.add(path)
+	}
+	return err
 }

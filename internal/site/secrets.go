@@ -2,6 +2,7 @@ package site
 
 import (
 	"crypto/ed25519"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +15,7 @@ import (
 	"esper/internal/image"
 	"esper/internal/release"
 	"esper/internal/secret"
+	"esper/internal/textfile"
 )
 
 // SecretsFile is the name of the site's encrypted secrets.
@@ -26,7 +28,17 @@ const (
 	MQTTPassword  = "mqtt.password"
 	SigningKey    = "signing.key" // PEM
 	WebhookSecret = "webhook.secret"
+	FleetKey      = "fleet.key" // 1 to MaxFleetKeys lines of 64 hex digits
 )
+
+// MaxFleetKeys is how many keys a settings release can be sealed with (SPEC 12.4).
+const MaxFleetKeys = 3
+
+// MaxOthers is how many networks there may be besides the first (SPEC 12.2).
+const MaxOthers = 3
+
+// OtherPassword returns the name of the password of one of [Config.Others].
+func OtherPassword(index int) string { return fmt.Sprintf("wifi.%d.password", index+2) }
 
 // knownSecrets are the secrets that there are. The variable gives the secret itself;
 // with _FILE behind it, the name of a file with it.
@@ -44,6 +56,55 @@ var knownSecrets = []struct {
 		return err
 	}},
 	{WebhookSecret, "ESPER_HOOK_SECRET", func(text string) error { return checkLine(WebhookSecret, text, 16, 256) }},
+	{FleetKey, "ESPER_FLEET_KEY", func(text string) error {
+		_, err := parseFleetKeys(text)
+		return err
+	}},
+	{OtherPassword(0), "ESPER_WIFI_2_PASSWORD", checkOtherPassword},
+	{OtherPassword(1), "ESPER_WIFI_3_PASSWORD", checkOtherPassword},
+	{OtherPassword(2), "ESPER_WIFI_4_PASSWORD", checkOtherPassword},
+}
+
+func checkOtherPassword(text string) error {
+	_, err := checkWiFi("any", text)
+	return err
+}
+
+// parseFleetKeys reads the keys of a fleet, a line each. No error quotes the text.
+func parseFleetKeys(text string) (keys []Secret, err error) {
+	for line := range strings.Lines(text) {
+		line = strings.ToLower(strings.TrimSpace(line))
+		if len(line) != fleetKeyDigits || strings.Trim(line, "0123456789abcdef") != "" {
+			return nil, fmt.Errorf("%s: a line is not a key of %d hex digits ('esper keygen --fleet' makes one)", FleetKey, fleetKeyDigits)
+		}
+		if slices.Contains(keys, Secret(line)) {
+			return nil, fmt.Errorf("%s: the same key twice", FleetKey)
+		}
+		keys = append(keys, Secret(line))
+	}
+	if len(keys) == 0 || len(keys) > MaxFleetKeys {
+		return nil, fmt.Errorf("%s: %d keys, but there must be 1 to %d", FleetKey, len(keys), MaxFleetKeys)
+	}
+	return keys, nil
+}
+
+// fleetKeyDigits is the length of a fleet key as text.
+const fleetKeyDigits = 64
+
+// WriteFleetKey makes a key of a fleet, and writes it to a new file that its owner alone can read. It
+// overwrites nothing: if there is such a file, the error is an [fs.ErrExist].
+func WriteFleetKey(path string) error {
+	key := make([]byte, fleetKeyDigits/2)
+	rand.Read(key) // never fails
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(f, "%x\n", key)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		os.Remove(path)
+	}
+	return err
 }
 
 // PasswordVariable is the environment variable of the WiFi password.
@@ -239,4 +300,40 @@ func (s *Site) SigningKey() (key ed25519.PrivateKey, from string, err error) {
 	}
 	key, err = release.ParsePrivateKey(SigningKey, []byte(v.Reveal()))
 	return key, from, err
+}
+
+// FleetKeyFile is the name of the file with the fleet's keys, which git does not keep.
+const FleetKeyFile = "fleet.key"
+
+// fleetKeys reads the fleet's keys from the variables, the file in the site's folder, or its secrets. If
+// there is a key that cannot be read here, [Site.Unlocked] says so.
+func (s *secrets) fleetKeys(dir string) ([]Secret, error) {
+	text, err := s.given(FleetKey)
+	path := filepath.Join(dir, FleetKeyFile)
+	if errors.Is(err, secret.ErrNone) {
+		content, readErr := textfile.Read(path, secret.MaxValue)
+		switch {
+		case readErr == nil:
+			keys, err := parseFleetKeys(string(content))
+			if err != nil {
+				err = fmt.Errorf("%s: %w", path, err)
+			}
+			return keys, err
+		case errors.Is(readErr, fs.ErrPermission):
+			s.locked[FleetKey] = readErr
+			return nil, nil
+		case !errors.Is(readErr, fs.ErrNotExist):
+			return nil, readErr
+		}
+	}
+	var found string
+	if err == nil {
+		found = text.Reveal()
+	} else if err := s.replace(FleetKey, &found, false); err != nil {
+		return nil, err
+	}
+	if found == "" {
+		return nil, nil
+	}
+	return parseFleetKeys(found)
 }

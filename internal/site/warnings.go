@@ -12,6 +12,11 @@ func (s *Site) Warnings() []string {
 	if s.Config.WiFi.Unsaid {
 		all = append(all, fmt.Sprintf("there is no WiFi password, so the firmware joins %q as an open network; if it is one, say so in esper.toml: [wifi] password = \"\"", s.Config.WiFi.SSID))
 	}
+	for i, other := range s.Config.Others {
+		if other.Unsaid && s.Unlocked(OtherPassword(i)) == nil {
+			all = append(all, fmt.Sprintf("there is no password for the WiFi network %q, so devices join it as an open one; if it is one, say so in esper.toml: password = \"\"", other.SSID))
+		}
+	}
 	for _, dir := range s.Empty {
 		all = append(all, dir+" has no .cpp or .c file, so it is no device type")
 	}
