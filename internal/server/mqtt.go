@@ -97,6 +97,17 @@ func (s *Server) broker(ctx context.Context) (broker.Client, error) {
 	}
 }
 
+// mqttAccess returns what the server does about devices that log in.
+func (s *Server) mqttAccess() api.MQTTAccess {
+	switch {
+	case s.config.ExternalMQTT != nil:
+		return api.MQTTAccess{Broker: api.ExternalBroker, Shared: !s.config.MQTTOwnOnly}
+	case s.config.MQTTUser == "" && s.config.MQTTPassword == "":
+		return api.MQTTAccess{Broker: api.OpenBroker, Shared: true}
+	}
+	return api.MQTTAccess{Broker: api.EmbeddedBroker, Shared: !s.config.MQTTOwnOnly}
+}
+
 // tell tells one device to look for a release, or without an id all of them. A device that is
 // told by its own topic also tries again what it has refused.
 func (s *Server) tell(id string) error {
