@@ -24,6 +24,20 @@ var accounts = []*url.Userinfo{
 	url.UserPassword("publisher", password),
 }
 
+// ownPassword is that of the device 00c0de, and ownHash what is kept of it.
+var ownPassword, ownHash = access.NewDevicePassword()
+
+// A device that logs in with its own password may do what it may with the shared one.
+func init() {
+	accounts = append(accounts, url.UserPassword("00c0de", ownPassword))
+	for _, c := range may {
+		if c.user == "devices" {
+			c.user = "00c0de"
+			may = append(may, c)
+		}
+	}
+}
+
 // What each may do, with the embedded broker and with Mosquitto and its access list.
 var may = []struct {
 	user, client, do, topic string
@@ -84,7 +98,7 @@ func TestWhoMayDoWhatWithMosquitto(t *testing.T) {
 	c := dial(t, u)
 	say := func(topic string) { publish(t, c, topic, "seen", false) }
 	testRights(t, address, func(filter string) <-chan broker.Message { return subscribe(t, dial(t, u), filter) }, say)
-	for _, account := range append(accounts[1:], server) { // all but the devices
+	for _, account := range append(accounts[1:4:4], server) { // all but the devices
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		if err := dial(t, &url.URL{Scheme: "mqtt", Host: address, User: account}).Settle(ctx); err != nil {
@@ -106,8 +120,12 @@ func TestWhoMayDoWhatWithMosquitto(t *testing.T) {
 
 func startWithAccounts(t *testing.T) *broker.Broker {
 	t.Helper()
+	d, _ := fleetOf(t, &logins{})
+	if _, err := d.SetPassword(t.Context(), "00c0de", ownHash); err != nil {
+		t.Fatal(err)
+	}
 	return serve(t, broker.Options{
-		Realm: "home", Discovery: "homeassistant", User: "devices", Password: devicePassword,
+		Realm: "home", Discovery: "homeassistant", User: "devices", Password: devicePassword, Devices: d,
 		Token: tokens(access.Identity{Name: "operator", Role: access.Operator}, access.Identity{Name: "viewer", Role: access.Viewer},
 			access.Identity{Name: "publisher", Role: access.Publisher}),
 	})

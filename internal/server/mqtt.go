@@ -71,7 +71,7 @@ func (s *Server) broker(ctx context.Context) (broker.Client, error) {
 		}
 		b, err := broker.Serve(s.mqtt, broker.Options{
 			Realm: s.config.Realm, Discovery: discovery, User: s.config.MQTTUser, Password: s.config.MQTTPassword,
-			Token: s.guard.Keeper.Check, Log: s.log,
+			Devices: s.devices, OwnOnly: s.config.MQTTOwnOnly, Token: s.guard.Keeper.Check, Log: s.log,
 		})
 		if err != nil {
 			return nil, err
