@@ -77,6 +77,9 @@ func (s *Server) broker(ctx context.Context) (broker.Client, error) {
 			return nil, err
 		}
 		s.log.Info("serving MQTT", "address", b.Addr().String())
+		if s.config.MQTTOwnOnly {
+			s.log.Info("devices are let in with their own passwords only", "registered", len(s.devices.All()))
+		}
 		return b, nil
 	}
 	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
