@@ -38,11 +38,14 @@ func init() {
 	}
 }
 
-// What each may do, with the embedded broker and with Mosquitto and its access list.
-var may = []struct {
+// right is what a client tries to do, and whether it may.
+type right struct {
 	user, client, do, topic string
 	want                    bool
-}{
+}
+
+// What each may do, with the embedded broker and with Mosquitto and its access list.
+var may = []right{
 	{"devices", "00c0de", "publish", "home/00c0de/info", true},
 	{"devices", "00c0de", "publish", "home/00c0de/update/status", true},
 	{"devices", "00c0de", "publish", "home/00c0df/info", false}, // another device's
@@ -81,7 +84,7 @@ var may = []struct {
 
 func TestWhoMayDoWhat(t *testing.T) {
 	b := startWithAccounts(t)
-	testRights(t, b.Addr().String(), func(filter string) <-chan broker.Message { return subscribe(t, b, filter) },
+	testRights(t, may, b.Addr().String(), func(filter string) <-chan broker.Message { return subscribe(t, b, filter) },
 		func(topic string) { publish(t, b, topic, "seen", false) })
 }
 
@@ -97,7 +100,7 @@ func TestWhoMayDoWhatWithMosquitto(t *testing.T) {
 	u := &url.URL{Scheme: "mqtt", Host: address, User: all}
 	c := dial(t, u)
 	say := func(topic string) { publish(t, c, topic, "seen", false) }
-	testRights(t, address, func(filter string) <-chan broker.Message { return subscribe(t, dial(t, u), filter) }, say)
+	testRights(t, may, address, func(filter string) <-chan broker.Message { return subscribe(t, dial(t, u), filter) }, say)
 	for _, account := range append(accounts[1:4:4], server) { // all but the devices
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
@@ -133,8 +136,11 @@ func startWithAccounts(t *testing.T) *broker.Broker {
 
 // testRights tries what each may do. All is a subscription of one who may read all, and say
 // publishes as one who may publish all.
-func testRights(t *testing.T, address string, all func(filter string) <-chan broker.Message, say func(topic string)) {
-	for _, c := range may {
+func testRights(
+	t *testing.T, rights []right, address string,
+	all func(filter string) <-chan broker.Message, say func(topic string),
+) {
+	for _, c := range rights {
 		t.Run(c.user+" "+c.do+" "+c.topic, func(t *testing.T) {
 			got := all("#")
 			who := client(t, address, c.user, secretOf(c.user), c.client)
