@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	paho "github.com/eclipse/paho.mqtt.golang"
+
 	"esper/internal/access"
 	"esper/internal/api"
 	"esper/internal/client"
@@ -142,6 +144,48 @@ func TestWrongPasswordsAreRefusedByTheAPI(t *testing.T) {
 	unknown, err := askingAs(s, "").MakeDevicePasswords(t.Context(), []string{"beef02", "x"})
 	if problem := new(client.Problem); !errors.As(err, &problem) || len(unknown) != 1 {
 		t.Errorf("made for no device: %d, %v", len(unknown), err)
+	}
+}
+
+// What the API does holds at the broker at once, and after a restart.
+func TestTheBrokerObeysTheAPI(t *testing.T) {
+	c := config(t)
+	c.Database = t.TempDir() + "/esper.db"
+	c.MQTTUser, c.MQTTPassword = "devices", "shared"
+	s, stop := start(t, c)
+	waitForHealth(t, s, 200)
+	own, err := askingAs(s, "").MakeDevicePasswords(t.Context(), []string{"00c0de", "beef00"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	logsIn := func(id, user, password string, want bool) {
+		t.Helper()
+		o := paho.NewClientOptions().AddBroker("tcp://" + s.MQTTAddr().String()).SetClientID(id).
+			SetUsername(user).SetPassword(password).SetProtocolVersion(4).SetAutoReconnect(false)
+		token := paho.NewClient(o).Connect()
+		token.Wait()
+		if (token.Error() == nil) != want {
+			t.Errorf("%s as %s: %v", user, id, token.Error())
+		}
+	}
+	logsIn("00c0de", "00c0de", own["00c0de"], true)
+	if _, err := askingAs(s, "").RevokeDevice(t.Context(), "beef00"); err != nil {
+		t.Fatal(err)
+	}
+	for _, again := range []bool{false, true} {
+		if again {
+			if err := stop(); err != nil {
+				t.Fatal(err)
+			}
+			c.MQTTOwnOnly = true
+			s, stop = start(t, c)
+			waitForHealth(t, s, 200)
+		}
+		logsIn("00c0de", "00c0de", own["00c0de"], true)
+		logsIn("00c0de", "devices", "shared", false)
+		logsIn("beef00", "beef00", own["beef00"], false)
+		logsIn("beef00", "devices", "shared", false)
+		logsIn("beef01", "devices", "shared", !again)
 	}
 }
 
