@@ -83,6 +83,7 @@ type MQTT struct {
 	Port     uint16
 	User     string // empty: no credentials
 	Password Secret
+	OwnOnly  bool // mqtt.shared is false: devices log in with their own passwords only
 }
 
 // Address returns "host:port".
