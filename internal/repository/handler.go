@@ -22,20 +22,19 @@ import (
 
 // Request is what a device asked for, and what it got.
 type Request struct {
-	Device  string // the chip id that it says it has, or empty
-	Running string // the version that it says it runs, or empty
-	Type    string // the device type in the path
-	File    string // version, rom0, rom1, delta0, delta1 or settings
-	From    string // of a delta: the version of the release that it is from
-	Wanted  string // the version in the query, or empty
-	// Settings are the sequences of the settings that it says it has; zero if it does not say.
-	Settings settings.Sequences
-	Own      bool   // it got the settings for it alone
-	Served   string // the version that it got, or the sequence of settings; empty: none, or the newest
-	Range    string // the Range header, or empty
-	Status   int    // of the answer
-	Sent     int64  // bytes of the answer's body, as far as it got
-	Remote   string // host and port of the client
+	Device   string              // the chip id that it says it has, or empty
+	Running  string              // the version that it says it runs, or empty
+	Type     string              // the device type in the path
+	File     string              // version, rom0, rom1, delta0, delta1 or settings
+	From     string              // of a delta: the version of the release that it is from
+	Wanted   string              // the version in the query, or empty
+	Settings *settings.Sequences // of the settings that it says it has; nil if it does not say
+	Own      bool                // it got the settings for it alone
+	Served   string              // the version that it got, or the sequence of settings; empty: none, or the newest
+	Range    string              // the Range header, or empty
+	Status   int                 // of the answer
+	Sent     int64               // bytes of the answer's body, as far as it got
+	Remote   string              // host and port of the client
 }
 
 // Chooser returns which version of a device type's release, or which sequence of its settings, a
@@ -123,20 +122,24 @@ func (r *Repository) hasOwn(asked Request) bool {
 	if asked.Device == "" {
 		return false
 	}
+	has := settings.Sequences{}
+	if asked.Settings != nil {
+		has = *asked.Settings
+	}
 	h, _, err := r.deviceSettings(asked.Device)
-	return err == nil && h.Sequence > asked.Settings.Device && (h.Type == asked.Type || h.Type == settings.AllTypes)
+	return err == nil && h.Sequence > has.Device && (h.Type == asked.Type || h.Type == settings.AllTypes)
 }
 
-// sequences reads the header X-Esper-Settings: two decimal numbers and a space between them. Anything
-// else counts as no settings.
-func sequences(header string) settings.Sequences {
+// sequences reads the header X-Esper-Settings: two decimal numbers and a space between them. It returns
+// nil for anything else.
+func sequences(header string) *settings.Sequences {
 	fleet, device, ok := strings.Cut(header, " ")
 	a, err := strconv.ParseUint(fleet, 10, 32)
 	b, deviceErr := strconv.ParseUint(device, 10, 32)
 	if !ok || err != nil || deviceErr != nil {
-		return settings.Sequences{}
+		return nil
 	}
-	return settings.Sequences{Fleet: uint32(a), Device: uint32(b)}
+	return &settings.Sequences{Fleet: uint32(a), Device: uint32(b)}
 }
 
 // serveFile answers with the file that is asked for, of the version that is to be served.

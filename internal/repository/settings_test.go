@@ -227,7 +227,7 @@ func TestSettingsAreServed(t *testing.T) {
 	}
 	seen = nil
 	w := request(h, "GET", "/socket.settings", device("7 8")...)
-	if q := seen[0]; q.Settings != (settings.Sequences{Fleet: 7, Device: 8}) || q.Served != "1" || q.Own || q.File != "settings" || q.Type != "socket" {
+	if q := seen[0]; *q.Settings != (settings.Sequences{Fleet: 7, Device: 8}) || q.Served != "1" || q.Own || q.File != "settings" || q.Type != "socket" {
 		t.Errorf("%+v", q)
 	}
 	if w := request(h, "GET", "/socket.settings", append(device("7 8"), "If-None-Match", w.Header().Get("ETag"))...); w.Code != 304 {
