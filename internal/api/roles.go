@@ -20,6 +20,7 @@ var roles = map[string]access.Role{
 	"list-features":        access.Viewer,
 	"get-history":          access.Viewer,
 	"list-releases":        access.Viewer,
+	"list-settings":        access.Viewer,
 	"list-rollout-history": access.Viewer,
 	"get-rollout-history":  access.Viewer,
 	"get-adoption":         access.Viewer,
@@ -54,6 +55,8 @@ var roles = map[string]access.Role{
 
 	"request-build": access.Publisher,
 	"publish":       access.Publisher,
+
+	"publish-settings": access.Publisher,
 }
 
 // securitySchemes is how a token is shown.

@@ -73,7 +73,7 @@ func (r *Repository) HandlerFor(choose Chooser, seen func(Request)) http.Handler
 			Type: deviceType, File: file, From: from, Wanted: wanted, Range: q.Header.Get("Range"), Remote: q.RemoteAddr,
 		}
 		request.Served = wanted
-		if file == settingsFile {
+		if file == SettingsFile {
 			request.Settings = sequences(q.Header.Get("X-Esper-Settings"))
 			request.Own = wanted == "" && r.hasOwn(request)
 		}
@@ -101,7 +101,7 @@ func (r *Repository) path(asked Request) (string, error) {
 	switch {
 	case asked.Own:
 		return r.currentSettings("", asked.Device), nil
-	case asked.File == settingsFile:
+	case asked.File == SettingsFile:
 		name := settings.FileName(asked.Type)
 		folder, err := r.folder(name, asked.Served)
 		return filepath.Join(folder, name), err
@@ -114,8 +114,8 @@ func (r *Repository) path(asked Request) (string, error) {
 	return filepath.Join(folder, name), err
 }
 
-// settingsFile is the [Request.File] of a settings release.
-const settingsFile = "settings"
+// SettingsFile is the File of a [Request] for settings.
+const SettingsFile = "settings"
 
 // hasOwn reports whether there are settings for the device alone that are newer than it says it has.
 func (r *Repository) hasOwn(asked Request) bool {
@@ -178,7 +178,7 @@ func (r *Repository) serveFile(w http.ResponseWriter, q *http.Request, asked Req
 }
 
 // plainFiles are the ends of the names of the files that there is one of in a release.
-var plainFiles = []string{"version", "rom0", "rom1", settingsFile}
+var plainFiles = []string{"version", "rom0", "rom1", SettingsFile}
 
 // parsePath splits /<type>.<file> and /<type>.<from>.<file>.
 func parsePath(path string) (deviceType, from, file string, ok bool) {
