@@ -20,6 +20,8 @@ type Broker struct {
 	OnMessage func(Message)
 	// Refuse, if not 0, is the return code that connections are refused with.
 	Refuse byte
+	// Users, if not nil, are who may log in: passwords by user. Others are refused with return code 5.
+	Users map[string]string
 
 	net      *Memory
 	clients  map[int]*client // by connection
@@ -296,8 +298,12 @@ func (b *Broker) connect(c Conn, k *client, pk *packets.Packet, body []byte) err
 	if p.WillFlag && !isTopic(p.WillTopic) {
 		return fmt.Errorf("a last will to %q", p.WillTopic)
 	}
-	c.Send([]byte{packets.Connack << 4, 2, 0, b.Refuse})
-	if b.Refuse != 0 {
+	code := b.Refuse
+	if password, known := b.Users[string(p.Username)]; b.Users != nil && !(known && password == string(p.Password)) {
+		code = packets.Err3NotAuthorized.Code
+	}
+	c.Send([]byte{packets.Connack << 4, 2, 0, code})
+	if code != 0 {
 		delete(b.clients, c.ID)
 		c.Close()
 		return nil
@@ -365,7 +371,7 @@ func (b *Broker) Clone(m *Memory) Peer {
 		d.in, d.filters = slices.Clone(c.in), slices.Clone(c.filters)
 		k.clients[n] = &d
 	}
-	k.retained = maps.Clone(b.retained)
+	k.retained, k.Users = maps.Clone(b.retained), maps.Clone(b.Users)
 	k.messages, k.errors = slices.Clone(b.messages), slices.Clone(b.errors)
 	return &k
 }

@@ -11,6 +11,8 @@ import "time"
 type Link interface {
 	// Up says whether there is an access point to be associated with.
 	Up() bool
+	// Admits reports whether an access point of that network, with that password, is there.
+	Admits(ssid, password string) bool
 	// Address is what the access point gives the device.
 	Address() (ip, mask, gateway [4]byte)
 

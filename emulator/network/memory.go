@@ -25,7 +25,8 @@ type Memory struct {
 	now      time.Duration
 	seq      int // orders what happens at the same time
 	off      bool
-	paced    bool // hosts advance by Advance alone, not by Poll
+	networks map[string]string // password by SSID; nil: any
+	paced    bool              // hosts advance by Advance alone, not by Poll
 	hosts    []*Host
 	links    []*MemoryLink
 	conns    map[int]*conn
@@ -124,6 +125,10 @@ func (m *Memory) Now() time.Duration { return m.now }
 
 // SetAccessPoint turns the access point on or off.
 func (m *Memory) SetAccessPoint(on bool) { m.off = !on }
+
+// SetNetworks says which WiFi networks there are, each with its password, from now on; nil: any
+// network, with any password. Devices lose the one that they are in if it is not among them.
+func (m *Memory) SetNetworks(passwords map[string]string) { m.networks = maps.Clone(passwords) }
 
 // SetDown takes a host off, resetting its connections, or brings it back.
 func (m *Memory) SetDown(h *Host, down bool) {

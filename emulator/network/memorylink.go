@@ -40,6 +40,12 @@ func (l *MemoryLink) Address() (ip, mask, gateway [4]byte) {
 // Up says whether the access point is on.
 func (l *MemoryLink) Up() bool { return !l.net.off }
 
+// Admits reports whether the network is there and has that password.
+func (l *MemoryLink) Admits(ssid, password string) bool {
+	of, found := l.net.networks[ssid]
+	return !l.net.off && (l.net.networks == nil || found && of == password)
+}
+
 // Wake is nil: Next tells all.
 func (l *MemoryLink) Wake() <-chan struct{} { return nil }
 

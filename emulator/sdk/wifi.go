@@ -95,10 +95,10 @@ func (s *SDK) wifiStep() {
 	w := &s.wifi
 	now := s.Chip.CPU.Cycles
 	switch {
-	case w.phase >= associated && !s.Link.Up():
+	case w.phase >= associated && !s.admitted():
 		s.wifiLost(reasonBeaconTimeout, stationConnecting)
 	case now < w.due():
-	case w.phase == scanning && s.Link.Up():
+	case w.phase == scanning && s.admitted():
 		w.phase, w.next = associated, now+dhcpTime
 		s.wifiEvent(eventConnected, s.ssidEvent(wifiChannel))
 	case w.phase == scanning:
@@ -108,6 +108,9 @@ func (s *SDK) wifiStep() {
 		s.wifiEvent(eventGotIP, s.addresses())
 	}
 }
+
+// admitted reports whether the network that the program wants to join is there for it.
+func (s *SDK) admitted() bool { return s.Link.Admits(s.Station()) }
 
 // wifiLost reports that there is no connection, and tries again if that is wanted.
 func (s *SDK) wifiLost(reason byte, status uint32) {

@@ -227,6 +227,7 @@ type builder struct {
 	monocypher,
 	sdk string // folders
 	sdkIdentity string // changes with the SDK
+	settings    []byte // that are built into the images; empty: none
 	jobs        int
 	group       *errgroup.Group
 	slots       chan struct{}      // one for each compiler that may run
@@ -245,10 +246,16 @@ type builder struct {
 
 // newBuilder finds or fetches what a build needs.
 func newBuilder(ctx context.Context, s *site.Site, o Options) (*builder, error) {
-	if err := s.Unlocked(site.WiFiPassword, site.MQTTPassword); err != nil {
-		return nil, err
-	}
 	b := &builder{jobs: o.Jobs, log: o.Log}
+	if s.Config.Secrets.Compiled() {
+		entries, err := s.Settings()
+		if err != nil {
+			return nil, err
+		}
+		if b.settings, err = entries.Marshal(); err != nil {
+			return nil, fmt.Errorf("settings: %w", err)
+		}
+	}
 	if b.jobs < 1 {
 		b.jobs = runtime.NumCPU()
 	}

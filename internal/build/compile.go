@@ -142,7 +142,7 @@ func (b *builder) deviceObjects(out *objects, c site.Config, t job) func() error
 		if err != nil {
 			return err
 		}
-		units = append(units, unit{name: "configuration.cpp", content: configuration(c, t.Name, t.version),
+		units = append(units, unit{name: "configuration.cpp", content: configuration(c, b.settings, t.Name, t.version),
 			label: t.Name + "/configuration.cpp", flags: slices.Concat(strict, discreet, apart)})
 		return b.compileAll(out, append(libraries, units...))
 	}

@@ -2,7 +2,9 @@ package build
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 
 	"esper/internal/site"
@@ -10,7 +12,8 @@ import (
 
 // configuration returns the source of the one translation unit that knows device
 // type, version and site (framework/esper/Configuration.h).
-func configuration(c site.Config, deviceType string, v site.Version) []byte {
+// The compiled ones are the entries of the settings (SPEC 12.2) that are built in.
+func configuration(c site.Config, compiled []byte, deviceType string, v site.Version) []byte {
 	var b bytes.Buffer
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	updates := c.Update.URL != ""
@@ -24,6 +27,9 @@ func configuration(c site.Config, deviceType string, v site.Version) []byte {
 	if updates {
 		p("#include <esper/services/Update.h>")
 	}
+	if updates && c.Secrets.Stored() {
+		p("#include <esper/services/SettingsUpdate.h>")
+	}
 	p("")
 	if updates {
 		p("static const uint8_t keys[][32] = {")
@@ -32,13 +38,18 @@ func configuration(c site.Config, deviceType string, v site.Version) []byte {
 		}
 		p("};")
 	}
+	settings := "nullptr"
+	if len(compiled) > 0 {
+		settings = "settings"
+		p("static const uint32_t settings[] __attribute__((section(\".irom.constants.settings\"))) = {")
+		p("    %s", wordsOf(compiled))
+		p("};")
+	}
 	p("extern const Configuration configuration = {")
 	p("    %s, %s, %du,", quote(deviceType), quote(v.Name), v.Sequence)
-	p("    %s, %s,", quote(c.WiFi.SSID), quote(c.WiFi.Password.Reveal()))
-	p("    %s, %d, %s, %s,", quote(c.MQTT.Host), c.MQTT.Port, quote(c.MQTT.User), quote(c.MQTT.Password.Reveal()))
 	p("    %s,", quote(c.Realm))
-	p("    %s, %d, %s, %du,", quote(c.Update.Host), c.Update.Port, quote(c.Update.Path),
-		uint32(c.Update.Interval.Seconds()))
+	p("    %s, %d, %t,", settings, len(compiled), c.Secrets.Stored())
+	p("    %du,", uint32(c.Update.Interval.Seconds()))
 	if updates {
 		p("    keys, %d,", len(c.Update.Keys))
 	} else {
@@ -59,6 +70,9 @@ func configuration(c site.Config, deviceType string, v site.Version) []byte {
 	}
 	if updates {
 		p("    static Update update(&device);")
+	}
+	if updates && c.Secrets.Stored() {
+		p("    static SettingsUpdate settingsUpdate(&device, &update);")
 	}
 	p("}")
 	return b.Bytes()
@@ -86,6 +100,16 @@ func bytesOf(data []byte) string {
 	var list []string
 	for _, c := range data {
 		list = append(list, fmt.Sprint(c))
+	}
+	return strings.Join(list, ", ")
+}
+
+// wordsOf returns bytes as a list of C++ words, little endian, filled up with 0.
+func wordsOf(data []byte) string {
+	var list []string
+	for word := range slices.Chunk(data, 4) {
+		word = append(slices.Clone(word), 0, 0, 0)[:4]
+		list = append(list, fmt.Sprintf("0x%08Xu", binary.LittleEndian.Uint32(word)))
 	}
 	return strings.Join(list, ", ")
 }

@@ -97,6 +97,7 @@ func makeFirmwares(dir string) (*firmwares, error) {
 	// Always the same key: what was tried can be tried again, in another process, too.
 	f.key = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 	f.site.Config.Update.Keys = []ed25519.PublicKey{f.key.Public().(ed25519.PublicKey)}
+	f.site.Config.FleetKeys = []site.Secret{site.Secret(fmt.Sprintf("%x", fleetKey))}
 	return f, nil
 }
 

@@ -44,15 +44,15 @@ const (
 
 // configFile is esper.toml, as it is written.
 type configFile struct {
-	settings
+	values
 	Secrets struct {
 		Recipients []string `toml:"recipients"`
 	} `toml:"secrets"`
-	Environment map[string]settings `toml:"environment"`
+	Environment map[string]values `toml:"environment"`
 }
 
-// settings are what each environment can have of its own.
-type settings struct {
+// values are what each environment can have of its own.
+type values struct {
 	Realm string   `toml:"realm"`
 	WiFi  wifiFile `toml:"wifi"`
 	MQTT  struct {
@@ -202,7 +202,7 @@ func parseConfig(text []byte) (*configFile, error) {
 
 // check returns the configuration without its keys, or an error that names the
 // value that is wrong.
-func (f *settings) check() (Config, error) {
+func (f *values) check() (Config, error) {
 	var c Config
 	var err error
 	if err = CheckRealm(f.Realm); err != nil {
@@ -265,7 +265,7 @@ func (f *settings) check() (Config, error) {
 }
 
 // checkTrial reads what concerns trial boots.
-func (f *settings) checkTrial(u *Update) (err error) {
+func (f *values) checkTrial(u *Update) (err error) {
 	after, timeout := f.Update.ConfirmAfter, f.Update.TrialTimeout
 	if after == "" {
 		after = defaultConfirm

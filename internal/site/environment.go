@@ -55,11 +55,11 @@ func (f *configFile) has(environment string) error {
 	return fmt.Errorf("%w: %.40q: there are %s", ErrNoEnvironment, environment, strings.Join(f.environments(), ", "))
 }
 
-// choose returns the settings of an environment: what stands at the top of the text,
+// choose returns the values of an environment: what stands at the top of the text,
 // and in place of it, key by key, what stands in the environment. Lists are taken whole.
-func (f *configFile) choose(text []byte, environment string) (*settings, error) {
+func (f *configFile) choose(text []byte, environment string) (*values, error) {
 	if environment == "" {
-		return &f.settings, nil
+		return &f.values, nil
 	}
 	if err := f.has(environment); err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func (f *configFile) choose(text []byte, environment string) (*settings, error) 
 	if err != nil {
 		return nil, err
 	}
-	chosen := &settings{}
+	chosen := &values{}
 	return chosen, toml.Unmarshal(merged, chosen)
 }
 
@@ -116,7 +116,7 @@ func merge(under, over map[string]any) {
 	}
 }
 
-// without adds to an error of the settings at the top that there are environments, of
+// without adds to an error of the values at the top that there are environments, of
 // which none was chosen.
 func (f *configFile) without(environment string, err error) error {
 	if environment != "" || len(f.Environment) == 0 {

@@ -41,19 +41,14 @@ struct Configuration {
     const char* version;
     uint32_t sequence;
 
-    const char* wifiSsid;
-    const char* wifiPassword;
-
-    const char* mqttHost;
-    uint16_t mqttPort;
-    const char* mqttUser;  // empty: no credentials are sent
-    const char* mqttPassword;
     const char* realm;
 
-    const char* updateHost;  // empty: no updates
-    uint16_t updatePort;
-    const char* updatePath;     // begins with a slash or is empty; does not end with one
-    uint32_t updateInterval;    // seconds
+    // Where the device has its settings from (SPEC 12.2).
+    const uint32_t* settings;  // entries in flash, where only words may be read; nullptr: none
+    uint16_t settingsSize;     // bytes
+    bool stored;               // in the flash's settings, too, or only there
+
+    uint32_t updateInterval;    // seconds; 0: none
     const uint8_t (*keys)[32];  // Ed25519 public keys
     uint8_t keyCount;           // 1 to 4
     uint32_t confirmAfter;      // seconds that a trial must be healthy

@@ -56,6 +56,7 @@ void Device::start() {
               static_cast<unsigned>(descriptor.slot), SafeMode::active() ? ", safe mode" : "");
     clockTimer.repeat(CLOCK_INTERVAL);
     wifi.start();
+    trial.start();
 }
 
 void Device::restart() {
@@ -178,6 +179,27 @@ bool Device::proven() {
         }
     }
     return true;
+}
+
+bool Device::busy() const {
+    for (const Service* service = services; service != nullptr; service = service->next) {
+        if (service->busy()) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Leaves network and broker, and comes back with the settings that are used now.
+void Device::reconnect() {
+    mqtt.stop();
+    wifi.restart();
+}
+
+void Device::settingsChanged() {
+    for (Service* service = services; service != nullptr; service = service->next) {
+        service->onSettings();
+    }
 }
 
 void Device::confirmed() {

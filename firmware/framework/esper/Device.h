@@ -31,8 +31,11 @@ class Device : private Wifi::Listener, private Mqtt::Listener {
 
     const char* id() const { return chipId; }  // 6 lower-case hex digits
     const Wifi& getWifi() const { return wifi; }
-    bool onTrial() const { return trial.running(); }
-    void reportInfo() { info.report(); }  // what it says has changed
+    bool onTrial() const { return trial.running(); }  // the firmware is
+    bool connected() const { return mqtt.connected(); }
+    bool trying() const { return trial.undecided(); }  // firmware or settings are
+    void trySettings() { trial.trySettings(); }        // the candidate, if there is one
+    void reportInfo() { info.report(); }               // what it says has changed
 
   private:
     friend class Service;
@@ -51,6 +54,9 @@ class Device : private Wifi::Listener, private Mqtt::Listener {
     bool report();
     bool proven();
     void confirmed();
+    bool busy() const;
+    void reconnect();
+    void settingsChanged();
 
     bool topic(Subscription::Scope scope, const char* name, const char* suffix,
                char (&out)[MAX_TOPIC]) const;

@@ -2,6 +2,7 @@
 
 #include "Configuration.h"
 #include "Log.h"
+#include "Settings.h"
 #include "Text.h"
 
 static constexpr uint32_t MAX_SILENCE = 10;  // seconds
@@ -13,11 +14,17 @@ void Http::get(Consumer* newConsumer, const char* name, const char* deviceId, ui
     cancel();
     consumer = newConsumer;
     Text text(request, sizeof(request));
-    text.add("GET ").add(configuration.updatePath).add('/').add(name);
-    text.add(" HTTP/1.1\r\nHost: ").add(configuration.updateHost).add(':');
-    text.number(uint32_t{configuration.updatePort});
+    const char* const host = Settings::text("update");
+    const uint16_t port = Settings::port("update");
+    text.add("GET ").add(Settings::text("update", 2)).add('/').add(name);
+    text.add(" HTTP/1.1\r\nHost: ").add(host).add(':').number(uint32_t{port});
     text.add("\r\nX-Esper-Device: ").add(deviceId);
     text.add("\r\nX-Esper-Version: ").add(configuration.version);
+    if (configuration.stored) {
+        const Entries& record = Settings::record();
+        text.add("\r\nX-Esper-Settings: ").number(record.number("sequence"));
+        text.add(' ').number(record.number("device.sequence"));
+    }
     if (from > 0) {
         text.add("\r\nRange: bytes=").number(from).add('-');
         if (etag[0] != 0) {
@@ -33,7 +40,7 @@ void Http::get(Consumer* newConsumer, const char* name, const char* deviceId, ui
     silence = 0;
     left = seconds;
     timer.repeat(1000);
-    connection.open(configuration.updateHost, configuration.updatePort);
+    connection.open(host, port);
 }
 
 void Http::cancel() {

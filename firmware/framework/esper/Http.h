@@ -8,7 +8,7 @@
 #include "Timer.h"
 #include "UpdateError.h"
 
-// Gets one resource at a time from the configured update server.
+// Gets one resource at a time from the update server in the settings.
 class Http : private Connection::Listener {
   public:
     class Consumer {
@@ -37,7 +37,7 @@ class Http : private Connection::Listener {
     void unhold();
 
   private:
-    static constexpr size_t MAX_REQUEST = 640;
+    static constexpr size_t MAX_REQUEST = 704;
 
     void onOpen() override;
     void onData(const uint8_t* data, size_t length) override;

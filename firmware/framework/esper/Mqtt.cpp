@@ -2,8 +2,8 @@
 
 #include <osapi.h>
 
-#include "Configuration.h"
 #include "Log.h"
+#include "Settings.h"
 
 static constexpr uint32_t CONNECT_TIMEOUT = 15000;  // from the name's look-up to CONNACK
 static constexpr uint16_t KEEP_ALIVE = 30;          // seconds
@@ -20,6 +20,7 @@ void Mqtt::identify(const char* id, const char* topic, const char* message) {
 
 void Mqtt::start() {
     if (state == State::STOPPED) {
+        shared = false;
         backoff.reset();
         state = State::WAITING;
         timer.once(1 + os_random() % 100);
@@ -52,7 +53,7 @@ void Mqtt::onTimer() {
     if (state == State::WAITING) {
         state = State::CONNECTING;
         timer.once(CONNECT_TIMEOUT);
-        connection.open(configuration.mqttHost, configuration.mqttPort);
+        connection.open(Settings::text("mqtt"), Settings::port("mqtt"));
     } else if (state == State::CONNECTING) {
         fail("no answer");
     } else if (waitingForPong) {
@@ -71,8 +72,20 @@ void Mqtt::onOpen() {
     queued = sending = 0;
     ticks = 0;
     waitingForPong = false;
-    written(writer().connect({clientId, KEEP_ALIVE, willTopic, willMessage, configuration.mqttUser,
-                              configuration.mqttPassword}));
+    login();
+}
+
+// With its own password if it has one. If the broker refuses that, with the one that all devices
+// share, and so on by turns: either of them may be the one that the broker does not know yet.
+void Mqtt::login() {
+    const char* user = Settings::text("mqtt", 2);
+    const char* password = Settings::text("mqtt", 3);
+    const char* const own = Settings::text("device.password");
+    if (own[0] != 0 && !(shared && user[0] != 0)) {
+        user = clientId;
+        password = own;
+    }
+    written(writer().connect({clientId, KEEP_ALIVE, willTopic, willMessage, user, password}));
 }
 
 void Mqtt::onClosed() {
@@ -97,6 +110,7 @@ void Mqtt::onPacket(const MqttPacket& packet) {
     if (state == State::CONNECTING) {
         // The first packet is a CONNACK (MQTT 3.1.1, 3.2); code 0 is success.
         if (packet.type() != MqttType::CONNACK || packet.length != 2 || packet.body[1] != 0) {
+            shared = !shared;
             return fail("refused");
         }
         state = State::CONNECTED;

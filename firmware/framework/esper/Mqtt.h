@@ -8,7 +8,7 @@
 #include "MqttPacket.h"
 #include "Timer.h"
 
-// A client of the configured MQTT broker that comes back by itself.
+// A client of the MQTT broker in the settings that comes back by itself.
 class Mqtt : private Connection::Listener {
   public:
     class Listener {
@@ -45,6 +45,7 @@ class Mqtt : private Connection::Listener {
     void onSent() override;
     void onClosed() override;
 
+    void login();
     void onTimer();
     void onPacket(const MqttPacket& packet);
     void fail(const char* reason);
@@ -60,6 +61,7 @@ class Mqtt : private Connection::Listener {
     State state = State::STOPPED;
     uint8_t ticks = 0;
     bool waitingForPong = false;
+    bool shared = false;  // log in as all devices do, though there is a password of its own
     uint16_t packetId = 0;
     size_t queued = 0;
     size_t sending = 0;  // bytes at the start of the queue that are on their way

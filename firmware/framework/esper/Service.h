@@ -13,6 +13,10 @@ class Service {
     virtual void onBrokerUp() {}
     virtual void onBrokerDown() {}
     virtual void onConfirmed() {}  // the firmware's trial is over
+    virtual void onSettings() {}   // other settings are used, or a trial of settings is over
+
+    // Whether it is at something that must not be interrupted by a trial of settings.
+    virtual bool busy() const { return false; }
 
     // On a trial that is healthy otherwise, again and again: whether it has shown that it can
     // do what the next update needs. The trial is not confirmed before.

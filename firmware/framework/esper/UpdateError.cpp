@@ -50,6 +50,16 @@ const char* nameOf(UpdateError error) {
             return "hung";
         case UpdateError::NOT_CONFIRMED:
             return "not-confirmed";
+        case UpdateError::MALFORMED_SETTINGS:
+            return "malformed-settings";
+        case UpdateError::WRONG_FLEET_KEY:
+            return "wrong-fleet-key";
+        case UpdateError::NO_WIFI:
+            return "no-wifi";
+        case UpdateError::NO_BROKER:
+            return "no-broker";
+        case UpdateError::NO_UPDATE_SERVER:
+            return "no-update-server";
     }
     return "";
 }

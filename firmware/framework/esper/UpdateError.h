@@ -2,7 +2,7 @@
 
 #include <stdint.h>
 
-// Why an update was not installed (SPEC 7.2).
+// Why an update or settings were not installed (SPEC 7.2, 12.5).
 enum class UpdateError : uint8_t {
     NONE,
     UNREACHABLE,
@@ -30,6 +30,12 @@ enum class UpdateError : uint8_t {
     CRASHED,
     HUNG,
     NOT_CONFIRMED,
+    // Of settings (SPEC 12.5).
+    MALFORMED_SETTINGS,
+    WRONG_FLEET_KEY,
+    NO_WIFI,
+    NO_BROKER,
+    NO_UPDATE_SERVER,
 };
 
 const char* nameOf(UpdateError error);

@@ -3,11 +3,14 @@
 #include <osapi.h>
 #include <string.h>
 
-#include "Configuration.h"
 #include "Log.h"
+#include "Settings.h"
 
 // From the start of connecting to an address by DHCP.
 static constexpr uint32_t CONNECT_TIMEOUT = 20000;
+
+static constexpr uint32_t NEXT_NETWORK = 100;  // ms, until the next one is tried
+static constexpr uint32_t NO_NETWORK = 60000;  // ms, from one complaint to the next
 
 // The SDK's event handler takes no argument of its own.
 static Wifi* instance;
@@ -21,20 +24,43 @@ void Wifi::start() {
     // A device on mains power that sleeps between beacons answers a command late.
     wifi_set_sleep_type(NONE_SLEEP_T);
 
-    // Neither needs a 0 behind it. 64 characters of password are the key itself in hex digits
-    // (WPA's PSK), as for ESP8266WiFiSTAClass::begin of the Arduino core.
-    station_config config = {};
-    const size_t ssid = strlen(configuration.wifiSsid);
-    const size_t password = strlen(configuration.wifiPassword);
-    memcpy(config.ssid, configuration.wifiSsid, ssid < 32 ? ssid : 32);
-    memcpy(config.password, configuration.wifiPassword, password < 64 ? password : 64);
-    wifi_station_set_config_current(&config);
-
     wifi_set_event_handler_cb([](System_Event_t* event) { instance->onEvent(*event); });
     connect();
 }
 
+void Wifi::restart() {
+    const bool wasUp = state == State::UP;
+    state = State::WAITING;
+    network = 0;
+    backoff.reset();
+    timer.once(NEXT_NETWORK);
+    wifi_station_disconnect();
+    if (wasUp) {
+        listener->onNetworkDown();
+    }
+}
+
+const char* Wifi::ssid() const {
+    return Settings::ssid(network);
+}
+
 void Wifi::connect() {
+    if (Settings::networks() == 0) {
+        ESPER_LOG("settings", "none: flash them with 'esper flash --settings'");
+        timer.once(NO_NETWORK);
+        return;
+    }
+    // Neither needs a 0 behind it. 64 characters of password are the key itself in hex digits
+    // (WPA's PSK), as for ESP8266WiFiSTAClass::begin of the Arduino core.
+    station_config config = {};
+    const char* const name = ssid();
+    const char* const password = Settings::password(network);
+    const size_t nameLength = strlen(name);
+    const size_t passwordLength = strlen(password);
+    memcpy(config.ssid, name, nameLength < 32 ? nameLength : 32);
+    memcpy(config.password, password, passwordLength < 64 ? passwordLength : 64);
+    wifi_station_set_config_current(&config);
+
     state = State::CONNECTING;
     timer.once(CONNECT_TIMEOUT);
     wifi_station_connect();
@@ -43,7 +69,9 @@ void Wifi::connect() {
 void Wifi::retry() {
     const bool wasUp = state == State::UP;
     state = State::WAITING;
-    const uint32_t wait = backoff.next(os_random());
+    // After a loss the first one again; after a failure the next one, and a pause behind the last.
+    network = wasUp || network + 1u >= Settings::networks() ? 0 : static_cast<uint8_t>(network + 1);
+    const uint32_t wait = network > 0 ? NEXT_NETWORK : backoff.next(os_random());
     timer.once(wait);
     ESPER_LOG("wifi", "down, again in %u ms", static_cast<unsigned>(wait));
     if (wasUp) {

@@ -6,7 +6,8 @@
 #include "Backoff.h"
 #include "Timer.h"
 
-// Keeps the station connected to the configured network.
+// Keeps the station connected to one of the networks in the settings: the first one that can be
+// joined.
 class Wifi {
   public:
     class Listener {
@@ -17,8 +18,10 @@ class Wifi {
 
     explicit Wifi(Listener* listener);
     void start();
+    void restart();  // leaves the network, and begins with the first one in the settings
 
     const uint8_t* bssid() const { return accessPoint; }
+    const char* ssid() const;  // of the network that it joins
 
   private:
     void connect();
@@ -30,6 +33,7 @@ class Wifi {
 
     Listener* const listener;
     State state = State::WAITING;
+    uint8_t network = 0;  // that it joins, or tries next
     uint8_t accessPoint[6] = {};
     Backoff backoff;
     Timer timer;

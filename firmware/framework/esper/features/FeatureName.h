@@ -36,7 +36,7 @@ constexpr bool isPlain(const char* name) {
 
 constexpr bool isTaken(const char* name) {
     return equal(name, "status") || equal(name, "info") || equal(name, "update") ||
-           equal(name, "reboot");
+           equal(name, "reboot") || equal(name, "settings") || equal(name, "setting");
 }
 
 }  // namespace feature_name

@@ -123,7 +123,7 @@ void Info::write(Json& json, bool features) const {
     json.endObject();
 
     json.object("wifi");
-    json.string("ssid", configuration.wifiSsid);
+    json.string("ssid", device->getWifi().ssid());
     json.mac("bssid", device->getWifi().bssid());
     const int8_t rssi = wifi_station_get_rssi();
     if (rssi != NO_RSSI) {

@@ -14,6 +14,7 @@
 #include "../Reset.h"
 #include "../RunRecord.h"
 #include "../Text.h"
+#include "SettingsUpdate.h"
 
 static constexpr uint32_t START_JITTER = 2000;     // ms
 static constexpr uint32_t LONGEST_TIMER = 3600;    // seconds
@@ -62,7 +63,7 @@ void Update::onConfirmed() {
 // By its own release, which it gets and verifies like the next one.
 bool Update::proven() {
     const bool due = checkedAt == 0 || Clock::seconds() - checkedAt >= PROOF_PAUSE;
-    if (!couldUpdate && !busy && due) {
+    if (!couldUpdate && !checking && due) {
         ask();
     }
     return couldUpdate;
@@ -79,7 +80,7 @@ void Update::onOwnTrigger(const char*, size_t) {
 
 // Whoever can publish must not be able to let devices hammer the server.
 void Update::trigger() {
-    if (busy) {
+    if (checking) {
         triggered = true;
         return;
     }
@@ -113,7 +114,7 @@ void Update::onSchedule() {
 }
 
 void Update::check() {
-    if (busy || device->onTrial()) {
+    if (checking || device->trying()) {
         triggered = true;
     } else {
         ask();
@@ -121,7 +122,8 @@ void Update::check() {
 }
 
 void Update::ask() {
-    busy = true;
+    checking = true;
+    settingsLeft = settings != nullptr && !device->trying();
     checkedAt = Clock::seconds();
     schedule.stop();
     fileLength = 0;
@@ -131,7 +133,7 @@ void Update::ask() {
         return fail(UpdateError::NO_MEMORY);
     }
     // The check that follows a confirmation is for the refresh.
-    if (!device->onTrial() && (state != State::CONFIRMED || settled)) {
+    if (!device->trying() && (state != State::CONFIRMED || settled)) {
         aboutRelease = false;
         progress = 0;
         become(State::CHECKING, UpdateError::NONE);
@@ -227,6 +229,9 @@ void Update::decide() {
         const bool own = strcmp(wanted.version, configuration.version) == 0;
         return own ? install(Installer::Purpose::PROOF) : shown();
     }
+    if (device->trying()) {
+        return shown();  // settings, by which a version file could be read
+    }
     bool isNew = false;
     const UpdateError result = wanted.decide(configuration.version, configuration.sequence, &isNew);
     aboutRelease = isNew || result != UpdateError::NONE;
@@ -292,7 +297,10 @@ void Update::onInstalled(UpdateError result) {
 // On trial: nothing is in the way of the next update.
 void Update::shown() {
     couldUpdate = true;
-    finish(State::TRIAL, UpdateError::NONE);
+    if (device->onTrial()) {
+        error = UpdateError::NONE;
+    }
+    finish(device->onTrial() ? State::TRIAL : state, error);
 }
 
 // There is nothing to do, or no more.
@@ -309,21 +317,47 @@ void Update::fail(UpdateError reason) {
     // The firmware that runs is none the worse if only its copy could not be had.
     const bool refresh = purpose == Installer::Purpose::REFRESH;
     const State without = refresh ? State::CONFIRMED : State::FAILED;
-    finish(device->onTrial() ? State::TRIAL : without, reason);
+    if (device->trying()) {
+        // Of a trial of settings, this says nothing.
+        return device->onTrial() ? finish(State::TRIAL, reason) : finish(state, error);
+    }
+    finish(without, reason);
 }
 
 void Update::finish(State result, UpdateError reason) {
     http.cancel();
     freeFile();
-    busy = false;
     settled = true;
-    asked = asked && triggered;
     become(result, reason);
+    if (settingsLeft && reason != UpdateError::UNREACHABLE) {
+        settingsLeft = false;
+        return settings->check(&http, asked);
+    }
+    proceed();
+}
+
+void Update::proceed() {
+    checking = false;
+    asked = asked && triggered;
     if (triggered) {
         triggered = false;
         trigger();
-    } else if (!device->onTrial()) {
+    } else if (!device->trying()) {
         scheduleNext();
+    }
+}
+
+// What the settings before led to says nothing of these.
+void Update::onSettings() {
+    couldUpdate = false;
+    checkedAt = 0;
+    if (checking && file != nullptr) {
+        http.cancel();
+        freeFile();
+        checking = false;
+    }
+    if (!device->trying() && device->connected()) {
+        checkSoon(os_random() % START_JITTER);
     }
 }
 

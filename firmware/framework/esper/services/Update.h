@@ -9,11 +9,19 @@
 #include "../VersionFile.h"
 #include "Installer.h"
 
+class SettingsUpdate;
+
 // Keeps the device's firmware up to date (SPEC 5 to 7.2, 10): asks for the version file, decides
 // by it, and reports.
 class Update : public Service, private Http::Consumer, private Installer::Listener {
   public:
     explicit Update(Device* device);
+
+    // Has this look for settings after each check that finds no new firmware.
+    void checkSettings(SettingsUpdate* with) { settings = with; }
+
+    // The check for settings is over.
+    void proceed();
 
   private:
     enum class State : uint8_t {
@@ -33,6 +41,8 @@ class Update : public Service, private Http::Consumer, private Installer::Listen
     void onBrokerUp() override;
     void onConfirmed() override;
     bool proven() override;
+    void onSettings() override;
+    bool busy() const override { return checking; }
     void onTrigger(const char* payload, size_t length);
     void onOwnTrigger(const char* payload, size_t length);
     void trigger();
@@ -73,10 +83,11 @@ class Update : public Service, private Http::Consumer, private Installer::Listen
 
     State state = State::IDLE;
     UpdateError error = UpdateError::NONE;
-    uint16_t httpStatus = 0;  // that the server answered, if that is the error
-    bool busy = false;
-    bool triggered = false;  // while it was busy
-    bool asked = false;      // for this device alone: try what was rolled back again
+    uint16_t httpStatus = 0;    // that the server answered, if that is the error
+    bool checking = false;      // or installing
+    bool settingsLeft = false;  // of this check: to look for settings
+    bool triggered = false;     // while it was busy
+    bool asked = false;         // for this device alone: try what was rolled back again
     Installer::Purpose purpose = Installer::Purpose::UPDATE;
     bool couldUpdate = false;  // on trial: it has shown that
     bool settled = false;      // there was a check since the start, or since the confirmation
@@ -91,6 +102,7 @@ class Update : public Service, private Http::Consumer, private Installer::Listen
     Release wanted;
     Http http;
     Installer installer;
+    SettingsUpdate* settings = nullptr;
     Timer schedule;
     Subscription toAll;
     Subscription toOne;

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <stdint.h>
+
+#include "Entries.h"
+
+// Two sectors of the flash with the same record (SPEC 12.1), so that a change that is cut off
+// leaves the old record or the new one.
+class Store {
+  public:
+    // A record in a block of the heap, which is freed with it.
+    class Record {
+      public:
+        Record() = default;
+        Record(const Record&) = delete;
+        Record& operator=(const Record&) = delete;
+        ~Record() { release(); }
+
+        Entries entries() const { return found ? Entries(bytes(), size) : Entries(); }
+        bool valid() const { return found; }
+
+        // Makes it a record of these entries, which are copied. False: there is no memory, or they
+        // are not valid.
+        bool set(const Entries& entries);
+        void swap(Record& other);
+        void release();
+
+      private:
+        friend class Store;
+
+        uint8_t* bytes() const { return reinterpret_cast<uint8_t*>(block); }
+        bool reserve(uint32_t entries);
+
+        uint32_t* block = nullptr;
+        uint32_t size = 0;
+        bool found = false;
+    };
+
+    // Begins at the address of the first sector.
+    explicit constexpr Store(uint32_t address) : address(address) {}
+
+    // Reads the record that counts, and writes it into the other sector if that holds something
+    // else. False: there is none, or no memory for it.
+    bool load(Record& out) const;
+
+    // Makes the entries the record, in both sectors. False: the flash reported an error; then it
+    // holds the old record or the new one.
+    bool save(const Entries& entries) const;
+
+    // One sector alone, as for settings on trial.
+    static bool read(uint32_t sector, Record& out);
+    static bool write(uint32_t sector, uint32_t generation, const Entries& entries);
+
+  private:
+    const uint32_t address;
+};

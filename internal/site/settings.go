@@ -1,0 +1,51 @@
+package site
+
+import (
+	"encoding/hex"
+	"errors"
+
+	"esper/internal/settings"
+)
+
+// ErrNoFleetKey says that a site whose devices keep their settings in flash has no fleet key.
+var ErrNoFleetKey = errors.New("there is no fleet key, by which devices open settings that come over the air")
+
+// Settings returns how the devices of the site reach network, broker and update server (SPEC 12.2).
+func (s *Site) Settings() (settings.Entries, error) {
+	c := s.Config
+	names := []string{WiFiPassword, MQTTPassword}
+	if c.Secrets.Stored() {
+		names = append(names, FleetKey)
+	}
+	for i := range c.Others {
+		names = append(names, OtherPassword(i))
+	}
+	if err := s.Unlocked(names...); err != nil {
+		return nil, err
+	}
+	if c.Secrets.Stored() && len(c.FleetKeys) == 0 {
+		return nil, ErrNoFleetKey
+	}
+	connection := settings.Connection{
+		Broker: settings.Server{Host: c.MQTT.Host, Port: c.MQTT.Port},
+		User:   c.MQTT.User, Password: c.MQTT.Password.Reveal(),
+		Update: settings.Server{Host: c.Update.Host, Port: c.Update.Port}, UpdatePath: c.Update.Path,
+	}
+	for _, n := range append([]WiFi{c.WiFi}, c.Others...) {
+		connection.WiFi = append(connection.WiFi, settings.Network{SSID: n.SSID, Password: n.Password.Reveal()})
+	}
+	if c.Secrets.Stored() {
+		connection.FleetKey = c.Keys()[0]
+	}
+	return connection.Entries(), nil
+}
+
+// Keys returns the fleet keys as bytes.
+func (c Config) Keys() [][]byte {
+	var keys [][]byte
+	for _, key := range c.FleetKeys {
+		b, _ := hex.DecodeString(key.Reveal()) // they were checked when they were read
+		keys = append(keys, b)
+	}
+	return keys
+}
