@@ -59,6 +59,9 @@ func (k *Conductor) took(s rollout.State, d rollout.Device, o outcome, now time.
 	if k.config.Settings && version != s.Release.Version && version != d.Last.Release && !k.kept(s.Type, version) {
 		return s, d, nil // it is about settings for this device alone
 	}
+	if k.config.Settings && version == d.Running {
+		return s, d, nil // it has these settings, and could not read them once more
+	}
 	switch o.state {
 	case "downloading", "verifying", "trial":
 		s, d = rollout.Taken(s, d, version, now)

@@ -222,6 +222,7 @@ func TestSettingsThatDoNotWorkStopTheirRollout(t *testing.T) {
 		"flash":                   {"failed", 2, "flash", ""},
 		"has something newer":     {"failed", 2, "not-newer", ""},
 		"is about something past": {"rolled-back", 77, "no-wifi", ""},
+		"is about what it has":    {"failed", 1, "malformed-settings", ""},
 	} {
 		t.Run(what, func(t *testing.T) {
 			s := newSettingsSite(t, canaryFirst)
