@@ -32,6 +32,7 @@ var roles = map[string]access.Role{
 	"build":                access.Viewer,
 	"build-log":            access.Viewer,
 	"get-release":          access.Publisher,
+	"get-settings":         access.Publisher,
 
 	"put-labels":         access.Operator,
 	"pause-rollout":      access.Operator,

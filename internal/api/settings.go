@@ -39,6 +39,22 @@ func (a *api) registerSettings(on huma.API) {
 			kept, err := a.settingsReleases()
 			return answer(a, kept, err)
 		})
+	get := operation("get-settings", http.MethodGet, "settings/{type}", "The settings release of a device type that was published last", tag,
+		http.StatusNotFound)
+	get.Responses = map[string]*huma.Response{"200": {
+		Description: "the file, as publish-settings takes it",
+		Content:     map[string]*huma.MediaType{"application/octet-stream": {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
+	}}
+	huma.Register(on, get, func(_ context.Context, q *struct {
+		DeviceType
+		Device string `query:"device" pattern:"^([0-9a-f]{6})?$" doc:"chip id: that for this device alone"`
+	}) (*bundle, error) {
+		file, err := a.Repository.CurrentSettings(q.Type, q.Device)
+		if err != nil {
+			return nil, a.problem(err)
+		}
+		return &bundle{"application/octet-stream", file}, nil
+	})
 	put := operation("publish-settings", http.MethodPost, "settings/{type}", "Publish a signed settings release", tag,
 		http.StatusConflict, http.StatusRequestEntityTooLarge)
 	put.Description = settingsDescription

@@ -4,18 +4,39 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 
 	"esper/internal/api"
 	"esper/internal/conductor"
+	"esper/internal/settings"
 )
 
 // SettingsReleases returns the settings releases that the server keeps.
 func (c *Client) SettingsReleases(ctx context.Context) ([]api.SettingsRelease, error) {
 	return get[[]api.SettingsRelease](ctx, c, nil, "settings")
+}
+
+// CurrentSettings returns the settings release of a device type that was published last or, with a chip
+// id, that for the device alone. It returns an fs.ErrNotExist if there is none.
+func (c *Client) CurrentSettings(ctx context.Context, deviceType, chip string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	answer, err := c.send(ctx, request{
+		method: http.MethodGet, path: []string{"settings", deviceType}, query: url.Values{"device": {chip}},
+	}, nil, "")
+	if problem := new(Problem); errors.As(err, &problem) && problem.Status == http.StatusNotFound {
+		return nil, fmt.Errorf("%s: %w", settings.FileName(deviceType), fs.ErrNotExist)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	return io.ReadAll(io.LimitReader(answer.Body, settings.MaxRelease+1))
 }
 
 // PublishSettings publishes a settings release, or only checks whether it could be. If it is quiet, the

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"slices"
 	"strings"
@@ -99,6 +100,9 @@ func TestSettingsArePublishedAndRolledOut(t *testing.T) {
 	if done, err := by.PublishSettings(t.Context(), "socket", first, true, false); err != nil || done.Sequence != 1 || done.Before != 0 {
 		t.Errorf("checked: %+v, %v", done, err)
 	}
+	if _, err := by.CurrentSettings(t.Context(), "socket", ""); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("before: %v", err)
+	}
 	if kept, err := by.SettingsReleases(t.Context()); err != nil || len(kept) != 0 {
 		t.Errorf("a check published %+v, %v", kept, err)
 	}
@@ -178,6 +182,11 @@ func TestSettingsArePublishedAndRolledOut(t *testing.T) {
 	}
 	if got := settingsFor(t, s, "00c0df", "0 0"); !bytes.Equal(got, first) {
 		t.Error("another device gets what is not for it")
+	}
+	for chip, want := range map[string][]byte{"": first, "00c0de": own} {
+		if got, err := by.CurrentSettings(t.Context(), "socket", chip); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: %d bytes, %v", chip, len(got), err)
+		}
 	}
 	kept, err := by.SettingsReleases(t.Context())
 	var got []string
