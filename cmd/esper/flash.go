@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,8 @@ import (
 
 // flashCommand writes firmware to boards over a serial port.
 type flashCommand struct {
-	Type     string        `arg:"" help:"Device type of the board."`
+	Type     string        `arg:"" optional:"" help:"Device type of the board."`
+	Settings bool          `help:"Write the settings alone, and leave the firmware as it is."`
 	Name     string        `placeholder:"NAME" help:"Name the device, once it has reported."`
 	Group    string        `placeholder:"GROUP" help:"Put the device into a group, once it has reported."`
 	Each     bool          `help:"Flash one board after the other, until Ctrl-C."`
@@ -37,8 +39,8 @@ type flashCommand struct {
 // Help is the command's description.
 func (c *flashCommand) Help() string {
 	return `Builds a device type for the chip and writes it to a board at a serial port, with Espressif's
-esptool: bootloader, boot configuration, the image in slot 0 and the SDK's initial data of the radio.
-What is written is verified. Then it waits until that very device, known by its chip id, reports the
+esptool: bootloader, boot configuration, the image in slot 0, the SDK's initial data of the radio, and the
+settings: networks, broker, update server, unless the site has them in its images. What is written is verified. Then it waits until that very device, known by its chip id, reports the
 version that was flashed. From then on 'esper release' updates it over the air.
 
 A board without automatic reset is brought into its flash mode by hand: connect GPIO0 to GND, and switch
@@ -51,6 +53,10 @@ Only 3.3 V. Never connect a serial adapter to a board that is on mains power.`
 // Validate checks the command line.
 func (c *flashCommand) Validate() error {
 	switch {
+	case c.Settings && (c.Type != "" || c.Recover):
+		return errors.New("--settings is for the settings alone, without a device type and --recover")
+	case !c.Settings && c.Type == "":
+		return errors.New("which device type? Or --settings, for the settings alone")
 	case c.Each && c.Name != "":
 		return errors.New("a name is for one device; --group is for several")
 	case c.Wait == 0 && (c.Name != "" || c.Group != ""):
@@ -70,17 +76,28 @@ func (c *flashCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	if opened.Config.SDK == "" && !c.Emulated {
+	if opened.Config.SDK == "" && !c.Emulated && !c.Settings {
 		return buildHint(fmt.Errorf("%w: images of the emulator's link run on no chip", build.ErrNoSDK))
 	}
 	tool, port, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
-	parts, version, err := c.parts(ctx, s, opened)
+	settings, err := settingsParts(s, opened)
 	if err != nil {
 		return err
 	}
+	var parts []esptool.Part
+	var version string
+	switch {
+	case !c.Settings:
+		if parts, version, err = c.parts(ctx, s, opened); err != nil {
+			return err
+		}
+	case settings == nil:
+		return hint(errors.New("the site's devices have their settings in their images"), "[build] secrets in esper.toml says where they have them")
+	}
+	parts = append(parts, settings...)
 	server, err := c.client()
 	if err != nil {
 		return err
@@ -94,6 +111,22 @@ func (c *flashCommand) Run(s *streams) error {
 		return f.board(ctx)
 	}
 	return f.each(ctx)
+}
+
+// settingsParts returns the settings, as they go to the flash: the record, and no candidate; nil if the site
+// has them in its images.
+func settingsParts(s *streams, opened *site.Site) ([]esptool.Part, error) {
+	store, err := storeOf(opened)
+	if store == nil {
+		return nil, err
+	}
+	for _, warning := range opened.SettingsWarnings() {
+		s.note("warning: %s", warning)
+	}
+	return []esptool.Part{
+		{Address: image.SettingsAddress, Content: store},
+		{Address: image.CandidateAddress, Content: slices.Repeat([]byte{0xFF}, image.SectorSize)},
+	}, nil
 }
 
 // parts builds the device type, and returns what goes to the flash and the version of that.
@@ -188,7 +221,11 @@ func (f *flashing) board(ctx context.Context) error {
 	if err := f.tool.Write(ctx, port, f.parts...); err != nil {
 		return flashHint(err, f.port, f.model)
 	}
-	f.note("%s is flashed with %s %s", chip.ID, f.Type, f.version)
+	if f.Settings {
+		f.note("%s has the site's settings", chip.ID)
+	} else {
+		f.note("%s is flashed with %s %s", chip.ID, f.Type, f.version)
+	}
 	if f.Wait == 0 {
 		return nil
 	}
@@ -217,7 +254,7 @@ func (f *flashing) reported(ctx context.Context, id string, before api.Device) (
 		d, err := f.server.Device(ctx, id)
 		var unreachable *client.UnreachableError
 		switch {
-		case err == nil && d.Status == fleet.Online && d.Version() == f.version && !d.Seen.Equal(before.Seen):
+		case err == nil && d.Status == fleet.Online && (f.Settings || d.Version() == f.version) && !d.Seen.Equal(before.Seen):
 			return d, nil
 		case errors.As(err, &unreachable) && ctx.Err() == nil:
 			return d, hint(err, "the device is flashed; 'esper serve' tells whether it reports, or --wait 0 does not ask")
@@ -230,7 +267,7 @@ func (f *flashing) reported(ctx context.Context, id string, before api.Device) (
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return d, ctx.Err()
 			}
-			err := fmt.Errorf("%s is flashed, and has not reported %s within %v", id, f.version, f.Wait)
+			err := fmt.Errorf("%s is flashed, and has not reported %s within %v", id, cmp.Or(f.version, "since"), f.Wait)
 			if last != nil {
 				err = fmt.Errorf("%w: %w", err, last)
 			}

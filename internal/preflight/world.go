@@ -22,6 +22,8 @@ import (
 	"esper/internal/fleet"
 	"esper/internal/image"
 	"esper/internal/release"
+	"esper/internal/settings"
+	"esper/internal/site"
 )
 
 // world is one device, with a broker and a web server that are found under any name.
@@ -59,6 +61,7 @@ type run struct {
 	online   time.Duration // since when; 0: it is not
 	info     *fleet.Info
 	updates  []fleet.UpdateStatus
+	stored   bool          // it has settings in flash
 	versions []string      // URLs of the version files that it asked for
 	asked    time.Duration // when it sent its last request for a file of a release
 	images   int           // how often it asked for an image
@@ -91,6 +94,14 @@ func newWorld(ctx context.Context, t trial) (*world, error) {
 	}
 	copy(content[image.BootConfigurationAddress:], image.BootConfiguration{Current: t.slot}.Marshal())
 	copy(content[radio.DataAddress:], radio.Data())
+	if t.Config.Secrets.Stored() || t.before != nil { // which may need them
+		// Passwords may be missing: here each network lets the device in, and each broker.
+		store, err := settings.Record{Generation: 1, Entries: t.Config.Settings()}.Store()
+		if err != nil {
+			return nil, fmt.Errorf("settings: %w", err)
+		}
+		copy(content[image.SettingsAddress:], store)
+	}
 	flash := esp8266.NewFlash(image.FlashSize)
 	if err := flash.Put(0, content); err != nil {
 		return nil, err
@@ -179,6 +190,10 @@ func (w *world) reset(reason esp8266.ResetReason) {
 	f := w.running
 	if f.release != w.release && reason == esp8266.ResetRestart && w.asksForTrial() {
 		w.running = &run{release: w.release, since: w.Now()}
+		if !f.stored && w.Config.Secrets == site.InSettings {
+			w.fail("devices that run %s have no settings in flash, and this firmware brings none, so they could not connect: "+
+				"release it once with build.secrets = \"move\" in esper.toml", f.release.Version)
+		}
 		return
 	}
 	f.started++
@@ -227,6 +242,8 @@ func (w *world) message(m network.Message) {
 		if f.info = info; info == nil {
 			f.info = &fleet.Info{}
 		}
+	case "settings":
+		f.stored = true
 	case "update/status":
 		u, problems, err := fleet.ParseUpdate([]byte(m.Payload))
 		if w.judge("update/status", problems, err); u != nil {

@@ -36,7 +36,8 @@ type Template struct {
 
 // configTemplate is a new site's esper.toml; the texts of the first five values are TOML strings.
 const configTemplate = `# The site: what its devices have in common.
-# Everything here is built into the firmware: a change takes a new release.
+# A change takes a new release ('esper release'), and one of a network, password or address new
+# settings ('esper settings release').
 
 # The first part of every MQTT topic: <realm>/<device>/...
 realm = %s
@@ -71,6 +72,9 @@ refresh = true
 # The folder of the vendor's NONOS SDK 3.0, to build for the chip. Without it the firmware runs in
 # the emulator only. %s in the environment goes before it.
 # sdk = "/opt/ESP8266_NONOS_SDK"
+# Images hold no password, network or address: 'esper flash' writes these into a part of the flash
+# of their own.
+secrets = "settings"
 
 [heartbeat]
 # Restart when nothing comes on <realm>/heartbeat for so long. 0s: off

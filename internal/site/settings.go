@@ -26,6 +26,11 @@ func (s *Site) Settings() (settings.Entries, error) {
 	if c.Secrets.Stored() && len(c.FleetKeys) == 0 {
 		return nil, ErrNoFleetKey
 	}
+	return c.Settings(), nil
+}
+
+// Settings returns [Site.Settings], as far as the site's secrets can be read.
+func (c Config) Settings() settings.Entries {
 	connection := settings.Connection{
 		Broker: settings.Server{Host: c.MQTT.Host, Port: c.MQTT.Port},
 		User:   c.MQTT.User, Password: c.MQTT.Password.Reveal(),
@@ -34,10 +39,10 @@ func (s *Site) Settings() (settings.Entries, error) {
 	for _, n := range append([]WiFi{c.WiFi}, c.Others...) {
 		connection.WiFi = append(connection.WiFi, settings.Network{SSID: n.SSID, Password: n.Password.Reveal()})
 	}
-	if c.Secrets.Stored() {
+	if c.Secrets.Stored() && len(c.FleetKeys) > 0 {
 		connection.FleetKey = c.Keys()[0]
 	}
-	return connection.Entries(), nil
+	return connection.Entries()
 }
 
 // Keys returns the fleet keys as bytes.
