@@ -184,7 +184,7 @@ func (c *settingsReleaseCommand) types(opened *site.Site) ([]string, error) {
 	}
 	for _, name := range c.Type {
 		if !slices.Contains(known, name) {
-			return nil, hint(fmt.Errorf("no device type %q in %s", name, opened.Dir), "there are %s", list(known))
+			return nil, hint(fmt.Errorf("no device type %q in %s", name, opened.Dir), "the site has %s", list(known))
 		}
 	}
 	switch {
