@@ -38,6 +38,10 @@ type Config struct {
 	Repository *repository.Repository
 	Feed       *repository.Feed // of the repository
 	Conductor  *conductor.Conductor
+	// Settings are the roll-outs of settings, whose types are named <type>.settings, and SettingsFeed
+	// is what is published of them.
+	Settings     *conductor.Conductor
+	SettingsFeed *repository.Feed
 	// Tell tells a device to look for a release now, even one that it has refused; without
 	// an id, all devices, but not for what they have refused.
 	Tell func(id string) error
@@ -99,11 +103,14 @@ func (a *api) register(mux *http.ServeMux) *huma.OpenAPI {
 	a.registerBuilds(described)
 	a.registerEvents(described)
 	a.registerReleases(described)
+	a.registerSettings(described)
 	a.registerRemove(described)
 	a.registerPasswords(described)
 	schemas := described.OpenAPI().Components.Schemas.Map()
 	device := schemas["Device"].Properties
-	device["info"], device["update"] = orNull(device["info"]), orNull(device["update"])
+	for _, name := range []string{"info", "update", "settings"} {
+		device[name] = orNull(device[name])
+	}
 	slots := schemas["InfoBootStruct"].Properties["slots"]
 	slots.Items = orNull(slots.Items)
 	return described.OpenAPI()
@@ -143,6 +150,9 @@ func schemaName(t reflect.Type, hint string) string {
 
 // problem is the answer for an error.
 func (a *api) problem(err error) error {
+	if status := huma.StatusError(nil); errors.As(err, &status) {
+		return err // it is an answer already
+	}
 	if conflict := publishProblem(err); conflict != nil {
 		return conflict
 	}

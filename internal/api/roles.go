@@ -20,6 +20,7 @@ var roles = map[string]access.Role{
 	"list-features":        access.Viewer,
 	"get-history":          access.Viewer,
 	"list-releases":        access.Viewer,
+	"list-settings":        access.Viewer,
 	"list-rollout-history": access.Viewer,
 	"get-rollout-history":  access.Viewer,
 	"get-adoption":         access.Viewer,
@@ -31,6 +32,7 @@ var roles = map[string]access.Role{
 	"build":                access.Viewer,
 	"build-log":            access.Viewer,
 	"get-release":          access.Publisher,
+	"get-settings":         access.Publisher,
 
 	"put-labels":         access.Operator,
 	"pause-rollout":      access.Operator,
@@ -60,6 +62,8 @@ var roles = map[string]access.Role{
 
 	"request-build": access.Publisher,
 	"publish":       access.Publisher,
+
+	"publish-settings": access.Publisher,
 }
 
 // concealed are the operations of which the audit log keeps nothing that was sent.

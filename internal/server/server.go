@@ -69,6 +69,7 @@ type Server struct {
 	health     *health.Health
 	repository *repository.Repository
 	feed       *repository.Feed // what is published
+	settings   *rolled          // settings, which are rolled out as firmware is
 	fleet      *fleet.Fleet     // what devices did
 	store      store.Store
 	recorder   *store.Recorder
@@ -130,12 +131,16 @@ func (s *Server) open(c Config) (err error) {
 		return err
 	}
 	s.feed = repository.NewFeed(s.repository, s.conductor.Published, s.live.Published)
+	if s.settings, err = s.openSettings(devices); err != nil {
+		return err
+	}
 	s.metrics = s.newMetrics()
 	s.recorder = store.NewRecorder(watchedStore{s.store, s.metrics, s.health}, c.Log)
 	s.recorder.Stored = s.live.Changed
 	s.fleet.Follow(s.conductor.Report)
+	s.fleet.Follow(s.settings.conductor.Report)
 	s.fleet.Follow(s.recorder.Add)
-	if err := s.feed.Look(); err != nil {
+	if err := s.look(); err != nil {
 		s.health.Note("repository", err)
 	}
 	if s.http, err = net.Listen("tcp", c.HTTPListen); err != nil {
@@ -240,7 +245,7 @@ func (s *Server) Run(ctx context.Context) error {
 		interval time.Duration
 		do       func(context.Context) error
 	}{
-		{"repository", 2 * time.Second, func(context.Context) error { return s.feed.Look() }},
+		{"repository", 2 * time.Second, func(context.Context) error { return s.look() }},
 		{"roll-outs", 2 * time.Second, s.tick},
 		{"database", 10 * time.Second, s.keepDatabase(cancel)},
 		{"releases", 2 * time.Second, s.storeReleases()},
@@ -282,7 +287,13 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // tick lets roll-outs advance.
-func (s *Server) tick(ctx context.Context) error { return s.conductor.Tick(ctx, s.connected()) }
+func (s *Server) tick(ctx context.Context) error {
+	heard := s.connected()
+	return errors.Join(s.conductor.Tick(ctx, heard), s.settings.conductor.Tick(ctx, heard))
+}
+
+// look looks at what is published.
+func (s *Server) look() error { return errors.Join(s.feed.Look(), s.settings.feed.Look()) }
 
 // keepDatabase returns what ends the server when another one has taken its database: that can happen
 // while PostgreSQL is away.

@@ -64,12 +64,9 @@ func (d Device) Accept(file []byte) (Entries, error) {
 	if err := r.Verify(d.Keys); err != nil {
 		return nil, err
 	}
-	name := FleetName
-	if r.Chip != "" {
-		name = DeviceKeyName
-	}
-	key, _ := d.Record.Find(name)
-	changes, err := r.Open(key.Bytes())
+	fleet, _ := d.Record.Find(FleetName)
+	own, _ := d.Record.Find(DeviceKeyName)
+	changes, err := r.Open(fleet.Bytes(), own.Bytes())
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 
 	"golang.org/x/crypto/chacha20poly1305"
 
@@ -60,6 +61,9 @@ func (h Header) Check() error {
 	if h.Chip != "" && !isChip(h.Chip) {
 		return malformed("the chip id %q is not 6 lower-case hex digits", h.Chip)
 	}
+	if h.Sequence > math.MaxInt32 { // it is stored as a number, which is signed
+		return malformed("the sequence %d is more than %d", h.Sequence, math.MaxInt32)
+	}
 	return nil
 }
 
@@ -103,8 +107,8 @@ func Seal(
 	if err := h.Check(); err != nil {
 		return nil, err
 	}
-	if h.Sequence == 0 || h.Sequence > 1<<31-1 {
-		return nil, malformed("the sequence %d is not 1 to %d", h.Sequence, 1<<31-1)
+	if h.Sequence == 0 {
+		return nil, malformed("the sequence is 0, which means no release")
 	}
 	if n := len(keys); n < 1 || n > MaxKeys {
 		return nil, fmt.Errorf("%d keys to open the settings with, not 1 to %d", n, MaxKeys)

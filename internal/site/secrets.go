@@ -171,15 +171,16 @@ func CheckSecretName(name string) error {
 type secrets struct {
 	path        string // of the file
 	file        *secret.File
-	environment string           // empty: none
-	locked      map[string]error // why a secret that there is cannot be read, by name
+	environment string            // empty: none
+	locked      map[string]error  // why a secret that there is cannot be read, by name
+	from        map[string]string // where a secret is from that does not stand in esper.toml, by name
 }
 
 // openSecrets reads the file of secrets, as far as it can be read without a key.
 func openSecrets(dir, environment string) (*secrets, error) {
 	path := filepath.Join(dir, SecretsFile)
 	file, err := secret.Load(path)
-	return &secrets{path, file, environment, map[string]error{}}, err
+	return &secrets{path, file, environment, map[string]error{}, map[string]string{}}, err
 }
 
 // given returns a secret from the environment variables. There being none is a
@@ -191,6 +192,10 @@ func (s *secrets) given(name string) (Secret, error) {
 		}
 		v, err := secret.FromEnvironment(known.variable)
 		if err == nil {
+			s.from[name] = known.variable
+			if os.Getenv(known.variable) == "" {
+				s.from[name] += "_FILE"
+			}
 			err = CheckSecret(name, v)
 		}
 		if err != nil && !errors.Is(err, secret.ErrNone) {
@@ -204,12 +209,14 @@ func (s *secrets) given(name string) (Secret, error) {
 // sealed returns a secret from the file, that of the environment if there is one. There
 // being none is a [secret.ErrNone].
 func (s *secrets) sealed(name string) (Secret, error) {
+	plain := name
 	if own := s.own(name); s.file.Has(own) {
 		name = own
 	}
 	if !s.file.Has(name) {
 		return "", secret.ErrNone
 	}
+	s.from[plain] = SecretsFile + ", " + name
 	identities, err := secret.Identities()
 	if err != nil {
 		return "", fmt.Errorf("%s: %s: %w", s.path, name, err)
@@ -277,6 +284,10 @@ func (s *Site) Unlocked(names ...string) error {
 	return nil
 }
 
+// SecretFrom returns where a secret of the site's configuration is from: a variable, or a file and its
+// name there. It is empty if it stands in esper.toml, or nowhere.
+func (s *Site) SecretFrom(name string) string { return s.secrets.from[name] }
+
 // Secret returns a secret from its environment variables or the file of secrets. There
 // being none is a [secret.ErrNone].
 func (s *Site) Secret(name string) (Secret, error) { return s.secrets.find(name) }
@@ -315,6 +326,7 @@ func (s *secrets) fleetKeys(dir string) ([]Secret, error) {
 		switch {
 		case readErr == nil:
 			keys, err := parseFleetKeys(string(content))
+			s.from[FleetKey] = FleetKeyFile
 			if err != nil {
 				err = fmt.Errorf("%s: %w", path, err)
 			}

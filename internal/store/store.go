@@ -59,11 +59,10 @@ type Store interface {
 	// Prune removes from the history and the audit log what retention does not keep, and
 	// says how many events and entries that were.
 	Prune(context.Context, Retention) (int, error)
-	// LoadRollouts returns all that SaveRollouts saved, but for the events.
-	LoadRollouts(context.Context) (rollout.Snapshot, error)
-	// SaveRollouts saves what has changed of the roll-outs, all of it or nothing. Each state,
-	// device and target replaces the one of the same type or id; no two may be of the same.
-	SaveRollouts(context.Context, rollout.Snapshot) error
+	// Rollouts are those of firmware, and SettingsRollouts those of settings, whose types are named
+	// <type>.settings.
+	Rollouts
+	SettingsRollouts() Rollouts
 	// RolloutHistory returns what happened in roll-outs, the oldest first.
 	RolloutHistory(context.Context, RolloutQuery) ([]rollout.Event, error)
 	// Adoption returns how a release of a type spread, from the beginning of its roll-out to a
@@ -73,6 +72,15 @@ type Store interface {
 	// PostgreSQL was away: [ErrInUse].
 	KeepLock(context.Context) error
 	Close() error
+}
+
+// Rollouts keeps roll-outs.
+type Rollouts interface {
+	// LoadRollouts returns all that SaveRollouts saved, but for the events.
+	LoadRollouts(context.Context) (rollout.Snapshot, error)
+	// SaveRollouts saves what has changed of the roll-outs, all of it or nothing. Each state,
+	// device and target replaces the one of the same type or id; no two may be of the same.
+	SaveRollouts(context.Context, rollout.Snapshot) error
 }
 
 // Errors that methods wrap.

@@ -84,6 +84,13 @@ func migrates(t *testing.T, newDatabase func(testing.TB) string) {
 			if err != nil || schema >= 5 && (len(saved.States) != 1 || saved.States[0].AtRisk != 1 || !saved.Devices[0].Held) {
 				t.Errorf("roll-outs %s, %v", show(saved), err)
 			}
+			ofSettings, err := b.store.SettingsRollouts().LoadRollouts(t.Context())
+			if err != nil || schema >= 12 && (len(ofSettings.States) != 1 || ofSettings.Devices[0].Running != "6" || ofSettings.Targets[0].Release != "7") {
+				t.Errorf("roll-outs of settings %s, %v", show(ofSettings), err)
+			}
+			if s := found[0].Settings; (s != nil) != (schema >= 12) || s != nil && s.Candidate != 7 {
+				t.Errorf("settings %s", show(s))
+			}
 			// And it goes on.
 			b.must(b.store.Apply(t.Context(), []fleet.Change{{
 				Device: fleet.Device{ID: "00c0de", Status: fleet.Offline},
