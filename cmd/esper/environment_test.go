@@ -54,6 +54,7 @@ var arguments = map[string][]string{
 	"retry": {"00c0de"}, "why": {"00c0de"}, "image": {"file"}, "new device-type": {"button"},
 	"secrets remove": {"wifi.password"}, "secrets set": {"wifi.password"}, "sign": {"build"},
 	"dump": {"file"}, "flash": {"socket"},
+	"passwords forget": {"00c0de"}, "passwords mosquitto": {"file"}, "revoke": {"00c0de", "--yes"},
 	"token add": {"ada", "--role", "viewer"}, "token remove": {"ada"}, "trigger": {"--all"},
 }
 

@@ -52,6 +52,12 @@ var roles = map[string]access.Role{
 	"remove-device":      access.Operator,
 	"get-audit":          access.Operator,
 
+	"list-device-passwords":  access.Viewer,
+	"set-device-password":    access.Operator,
+	"forget-device-password": access.Operator,
+	"revoke-device":          access.Operator,
+	"restore-device":         access.Operator,
+
 	"check-all": access.OperatorOrPublisher, // who publishes also announces
 
 	"request-build": access.Publisher,
@@ -59,6 +65,9 @@ var roles = map[string]access.Role{
 
 	"publish-settings": access.Publisher,
 }
+
+// concealed are the operations of which the audit log keeps nothing that was sent.
+var concealed = map[string]bool{"set-device-password": true}
 
 // securitySchemes is how a token is shown.
 var securitySchemes = map[string]*huma.SecurityScheme{
@@ -89,6 +98,9 @@ func checkRole(described huma.API) func(huma.Context, func(huma.Context)) {
 	return func(c huma.Context, next func(huma.Context)) {
 		o := c.Operation()
 		need := roleOf(o.OperationID)
+		if concealed[o.OperationID] {
+			access.Conceal(c.Context())
+		}
 		if access.Allow(c.Context(), need, o.OperationID, target(c)) {
 			next(c)
 			return

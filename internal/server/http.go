@@ -97,7 +97,7 @@ func (s *Server) apiConfig() api.Config {
 		Store: s.store, Label: s.label, Repository: s.repository, Feed: s.feed, Conductor: s.conductor,
 		Settings: s.settings.conductor, SettingsFeed: s.settings.feed,
 		Tell: s.tell, Command: s.command, Remove: s.remove, Features: s.features, Builds: s.watcher(),
-		Trusted: s.config.Trusted, Guard: s.guard, Live: s.live, Log: s.log,
+		Devices: s.devices, MQTT: s.mqttAccess(), Trusted: s.config.Trusted, Guard: s.guard, Live: s.live, Log: s.log,
 	}
 }
 

@@ -46,6 +46,8 @@ type Config struct {
 	// devices'; if both are empty it is open to everybody.
 	MQTTListen             string
 	MQTTUser, MQTTPassword string
+	// MQTTOwnOnly has devices log in with passwords of their own only, not with MQTTPassword.
+	MQTTOwnOnly bool
 	// ExternalMQTT is the broker to use instead of the embedded one, or nil.
 	ExternalMQTT *url.URL
 	// Plan says how the releases of a device type are rolled out, nil: all at once.
@@ -75,6 +77,7 @@ type Server struct {
 	conductor  *conductor.Conductor
 	features   *fleet.States
 	guard      *access.Guard
+	devices    *access.Devices // how they may log in
 	live       *api.Live
 	metrics    *metrics.Metrics
 	requests   *logging.Digest
@@ -116,6 +119,9 @@ func (s *Server) open(c Config) (err error) {
 	}
 	s.guard = access.NewGuard(access.NewKeeper(s.store, c.Log), s.store.Audit, c.Log)
 	s.guard.Plain = c.PlainAPI
+	if s.devices, err = access.OpenDevices(context.Background(), s.store, c.Log); err != nil {
+		return err
+	}
 	s.live = api.NewLive(c.Log)
 	s.conductor, err = conductor.Open(conductor.Config{
 		Plan: c.Plan, Devices: devices, Storage: s.store, Keep: s.repository.Keep,
@@ -243,6 +249,7 @@ func (s *Server) Run(ctx context.Context) error {
 		{"roll-outs", 2 * time.Second, s.tick},
 		{"database", 10 * time.Second, s.keepDatabase(cancel)},
 		{"releases", 2 * time.Second, s.storeReleases()},
+		{"passwords", 2 * time.Second, s.devices.Flush},
 		{"history", time.Hour, s.prune()},
 		{"disk", 10 * time.Second, func(context.Context) error { return health.CheckDisks(s.folders()...) }},
 		{"devices", 10 * time.Second, s.watchSilence()},
@@ -270,6 +277,9 @@ func (s *Server) Run(ctx context.Context) error {
 	err = errors.Join(err, <-watching)
 	if err := s.tick(grace); err != nil {
 		s.log.Error("what happened last in the roll-outs is not saved", "error", err)
+	}
+	if err := s.devices.Flush(grace); err != nil {
+		s.log.Error("which devices have logged in with new passwords is not saved", "error", err)
 	}
 	stopStoring() // after the last message
 	<-stored

@@ -56,7 +56,8 @@ type values struct {
 	Realm string   `toml:"realm"`
 	WiFi  wifiFile `toml:"wifi"`
 	MQTT  struct {
-		URL string `toml:"url"`
+		URL    string `toml:"url"`
+		Shared *bool  `toml:"shared"`
 	} `toml:"mqtt"`
 	Update struct {
 		URL      string   `toml:"url"`
@@ -231,6 +232,10 @@ func (f *values) check() (Config, error) {
 	}
 	if c.MQTT, err = parseMQTT(f.MQTT.URL); err != nil {
 		return c, fmt.Errorf("mqtt.url: %w", err)
+	}
+	if c.MQTT.OwnOnly = f.MQTT.Shared != nil && !*f.MQTT.Shared; c.MQTT.OwnOnly && c.MQTT.User == "" {
+		return c, errors.New("mqtt.shared: false needs a user in mqtt.url: " +
+			"without one, the broker lets in everybody")
 	}
 	if f.Update.URL != "" {
 		if c.Update, err = parseUpdateURL(f.Update.URL); err != nil {

@@ -9,7 +9,7 @@ import (
 // Warnings returns what of a build is allowed and probably not meant, each as a sentence without a full
 // stop.
 func (s *Site) Warnings() []string {
-	var all []string
+	all := s.Config.Unreachable()
 	if s.Config.Secrets.Compiled() {
 		all = s.SettingsWarnings()
 	}

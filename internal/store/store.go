@@ -16,7 +16,7 @@ import (
 // Store is the database. What a method has stored when it returns without an error
 // outlives the end of the process, by whatever. Its methods can be called at the
 // same time, and by several processes; but only the one that has it from [Open] may call
-// Apply, SetReleases, SaveRollouts and Prune.
+// Apply, SetReleases, SaveDeviceLogin, SaveRollouts and Prune.
 type Store interface {
 	// Apply stores what messages changed: all of it or, with an error, nothing. To
 	// apply the same again changes nothing.
@@ -48,6 +48,11 @@ type Store interface {
 	RemoveToken(ctx context.Context, name, by string) error
 	// UseToken notes when a token was used last, if there is one.
 	UseToken(ctx context.Context, name string, at time.Time) error
+	// DeviceLogins returns how devices log in that do not as all do, sorted by id.
+	DeviceLogins(context.Context) ([]access.DeviceLogin, error)
+	// SaveDeviceLogin replaces how a device logs in. Remove leaves it: a revoked device that is
+	// forgotten is still revoked.
+	SaveDeviceLogin(context.Context, access.DeviceLogin) error
 	// Audit adds to the audit log, AuditLog reads it, the oldest first.
 	Audit(context.Context, access.Entry) error
 	AuditLog(context.Context, access.AuditQuery) ([]access.Entry, error)

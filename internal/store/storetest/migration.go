@@ -70,6 +70,11 @@ func migrates(t *testing.T, newDatabase func(testing.TB) string) {
 			if n := len(tokens); n != map[bool]int{true: 1}[schema >= 4] {
 				t.Errorf("%d tokens", n)
 			}
+			logins, err := b.store.DeviceLogins(t.Context())
+			b.must(err)
+			if n := len(logins); n != map[bool]int{true: 1}[schema >= 13] || n > 0 && (logins[0].Revoked.IsZero() || logins[0].Used().IsZero()) {
+				t.Errorf("logins of devices: %s", show(logins))
+			}
 			entries, err := b.store.AuditLog(t.Context(), access.AuditQuery{})
 			b.must(err)
 			if n := len(entries); n != map[bool]int{true: 1}[schema >= 4] {

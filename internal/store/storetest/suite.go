@@ -35,6 +35,7 @@ func Suite(t *testing.T, newDatabase func(testing.TB) string) {
 		"the history is pruned":                 prunes,
 		"the recorder":                          records,
 		"tokens":                                keepsTokens,
+		"how devices log in":                    keepsDeviceLogins,
 		"the audit log":                         keepsAudit,
 		"settings of a device":                  storesSettings,
 		"roll-outs are kept":                    keepsRollouts,
