@@ -263,9 +263,8 @@ func (c *emulateCommand) folder() (dir string, store []byte, err error) {
 	return cmp.Or(c.Images, opened.BuildPath()), store, err
 }
 
-// storeOf returns the settings in the flash of a site's devices, with those that a device has besides;
-// nil if they have none.
-func storeOf(s *site.Site, own ...settings.Entry) ([]byte, error) {
+// storeOf returns the settings in the flash of a site's devices; nil if they have none.
+func storeOf(s *site.Site) ([]byte, error) {
 	if !s.Config.Secrets.Stored() {
 		return nil, nil
 	}
@@ -273,7 +272,7 @@ func storeOf(s *site.Site, own ...settings.Entry) ([]byte, error) {
 	if err != nil {
 		return nil, buildHint(err)
 	}
-	return settings.Record{Generation: 1, Entries: append(entries, own...)}.Store()
+	return settings.Record{Generation: 1, Entries: entries}.Store()
 }
 
 // imageTypes are the device types that have an image for slot 0 in a folder.

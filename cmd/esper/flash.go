@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"esper/internal/access"
 	"esper/internal/api"
 	"esper/internal/build"
 	"esper/internal/client"
@@ -19,6 +20,7 @@ import (
 	"esper/internal/fleet"
 	"esper/internal/image"
 	"esper/internal/release"
+	"esper/internal/settings"
 	"esper/internal/site"
 )
 
@@ -83,7 +85,7 @@ func (c *flashCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	settings, err := settingsParts(s, opened)
+	settings, err := fleetSettings(s, opened)
 	if err != nil {
 		return err
 	}
@@ -97,7 +99,6 @@ func (c *flashCommand) Run(s *streams) error {
 	case settings == nil:
 		return hint(errors.New("the site's devices have their settings in their images"), "[build] secrets in esper.toml says where they have them")
 	}
-	parts = append(parts, settings...)
 	server, err := c.client()
 	if err != nil {
 		return err
@@ -106,27 +107,26 @@ func (c *flashCommand) Run(s *streams) error {
 	if t, err := opened.Type(c.Type); err == nil && t.Board != nil {
 		board = t.Board.Name
 	}
-	f := flashing{flashCommand: c, streams: s, tool: tool, port: port, model: board, parts: parts, version: version, server: server}
+	f := flashing{flashCommand: c, streams: s, tool: tool, port: port, model: board, parts: parts, settings: settings, config: opened.Config, version: version, server: server}
 	if !c.Each {
 		return f.board(ctx)
 	}
 	return f.each(ctx)
 }
 
-// settingsParts returns the settings, as they go to the flash: the record, and no candidate; nil if the site
-// has them in its images.
-func settingsParts(s *streams, opened *site.Site) ([]esptool.Part, error) {
-	store, err := storeOf(opened)
-	if store == nil {
-		return nil, err
+// fleetSettings returns the settings of the site's devices; nil if these have them in their images.
+func fleetSettings(s *streams, opened *site.Site) (settings.Entries, error) {
+	if !opened.Config.Secrets.Stored() {
+		return nil, nil
 	}
 	for _, warning := range opened.SettingsWarnings() {
 		s.note("warning: %s", warning)
 	}
-	return []esptool.Part{
-		{Address: image.SettingsAddress, Content: store},
-		{Address: image.CandidateAddress, Content: slices.Repeat([]byte{0xFF}, image.SectorSize)},
-	}, nil
+	entries, err := opened.Settings()
+	if err != nil {
+		return nil, buildHint(err)
+	}
+	return entries, nil
 }
 
 // parts builds the device type, and returns what goes to the flash and the version of that.
@@ -176,10 +176,60 @@ type flashing struct {
 	*streams
 	tool    esptool.Tool
 	port    esptool.Port
-	model   string // of the board; empty: the device type names none
-	parts   []esptool.Part
+	model   string         // of the board; empty: the device type names none
+	parts   []esptool.Part // but for the settings
 	version string
 	server  *client.Client
+
+	settings settings.Entries // that all devices have; nil: in their images
+	config   site.Config
+}
+
+// settingsParts returns the settings of a device, as they go to the flash: the record, and no candidate.
+func (f *flashing) settingsParts(ctx context.Context, id string) ([]esptool.Part, error) {
+	if f.settings == nil {
+		return nil, nil
+	}
+	entries := slices.Clone(f.settings)
+	if f.Name != "" {
+		entries = append(entries, settings.OfTexts(settings.DeviceNameName, f.Name))
+	}
+	if key := f.config.DeviceKey(id); key != nil {
+		entries = append(entries, settings.OfBytes(settings.DeviceKeyName, key))
+	}
+	if f.config.MQTT.User != "" {
+		password, err := f.password(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if password != "" {
+			entries = append(entries, settings.OfTexts(settings.DevicePasswordName, password))
+		}
+	}
+	store, err := settings.Record{Generation: 1, Entries: entries}.Store()
+	return []esptool.Part{
+		{Address: image.SettingsAddress, Content: store},
+		{Address: image.CandidateAddress, Content: slices.Repeat([]byte{0xFF}, image.SectorSize)},
+	}, err
+}
+
+// password makes a password of the device's own, and registers it with the server. Without a server that
+// takes it, the device has the shared one only, and the password is empty.
+func (f *flashing) password(ctx context.Context, id string) (string, error) {
+	text, hash := access.NewDevicePassword()
+	_, err := f.server.SetDevicePassword(ctx, id, hash)
+	switch {
+	case err == nil:
+		return text, nil
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case f.config.MQTT.OwnOnly:
+		return "", hint(fmt.Errorf("%s cannot get a password of its own, and esper.toml says [mqtt] shared = false: %w", id, err),
+			"'esper serve' keeps the passwords: let it run, and name it with --server")
+	}
+	f.note("warning: %s has only the password that all devices share, as a server did not take one of its own: %v", id, err)
+	f.note("'esper passwords give %s' gives it one later, over the air", id)
+	return "", nil
 }
 
 // each flashes one board after the other.
@@ -216,9 +266,13 @@ func (f *flashing) board(ctx context.Context) error {
 	if f.Wait > 0 {
 		before, _ = f.server.Device(ctx, chip.ID) // which may not know it yet
 	}
+	own, err := f.settingsParts(ctx, chip.ID)
+	if err != nil {
+		return err
+	}
 	port := f.port
 	port.Log = f.err
-	if err := f.tool.Write(ctx, port, f.parts...); err != nil {
+	if err := f.tool.Write(ctx, port, slices.Concat(f.parts, own)...); err != nil {
 		return flashHint(err, f.port, f.model)
 	}
 	if f.Settings {

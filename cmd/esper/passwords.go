@@ -15,6 +15,7 @@ import (
 // passwordsCommand is about the devices' own passwords.
 type passwordsCommand struct {
 	List      passwordsListCommand      `cmd:"" default:"withargs" help:"List the devices that have any or are revoked."`
+	Give      passwordsGiveCommand      `cmd:"" help:"Give devices in the field a password of their own, over the air."`
 	Forget    passwordsForgetCommand    `cmd:"" help:"Have devices log in with the shared password again."`
 	Mosquitto passwordsMosquittoCommand `cmd:"" help:"Write the password file of Mosquitto."`
 }

@@ -53,15 +53,17 @@ func passwordOf(l access.DeviceLogin) DevicePassword {
 }
 
 // WithoutPassword returns the ids of the devices that have never logged in with a password of their
-// own, and are not revoked.
+// own, and are not revoked. At an external broker it is not known who has logged in: there, a
+// device that has been given a password counts as one that has it.
 func WithoutPassword(devices []Device, passwords DevicePasswords) []string {
-	other := map[string]bool{}
+	has := map[string]bool{}
 	for _, p := range passwords.Devices {
-		other[p.ID] = !p.Used.IsZero() || !p.Revoked.IsZero()
+		given := passwords.Broker == ExternalBroker && !p.Made.IsZero()
+		has[p.ID] = given || !p.Used.IsZero() || !p.Revoked.IsZero()
 	}
 	ids := []string{}
 	for _, d := range devices {
-		if !other[d.ID] {
+		if !has[d.ID] {
 			ids = append(ids, d.ID)
 		}
 	}

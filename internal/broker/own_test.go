@@ -18,7 +18,6 @@ import (
 // logins keeps how devices log in, unless it fails.
 type logins struct {
 	mu   sync.Mutex
-	kept map[string]access.DeviceLogin
 	err  error
 	hang chan struct{} // closed when it answers again; nil: it does
 }

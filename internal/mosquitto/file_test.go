@@ -202,3 +202,36 @@ func TestAFullDiskLeavesThePasswordFile(t *testing.T) {
 		t.Errorf("afterwards %q, %v, and %v", text, err, left)
 	}
 }
+
+// What a file holds of other people's users is kept, whatever that is, and it does not change twice.
+func FuzzMerge(f *testing.F) {
+	f.Add("# ours\n\nesper:x\n00c0de:x\ndevices:x")
+	f.Add("esper:x\r\n00c0de:x\r\n")
+	a := Accounts{Devices: map[string]string{"00c0df": written}, Shared: "devices", Password: "secret"}
+	f.Fuzz(func(t *testing.T, text string) {
+		once, err := a.merge([]byte(text))
+		if err != nil {
+			return
+		}
+		twice, err := a.merge(once)
+		// The shared user's hash has a salt, which stays.
+		if err != nil || string(twice) != string(once) {
+			t.Fatalf("%q becomes %q and then %q, %v", text, once, twice, err)
+		}
+		users := map[string]int{}
+		for line := range strings.Lines(string(once)) {
+			user, _, _ := strings.Cut(strings.TrimRight(line, "\r\n"), ":")
+			users[user]++
+		}
+		if users["00c0df"] != 1 || users["devices"] != 1 || users["00c0de"] != 0 {
+			t.Errorf("%q becomes %q", text, once)
+		}
+		for line := range strings.Lines(text) {
+			line = strings.TrimRight(line, "\n")
+			other := !strings.HasPrefix(line, "devices:") && !(len(line) > 6 && line[6] == ':')
+			if other && !strings.Contains(string(once), line) {
+				t.Errorf("%q is lost in %q", line, once)
+			}
+		}
+	})
+}

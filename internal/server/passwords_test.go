@@ -226,13 +226,17 @@ func TestWhoHasNoPasswordYet(t *testing.T) {
 		devices = append(devices, d)
 	}
 	at := devices[0].FirstSeen.AddDate(1, 0, 0)
-	got := api.WithoutPassword(devices, api.DevicePasswords{Devices: []api.DevicePassword{
+	passwords := api.DevicePasswords{Devices: []api.DevicePassword{
 		{ID: "000001", Made: at, Used: at},
 		{ID: "000002", Made: at, Pending: true},           // it never got it
 		{ID: "000003", Made: at, Used: at, Pending: true}, // it has an older one
 		{ID: "000004", Revoked: at},
-	}})
-	if !slices.Equal(got, []string{"000002", "000005"}) {
+	}}
+	if got := api.WithoutPassword(devices, passwords); !slices.Equal(got, []string{"000002", "000005"}) {
 		t.Errorf("%v", got)
+	}
+	passwords.Broker = api.ExternalBroker // which does not tell who has it
+	if got := api.WithoutPassword(devices, passwords); !slices.Equal(got, []string{"000005"}) {
+		t.Errorf("at an external broker %v", got)
 	}
 }

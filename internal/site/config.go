@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,6 +37,8 @@ type Config struct {
 	// the one that the devices are to have. Empty if there is none, or if it cannot be read: see
 	// [Site.Unlocked].
 	FleetKeys []Secret
+	// DevicesKey is the key that devices' own keys follow from, or none. See [Config.DeviceKey].
+	DevicesKey []Secret
 }
 
 // Secrets says where devices have the settings from by which they reach network, broker and update
@@ -62,7 +65,7 @@ func (c Config) RevealSecrets() []string {
 	for _, other := range c.Others {
 		all = append(all, other.Password.Reveal())
 	}
-	for _, key := range c.FleetKeys {
+	for _, key := range slices.Concat(c.FleetKeys, c.DevicesKey) {
 		all = append(all, key.Reveal())
 	}
 	return all

@@ -23,7 +23,7 @@ const (
 	maxSSID     = 32
 	minPassword = 8
 	maxPassword = 63
-	keyDigits   = 64 // of a WPA key, in place of the password that it is made from
+	keyDigits   = 64 // of a key in hex: a fleet's, or WPA's in place of the password that it is made from
 	maxUser     = 64
 	maxHost     = 64
 	maxURL      = 128
@@ -143,7 +143,10 @@ func readConfig(dir string, secrets *secrets) (Config, error) {
 	for i := range c.Others {
 		c.Others[i].Unsaid = unsaid[i]
 	}
-	if c.FleetKeys, err = secrets.fleetKeys(dir); err != nil {
+	if c.FleetKeys, err = secrets.keys(dir, FleetKey, parseFleetKeys); err != nil {
+		return Config{}, err
+	}
+	if c.DevicesKey, err = secrets.keys(dir, DevicesKey, parseDevicesKey); err != nil {
 		return Config{}, err
 	}
 	password = c.MQTT.Password.Reveal()

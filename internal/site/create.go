@@ -143,8 +143,10 @@ func Create(dir string, t Template) (err error) {
 	if err := undo.keys(filepath.Join(dir, KeyName)); err != nil {
 		return err
 	}
-	if err := undo.fleetKey(filepath.Join(dir, FleetKeyFile)); err != nil {
-		return err
+	for _, name := range []string{FleetKeyFile, DevicesKeyFile} {
+		if err := undo.key(filepath.Join(dir, name)); err != nil {
+			return err
+		}
 	}
 	if _, err := OpenFor(dir, ""); err != nil {
 		return err
@@ -297,9 +299,9 @@ func (u *undo) keys(path string) error {
 	return nil
 }
 
-// fleetKey makes a key of the fleet, unless there is one.
-func (u *undo) fleetKey(path string) error {
-	err := WriteFleetKey(path)
+// key makes a key, unless there is one.
+func (u *undo) key(path string) error {
+	err := WriteKey(path)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}

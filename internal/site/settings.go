@@ -1,8 +1,11 @@
 package site
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 
 	"esper/internal/settings"
 )
@@ -43,6 +46,18 @@ func (c Config) Settings() settings.Entries {
 		connection.FleetKey = c.Keys()[0]
 	}
 	return connection.Entries()
+}
+
+// DeviceKey returns a device's own key (SPEC 12.2), or nil if the site has no key for them. It follows from
+// that key and the chip id by HMAC-SHA256 (RFC 2104), so nobody has to keep one for each device.
+func (c Config) DeviceKey(chip string) []byte {
+	if len(c.DevicesKey) == 0 {
+		return nil
+	}
+	key, _ := hex.DecodeString(c.DevicesKey[0].Reveal()) // it was checked when it was read
+	mac := hmac.New(sha256.New, key)
+	fmt.Fprintf(mac, "esper device key 1\n%s\n", chip)
+	return mac.Sum(nil)
 }
 
 // Keys returns the fleet keys as bytes.

@@ -127,7 +127,7 @@ func TestFleetKeysAreFound(t *testing.T) {
 
 func TestAFleetKeyIsMadeOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), FleetKeyFile)
-	if err := WriteFleetKey(path); err != nil {
+	if err := WriteKey(path); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(path)
@@ -140,7 +140,7 @@ func TestAFleetKeyIsMadeOnce(t *testing.T) {
 	if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v", info.Mode())
 	}
-	if err := WriteFleetKey(path); !errors.Is(err, fs.ErrExist) {
+	if err := WriteKey(path); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("again: %v", err)
 	}
 }
