@@ -244,8 +244,8 @@ func (c *settingsPublishedCommand) Run(s *streams) error {
 func settingsHint(opened *site.Site, err error) error {
 	switch {
 	case errors.Is(err, site.ErrNoFleetKey):
-		return hint(err, "'esper keygen --fleet' makes one, in %s; 'esper secrets set fleet.key <%s' keeps it in the repository, encrypted",
-			filepath.Join(opened.Dir, site.FleetKeyFile), site.FleetKeyFile)
+		return hint(err, "'esper keygen --fleet' makes one, which belongs at %s; 'esper secrets set fleet.key' keeps it in the repository, encrypted",
+			filepath.Join(opened.Dir, site.FleetKeyFile))
 	case err != nil:
 		return secretHint(err)
 	}

@@ -178,7 +178,7 @@ func (c *settingsReleaseCommand) entries(s *streams, opened *site.Site) (setting
 			`with secrets = "move", then 'esper release', they keep them in flash, where they can be changed`)
 	}
 	if config.Update.URL == "" {
-		return nil, hint(errors.New("update.url is missing in esper.toml, so devices ask nobody for settings"), "'esper flash --settings' writes them by cable")
+		return nil, hint(errors.New("update.url is missing in esper.toml, so devices ask nobody for settings"), "name it there, or write them by cable: 'esper flash --settings'")
 	}
 	entries, err := opened.Settings()
 	if err := settingsHint(opened, err); err != nil {
