@@ -64,12 +64,13 @@ func (d Device) Accept(file []byte) (Entries, error) {
 	if err := r.Verify(d.Keys); err != nil {
 		return nil, err
 	}
-	name := FleetName
+	fleet, _ := d.Record.Find(FleetName)
+	keys := [][]byte{fleet.Bytes()}
 	if r.Chip != "" {
-		name = DeviceKeyName
+		own, _ := d.Record.Find(DeviceKeyName)
+		keys = append(keys, own.Bytes())
 	}
-	key, _ := d.Record.Find(name)
-	changes, err := r.Open(key.Bytes())
+	changes, err := r.Open(keys...)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,8 @@ import (
 const (
 	MaxRelease = 2560 // bytes
 	MaxKeys    = 3    // that open it
+
+	maxSequence = 1<<31 - 1
 )
 
 // AllTypes is the device type of settings that are for all of them.
@@ -103,8 +105,8 @@ func Seal(
 	if err := h.Check(); err != nil {
 		return nil, err
 	}
-	if h.Sequence == 0 || h.Sequence > 1<<31-1 {
-		return nil, malformed("the sequence %d is not 1 to %d", h.Sequence, 1<<31-1)
+	if h.Sequence == 0 || h.Sequence > maxSequence {
+		return nil, malformed("the sequence %d is not 1 to %d", h.Sequence, maxSequence)
 	}
 	if n := len(keys); n < 1 || n > MaxKeys {
 		return nil, fmt.Errorf("%d keys to open the settings with, not 1 to %d", n, MaxKeys)
@@ -214,6 +216,9 @@ func ParseRelease(file []byte) (*Release, error) {
 	if err := h.Check(); err != nil {
 		return nil, err
 	}
+	if h.Sequence > maxSequence {
+		return nil, malformed("the sequence %d is more than %d", h.Sequence, maxSequence)
+	}
 	n := int(binary.LittleEndian.Uint16(file[offsetEntries:]))
 	keys := int(binary.LittleEndian.Uint16(file[offsetKeys:]))
 	if n < 1 || n > MaxEntries {
@@ -257,7 +262,7 @@ func (r *Release) Verify(keys []ed25519.PublicKey) error {
 }
 
 // Open returns the entries of the release. It returns an [ErrWrongFleetKey] if none of the keys
-// opens it, and an [ErrMalformed] if what they open is no entries.
+// opens the content key and with that the entries, and an [ErrMalformed] if what they open is no entries.
 func (r *Release) Open(keys ...[]byte) (Entries, error) {
 	data, head := r.signed[:offsetNonce], r.signed[offsetNonce:offsetSealed]
 	for i := range r.keys {
@@ -268,10 +273,9 @@ func (r *Release) Open(keys ...[]byte) (Entries, error) {
 				continue
 			}
 			plain, err := unseal(contentKey, head, r.content, data)
-			if err != nil {
-				return nil, malformed("the entries are not what was sealed with this key")
+			if err == nil {
+				return Parse(plain)
 			}
-			return Parse(plain)
 		}
 	}
 	return nil, ErrWrongFleetKey
