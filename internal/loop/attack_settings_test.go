@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -12,72 +11,22 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/chacha20poly1305"
-
 	"esper/internal/image"
 	"esper/internal/release"
 	"esper/internal/settings"
+	"esper/internal/settings/settingstest"
 	"esper/internal/site"
 )
 
 // The attacks on settings releases (SPEC 12.4). docs/security.md says what comes of each.
 
-// crafted is a settings release that settings.Seal would not make: nothing of it is checked.
-type crafted struct {
-	settings.Header
-	plain   []byte
-	keys    [][]byte
-	signers []ed25519.PrivateKey
-	change  func(file []byte) []byte              // before it is signed; nil: nothing
-	text    func(digest [sha256.Size]byte) []byte // that is signed; nil: what should be
-}
-
-func (c crafted) file(t testing.TB) []byte {
-	t.Helper()
-	b := binary.LittleEndian.AppendUint32(nil, 0x53505345)
-	b = binary.LittleEndian.AppendUint32(b, 1)
-	b = append(b, make([]byte, 48)...)
-	copy(b[8:40], c.Type)
-	copy(b[40:48], c.Chip)
-	binary.LittleEndian.PutUint32(b[48:], c.Sequence)
-	binary.LittleEndian.PutUint16(b[52:], uint16(len(c.plain)))
-	binary.LittleEndian.PutUint16(b[54:], uint16(len(c.keys)))
-	head := bytes.Clone(b)
-	seal := func(key, plain []byte) (head56, sealed []byte) {
-		aead, err := chacha20poly1305.NewX(key)
-		must(t, err)
-		nonce := bytes.Repeat([]byte{byte(len(plain)), 3}, chacha20poly1305.NonceSizeX/2)
-		sealed = aead.Seal(nil, nonce, plain, head)
-		return append(nonce, sealed[len(plain):]...), sealed[:len(plain)]
-	}
-	content := bytes.Repeat([]byte{0xC0}, settings.KeySize)
-	front, sealed := seal(content, c.plain)
-	b = append(b, front...)
-	for _, key := range c.keys {
-		front, sealed := seal(key, content)
-		b = append(append(b, front...), sealed...)
-	}
-	b = append(b, sealed...)
-	if c.change != nil {
-		b = c.change(b)
-	}
-	text := c.SignedText
-	if c.text != nil {
-		text = c.text
-	}
-	for _, signer := range c.signers {
-		b = append(b, ed25519.Sign(signer, text(sha256.Sum256(b)))...)
-	}
-	return b
-}
-
-// craft is a crafted release of sequence 8 with all that is right: entries, key and signature.
-func (s *stored) craft(change func(c *crafted)) []byte {
+// craft is a release of sequence 8 with all that is right, entries, key and signature, but a change.
+func (s *stored) craft(change func(c *settingstest.Release)) []byte {
 	s.t.Helper()
-	c := crafted{Header: settings.Header{Type: "socket", Sequence: 8}, plain: marshal(s.t, atHome().Entries()),
-		keys: [][]byte{fleetKey}, signers: []ed25519.PrivateKey{s.firmwares.key}}
+	c := settingstest.Release{Header: settings.Header{Type: "socket", Sequence: 8}, Plain: marshal(s.t, atHome().Entries()),
+		Keys: [][]byte{fleetKey}, Signers: []ed25519.PrivateKey{s.firmwares.key}}
 	change(&c)
-	return c.file(s.t)
+	return c.File()
 }
 
 // withSequence is a device whose settings are from release 7.
@@ -142,37 +91,37 @@ func TestForeignSettings(t *testing.T) {
 	evil := atHomeBut(func(c *settings.Connection) { c.Broker.Host, c.FleetKey = "evil", otherFleet })
 	for _, a := range []struct {
 		what, reason string
-		change       func(c *crafted)
+		change       func(c *settingstest.Release)
 	}{
-		{"signed with another key", "bad-signature", func(c *crafted) { c.signers = strangers(t, 1) }},
-		{"signed with three other keys", "bad-signature", func(c *crafted) { c.signers = strangers(t, 3) }},
-		{"another site's", "bad-signature", func(c *crafted) {
-			c.signers, c.keys, c.plain = strangers(t, 1), [][]byte{otherFleet}, marshal(t, evil)
+		{"signed with another key", "bad-signature", func(c *settingstest.Release) { c.Signers = strangers(t, 1) }},
+		{"signed with three other keys", "bad-signature", func(c *settingstest.Release) { c.Signers = strangers(t, 3) }},
+		{"another site's", "bad-signature", func(c *settingstest.Release) {
+			c.Signers, c.Keys, c.Plain = strangers(t, 1), [][]byte{otherFleet}, marshal(t, evil)
 		}},
-		{"sealed with another fleet key", "wrong-fleet-key", func(c *crafted) { c.keys = [][]byte{otherFleet} }},
-		{"sealed with three other fleet keys", "wrong-fleet-key", func(c *crafted) {
-			c.keys = [][]byte{otherFleet, make([]byte, 32), bytes.Repeat([]byte{0xFF}, 32)}
+		{"sealed with another fleet key", "wrong-fleet-key", func(c *settingstest.Release) { c.Keys = [][]byte{otherFleet} }},
+		{"sealed with three other fleet keys", "wrong-fleet-key", func(c *settingstest.Release) {
+			c.Keys = [][]byte{otherFleet, make([]byte, 32), bytes.Repeat([]byte{0xFF}, 32)}
 		}},
-		{"a content key that does not open the entries", "wrong-fleet-key", func(c *crafted) {
-			c.change = func(b []byte) []byte { b[len(b)-1] ^= 1; return b }
+		{"a content key that does not open the entries", "wrong-fleet-key", func(c *settingstest.Release) {
+			c.Change = func(b []byte) []byte { b[len(b)-1] ^= 1; return b }
 		}},
-		{"a signature of zeros", "bad-signature", func(c *crafted) {
-			c.signers, c.change = nil, func(b []byte) []byte { return append(b, make([]byte, 64)...) }
+		{"a signature of zeros", "bad-signature", func(c *settingstest.Release) {
+			c.Signers, c.Change = nil, func(b []byte) []byte { return append(b, make([]byte, 64)...) }
 		}},
-		{"signed as firmware", "bad-signature", func(c *crafted) {
-			c.text = func(digest [sha256.Size]byte) []byte {
+		{"signed as firmware", "bad-signature", func(c *settingstest.Release) {
+			c.Text = func(digest [sha256.Size]byte) []byte {
 				return release.SignedText(image.Descriptor{DeviceType: "socket", Version: "v2", Sequence: 8, Slot: 1}, digest)
 			}
 		}},
-		{"another type's", "wrong-device", func(c *crafted) { c.Type = "sensor" }},
-		{"another chip's", "wrong-device", func(c *crafted) { c.Chip = "00c0df" }},
-		{"another chip's, of all types", "wrong-device", func(c *crafted) { c.Type, c.Chip = "*", "ffffff" }},
-		{"this chip's of another type", "wrong-device", func(c *crafted) { c.Type, c.Chip = "button", "00c0de" }},
-		{"an older one", "not-newer", func(c *crafted) { c.Sequence = 6 }},
-		{"sequence 0", "not-newer", func(c *crafted) { c.Sequence = 0 }},
-		{"a jump", "sequence-jump", func(c *crafted) { c.Sequence = 7 + 1_000_001 }},
-		{"the greatest sequence", "sequence-jump", func(c *crafted) { c.Sequence = 1<<31 - 1 }},
-		{"a greater one", "malformed-settings", func(c *crafted) { c.Sequence = 1 << 31 }},
+		{"another type's", "wrong-device", func(c *settingstest.Release) { c.Type = "sensor" }},
+		{"another chip's", "wrong-device", func(c *settingstest.Release) { c.Chip = "00c0df" }},
+		{"another chip's, of all types", "wrong-device", func(c *settingstest.Release) { c.Type, c.Chip = "*", "ffffff" }},
+		{"this chip's of another type", "wrong-device", func(c *settingstest.Release) { c.Type, c.Chip = "button", "00c0de" }},
+		{"an older one", "not-newer", func(c *settingstest.Release) { c.Sequence = 6 }},
+		{"sequence 0", "not-newer", func(c *settingstest.Release) { c.Sequence = 0 }},
+		{"a jump", "sequence-jump", func(c *settingstest.Release) { c.Sequence = 7 + 1_000_001 }},
+		{"the greatest sequence", "sequence-jump", func(c *settingstest.Release) { c.Sequence = 1<<31 - 1 }},
+		{"a greater one", "malformed-settings", func(c *settingstest.Release) { c.Sequence = 1 << 31 }},
 	} {
 		s.refusesSettings(a.what, s.craft(a.change), a.reason)
 		if got := s.status(); (got.Candidate != 0) != (a.reason != "malformed-settings" && a.what != "sequence 0") {
@@ -181,9 +130,9 @@ func TestForeignSettings(t *testing.T) {
 	}
 	s.takesSettings()
 	// What was good once: an older release, and the same again.
-	s.refusesSettings("a replay", s.craft(func(*crafted) {}), "not-newer")
+	s.refusesSettings("a replay", s.craft(func(*settingstest.Release) {}), "not-newer")
 	flash := bytes.Clone(s.device.Chip.Flash.Bytes())
-	if got := s.looksAt(s.craft(func(c *crafted) { c.Sequence, c.plain = 9, marshal(t, evil) })); got.State != "idle" {
+	if got := s.looksAt(s.craft(func(c *settingstest.Release) { c.Sequence, c.Plain = 9, marshal(t, evil) })); got.State != "idle" {
 		t.Errorf("another release of the same sequence: %+v", got)
 	}
 	if !bytes.Equal(flash, s.device.Chip.Flash.Bytes()) {
@@ -210,12 +159,14 @@ func TestFirmwareSignedAsSettings(t *testing.T) {
 func TestMalformedSettings(t *testing.T) {
 	t.Parallel()
 	s := withSequence(t)
-	key := func(n int) func(c *crafted) {
-		return func(c *crafted) { c.keys = slices.Repeat([][]byte{fleetKey}, n) }
+	key := func(n int) func(c *settingstest.Release) {
+		return func(c *settingstest.Release) { c.Keys = slices.Repeat([][]byte{fleetKey}, n) }
 	}
-	entries := func(plain string) func(c *crafted) { return func(c *crafted) { c.plain = []byte(plain) } }
-	header := func(at int, values ...byte) func(c *crafted) {
-		return func(c *crafted) { c.change = func(b []byte) []byte { copy(b[at:], values); return b } }
+	entries := func(plain string) func(c *settingstest.Release) {
+		return func(c *settingstest.Release) { c.Plain = []byte(plain) }
+	}
+	header := func(at int, values ...byte) func(c *settingstest.Release) {
+		return func(c *settingstest.Release) { c.Change = func(b []byte) []byte { copy(b[at:], values); return b } }
 	}
 	long := strings.Repeat("n", 33)
 	good := string(marshal(t, atHome().Entries()))
@@ -224,10 +175,10 @@ func TestMalformedSettings(t *testing.T) {
 		n -= len(marshal(t, settings.Entries{own, settings.OfBytes("a", nil)})) + len(good)
 		return string(marshal(t, append(atHome().Entries(), settings.OfBytes("a", make([]byte, n)))))
 	}
-	for what, change := range map[string]func(c *crafted){
+	for what, change := range map[string]func(c *settingstest.Release){
 		"no keys": key(0), "four keys": key(4),
-		"no signature":    func(c *crafted) { c.signers = nil },
-		"four signatures": func(c *crafted) { c.signers = slices.Repeat(c.signers, 4) },
+		"no signature":    func(c *settingstest.Release) { c.Signers = nil },
+		"four signatures": func(c *settingstest.Release) { c.Signers = slices.Repeat(c.Signers, 4) },
 		"no entries":      entries(""),
 		"another magic":   header(0, 'e'), "another format": header(4, 2),
 		"no type": header(8, 0, 0, 0, 0, 0, 0), "a type without an end": header(8, bytes.Repeat([]byte{'s'}, 32)...),
@@ -244,7 +195,7 @@ func TestMalformedSettings(t *testing.T) {
 	} {
 		s.refusesSettings(what, s.craft(change), "malformed-settings")
 	}
-	whole := s.craft(func(*crafted) {})
+	whole := s.craft(func(*settingstest.Release) {})
 	refused := 0
 	refuse := func(what string, file []byte) {
 		s.refusesSettings(what, file, "malformed-settings")
@@ -271,7 +222,7 @@ func TestMalformedSettings(t *testing.T) {
 	t.Logf("%d files truncated, prolonged or random, all refused", refused)
 	s.takesSettings()
 	// All room that there is may be used.
-	s.file = s.craft(func(c *crafted) { c.Sequence, c.plain = 10, []byte(filled(settings.MaxEntries)) })
+	s.file = s.craft(func(c *settingstest.Release) { c.Sequence, c.Plain = 10, []byte(filled(settings.MaxEntries)) })
 	s.notify()
 	s.became(2*time.Minute, "confirmed", 10, "")
 	if got := marshal(t, s.record().Entries); len(got) != settings.MaxEntries {
@@ -292,7 +243,7 @@ func upTo(n int) []int {
 func TestBitFlipsInSettings(t *testing.T) {
 	t.Parallel()
 	s := withSequence(t)
-	whole := s.craft(func(c *crafted) { c.Type = "*" })
+	whole := s.craft(func(c *settingstest.Release) { c.Type = "*" })
 	regions := []struct {
 		name string
 		from int
@@ -332,9 +283,9 @@ func TestSequencesInSettingsAreIgnored(t *testing.T) {
 		settings.OfNumber(settings.DeviceSequenceName, 1<<31-1), settings.Removal(settings.DeviceSequenceName),
 	} {
 		sequence := uint32(8 + i)
-		s.file = s.craft(func(c *crafted) {
+		s.file = s.craft(func(c *settingstest.Release) {
 			c.Sequence = sequence
-			c.plain = marshal(t, append(atHome().Entries(), settings.OfNumber(settings.SequenceName, 99), own))
+			c.Plain = marshal(t, append(atHome().Entries(), settings.OfNumber(settings.SequenceName, 99), own))
 		})
 		s.notify()
 		s.became(2*time.Minute, "confirmed", sequence, "")
@@ -413,7 +364,7 @@ func TestSettingsThatLeadNowhereAreRolledBack(t *testing.T) {
 			t.Parallel()
 			s := withSequence(t)
 			before := s.record()
-			s.file = s.craft(func(c *crafted) { c.plain = marshal(t, a.entries) })
+			s.file = s.craft(func(c *settingstest.Release) { c.Plain = marshal(t, a.entries) })
 			s.notify()
 			s.became(8*time.Minute, "rolled-back", 7, a.reason)
 			if got := s.record(); got.Generation != before.Generation || s.device.Resets() != 0 {
@@ -432,8 +383,8 @@ func TestSettingsThatLeadNowhereAreRolledBack(t *testing.T) {
 func TestNetworksMayHaveGaps(t *testing.T) {
 	t.Parallel()
 	s := withSequence(t)
-	s.file = s.craft(func(c *crafted) {
-		c.plain = marshal(t, settings.Entries{settings.OfTexts("wifi.2", "away", ""), settings.OfTexts("wifi.4", "net", "kryptonite1")})
+	s.file = s.craft(func(c *settingstest.Release) {
+		c.Plain = marshal(t, settings.Entries{settings.OfTexts("wifi.2", "away", ""), settings.OfTexts("wifi.4", "net", "kryptonite1")})
 	})
 	s.notify()
 	s.became(3*time.Minute, "confirmed", 8, "")
@@ -616,7 +567,7 @@ func TestATrialOfSettingsAcrossTheClocksEnd(t *testing.T) {
 func TestFloodsOfTriggersForSettings(t *testing.T) {
 	t.Parallel()
 	s := withSequence(t)
-	s.file = s.craft(func(c *crafted) { c.signers = strangers(t, 3) })
+	s.file = s.craft(func(c *settingstest.Release) { c.Signers = strangers(t, 3) })
 	s.RunFor(10 * time.Second)
 	before := s.requests(".settings")
 	for range 600 {
@@ -628,7 +579,7 @@ func TestFloodsOfTriggersForSettings(t *testing.T) {
 		t.Errorf("asked %d times in a minute", n)
 	}
 	s.RunFor(10 * time.Second)
-	s.file = s.craft(func(*crafted) {})
+	s.file = s.craft(func(*settingstest.Release) {})
 	before = s.requests(".settings")
 	s.broker.Publish(realm+"/update", "", true)
 	s.broker.Publish(realm+"/"+s.device.ID()+"/update", "", true)
@@ -658,9 +609,9 @@ func TestAMovingImageKeepsSettingsForOneDevice(t *testing.T) {
 		c.WiFi.Password, c.MQTT.User, c.MQTT.Password = "kryptonite1", "devices", "swordfish1"
 	}}, atHome().Entries())
 	s.settle()
-	s.file = s.craft(func(c *crafted) {
+	s.file = s.craft(func(c *settingstest.Release) {
 		c.Chip, c.Sequence = s.device.ID(), 1
-		c.plain = marshal(t, settings.Entries{settings.OfTexts("wifi.1", "new", "kryptonite2")})
+		c.Plain = marshal(t, settings.Entries{settings.OfTexts("wifi.1", "new", "kryptonite2")})
 	})
 	s.Net.SetNetworks(map[string]string{"net": "kryptonite1", "new": "kryptonite2"})
 	s.notify()
