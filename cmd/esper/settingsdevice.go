@@ -9,13 +9,6 @@ import (
 	"esper/internal/devicesetting"
 )
 
-// settingCommand shows and sets settings of device code.
-type settingCommand struct {
-	Show  settingShowCommand  `cmd:"" help:"Show the settings of a device, or what is wanted for a group or a type."`
-	Set   settingSetCommand   `cmd:"" help:"Have devices use a value."`
-	Unset settingUnsetCommand `cmd:"" help:"Want no value any more."`
-}
-
 // targetFlags say what values are wanted for.
 type targetFlags struct {
 	Group string `placeholder:"GROUP" help:"All devices of a group."`
@@ -40,8 +33,8 @@ func (f *targetFlags) target(device string) (devicesetting.Scope, string, error)
 	return scopes[0], of, nil
 }
 
-// settingShowCommand shows settings.
-type settingShowCommand struct {
+// settingsShowCommand shows settings.
+type settingsShowCommand struct {
 	Device string `arg:"" optional:"" help:"Chip id of the device, such as 00c0de."`
 	JSON   bool   `name:"json" help:"Print JSON."`
 	targetFlags
@@ -49,20 +42,20 @@ type settingShowCommand struct {
 }
 
 // Help is the command's description.
-func (c *settingShowCommand) Help() string {
+func (c *settingsShowCommand) Help() string {
 	return `Shows the settings that the firmware of a device declares in its device.toml: the value that the
 device uses, the value that is wanted and for what that was set, the default, and what is allowed.
 Of a group or a type, it shows what is wanted. esper serve has to run.`
 }
 
 // Validate checks the command line.
-func (c *settingShowCommand) Validate() error {
+func (c *settingsShowCommand) Validate() error {
 	_, _, err := c.target(c.Device)
 	return err
 }
 
 // Run shows the settings.
-func (c *settingShowCommand) Run(s *streams) error {
+func (c *settingsShowCommand) Run(s *streams) error {
 	server, err := c.client()
 	if err != nil {
 		return err
@@ -106,7 +99,7 @@ func (c *settingShowCommand) Run(s *streams) error {
 }
 
 // showWanted shows what is wanted for a group or a type.
-func (c *settingShowCommand) showWanted(s *streams, scope devicesetting.Scope, of string) error {
+func (c *settingsShowCommand) showWanted(s *streams, scope devicesetting.Scope, of string) error {
 	server, err := c.client()
 	if err != nil {
 		return err
@@ -170,31 +163,8 @@ func allowed(d devicesetting.Declaration) string {
 	return fmt.Sprintf("text of %d bytes", d.Length)
 }
 
-// settingSetCommand sets a setting.
-type settingSetCommand struct {
-	Name   string `arg:"" help:"The setting."`
-	Value  string `arg:"" help:"The value: a whole number, 1 or 0, an option, or a text."`
-	Device string `placeholder:"ID" help:"One device, by its chip id."`
-	targetFlags
-	serverFlags
-}
-
-// Help is the command's description.
-func (c *settingSetCommand) Help() string {
-	return `Has devices use a value of a setting: those that are online at once, the others when they are. The
-server keeps what is wanted, and tells a device again that reports something else. What is wanted for
-a device has precedence over its group, and that over its type. A negative number goes behind --, as
-in 'esper setting set --type lamp offset -- -5'. esper serve has to run.`
-}
-
-// Validate checks the command line.
-func (c *settingSetCommand) Validate() error {
-	_, _, err := c.target(c.Device)
-	return err
-}
-
-// Run sets the setting.
-func (c *settingSetCommand) Run(s *streams) error {
+// setWanted sets a setting of device code.
+func (c *settingsSetCommand) setWanted() error {
 	server, err := c.client()
 	if err != nil {
 		return err
@@ -203,11 +173,11 @@ func (c *settingSetCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	return server.SetWantedSetting(context.Background(), devicesetting.Wanted{Scope: scope, Of: of, Name: c.Name, Value: c.Value})
+	return server.SetWantedSetting(context.Background(), devicesetting.Wanted{Scope: scope, Of: of, Name: c.Name, Value: *c.Value})
 }
 
-// settingUnsetCommand ends what settingSetCommand began.
-type settingUnsetCommand struct {
+// settingsUnsetCommand ends what settingsSetCommand began.
+type settingsUnsetCommand struct {
 	Name   string `arg:"" help:"The setting."`
 	Device string `placeholder:"ID" help:"One device, by its chip id."`
 	targetFlags
@@ -215,19 +185,19 @@ type settingUnsetCommand struct {
 }
 
 // Help is the command's description.
-func (c *settingUnsetCommand) Help() string {
+func (c *settingsUnsetCommand) Help() string {
 	return `Has no value of a setting wanted any more. A device gets what is wanted for its group or its type;
 without that it keeps the value that it uses, and others may change it. esper serve has to run.`
 }
 
 // Validate checks the command line.
-func (c *settingUnsetCommand) Validate() error {
+func (c *settingsUnsetCommand) Validate() error {
 	_, _, err := c.target(c.Device)
 	return err
 }
 
 // Run ends it.
-func (c *settingUnsetCommand) Run(s *streams) error {
+func (c *settingsUnsetCommand) Run(s *streams) error {
 	server, err := c.client()
 	if err != nil {
 		return err
