@@ -28,7 +28,7 @@ import (
 type settingsReleaseCommand struct {
 	Type       []string `arg:"" optional:"" help:"Device types whose devices get the settings (default: all of the site)."`
 	Device     string   `placeholder:"ID" help:"Only for this device, before what its type has."`
-	DeviceKey  string   `placeholder:"FILE" help:"With --device: file with the device's own key, 64 hex digits, to seal them with (default: the fleet's, which every device has)."`
+	OwnKey     bool     `help:"With --device: seal them with its own key, which 'esper flash' gave it, not with the fleet's, which all have."`
 	Key        []string `env:"ESPER_KEY" placeholder:"FILE" sep:"none" help:"Private key to sign with; up to three, to reach devices that trust only one of them (default: the site's, see 'esper secrets --help')."`
 	Repository string   `placeholder:"DIR" help:"Folder to publish to (default: data/firmware, in the site, which 'esper serve' serves)."`
 	Sequence   uint32   `placeholder:"N" help:"Sequence by hand (default: one more than the greatest that is published)."`
@@ -46,6 +46,9 @@ signs them, publishes them and tells the devices over MQTT to check. A device tr
 while it keeps the old ones, and goes back if it does not reach network, broker and update
 server. So release settings while the old network and the new one can be reached.
 
+With --device the settings are for one device, in place of what was published for it alone before and
+it has not fetched yet.
+
 Settings that are the published ones already are left as they are. With more than one key in
 fleet.key each of them opens the release, and devices get the first one: that replaces a key.
 
@@ -58,8 +61,8 @@ the devices; it cannot read it.
 // Validate checks the command line.
 func (c *settingsReleaseCommand) Validate() error {
 	if c.Device == "" {
-		if c.DeviceKey != "" {
-			return errors.New("--device-key goes together with --device")
+		if c.OwnKey {
+			return errors.New("--own-key goes together with --device")
 		}
 		return nil
 	}
@@ -105,7 +108,7 @@ func (c *settingsReleaseCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	seal, err := c.sealingKeys(s, opened)
+	seal, err := c.sealingKeys(opened)
 	if err != nil {
 		return err
 	}
@@ -199,27 +202,19 @@ func (c *settingsReleaseCommand) types(opened *site.Site) ([]string, error) {
 }
 
 // sealingKeys returns the keys that open the release.
-func (c *settingsReleaseCommand) sealingKeys(s *streams, opened *site.Site) ([][]byte, error) {
-	if c.DeviceKey != "" {
-		key, err := readKey(c.DeviceKey)
-		return [][]byte{key}, err
+func (c *settingsReleaseCommand) sealingKeys(opened *site.Site) ([][]byte, error) {
+	if !c.OwnKey {
+		return opened.Config.Keys(), nil
 	}
-	if c.Device != "" {
-		s.note("warning: the fleet's key, which every device has, opens it; --device-key FILE seals it for the device alone")
+	if err := opened.Unlocked(site.DevicesKey); err != nil {
+		return nil, secretHint(err)
 	}
-	return opened.Config.Keys(), nil
-}
-
-// readKey reads a file with a key of 64 hex digits. No error quotes it.
-func readKey(path string) ([]byte, error) {
-	keys, err := readKeys(path)
-	if err == nil && len(keys) != 1 {
-		err = fmt.Errorf("%s: %d keys, not one", path, len(keys))
+	key := opened.Config.DeviceKey(c.Device)
+	if key == nil {
+		return nil, hint(errors.New("there is no devices.key, which devices' own keys follow from"),
+			"leave --own-key out: then the fleet's key, which all devices have, opens the settings")
 	}
-	if err != nil {
-		return nil, err
-	}
-	return keys[0], nil
+	return [][]byte{key}, nil
 }
 
 // readKeys reads a file with keys of 64 hex digits, a line each. No error quotes one.
