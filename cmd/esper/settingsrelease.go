@@ -79,7 +79,8 @@ func (c *settingsReleaseCommand) instead() string { return "" }
 type settingsTarget interface {
 	// next returns the sequence of the next release of a type.
 	next(ctx context.Context, deviceType string) (uint32, error)
-	// current returns the release of a type or, with a chip id, of a device; none: an fs.ErrNotExist.
+	// current returns the release of a type or, with a chip id, of a device; none: an
+	// fs.ErrNotExist.
 	current(ctx context.Context, deviceType, chip string) ([]byte, error)
 	// publish publishes a release, or only checks whether it could be.
 	publish(ctx context.Context, deviceType string, file []byte, check bool) (api.PublishedSettings, error)
@@ -238,7 +239,9 @@ func readKeys(path string) ([][]byte, error) {
 }
 
 // target returns where the settings are published, and whether that is a server.
-func (c *settingsReleaseCommand) target(opened *site.Site, sign []ed25519.PrivateKey) (settingsTarget, bool, error) {
+func (c *settingsReleaseCommand) target(
+	opened *site.Site, sign []ed25519.PrivateKey,
+) (settingsTarget, bool, error) {
 	if c.Server != "" && c.Repository == "" {
 		server, err := c.client()
 		return remoteSettings{server, c.NoNotify}, true, err
@@ -265,12 +268,16 @@ func (t localSettings) current(_ context.Context, deviceType, chip string) ([]by
 	return t.repository.CurrentSettings(deviceType, chip)
 }
 
-func (t localSettings) publish(_ context.Context, deviceType string, file []byte, check bool) (api.PublishedSettings, error) {
+func (t localSettings) publish(
+	_ context.Context, deviceType string, file []byte, check bool,
+) (api.PublishedSettings, error) {
 	h, before, err := t.repository.CheckSettings(deviceType, file, t.trusted)
 	if err == nil && !check {
 		err = t.repository.PublishSettings(deviceType, file, t.trusted)
 	}
-	return api.PublishedSettings{Type: deviceType, Device: h.Chip, Sequence: h.Sequence, Before: before}, err
+	return api.PublishedSettings{
+		Type: deviceType, Device: h.Chip, Sequence: h.Sequence, Before: before,
+	}, err
 }
 
 // remoteSettings publishes to a server.
@@ -294,14 +301,18 @@ func (t remoteSettings) current(ctx context.Context, deviceType, chip string) ([
 	return t.server.CurrentSettings(ctx, deviceType, chip)
 }
 
-func (t remoteSettings) publish(ctx context.Context, deviceType string, file []byte, check bool) (api.PublishedSettings, error) {
+func (t remoteSettings) publish(
+	ctx context.Context, deviceType string, file []byte, check bool,
+) (api.PublishedSettings, error) {
 	return t.server.PublishSettings(ctx, deviceType, file, check, t.quiet)
 }
 
-// prepare seals and signs the settings of a type, unless they are the published ones, and checks that they
-// could be published.
-func (c *settingsReleaseCommand) prepare(ctx context.Context, to settingsTarget, deviceType string, entries settings.Entries,
-	seal [][]byte, sign []ed25519.PrivateKey) (settingsOutcome, error) {
+// prepare seals and signs the settings of a type, unless they are the published ones, and checks
+// that they could be published.
+func (c *settingsReleaseCommand) prepare(
+	ctx context.Context, to settingsTarget, deviceType string, entries settings.Entries,
+	seal [][]byte, sign []ed25519.PrivateKey,
+) (settingsOutcome, error) {
 	o := settingsOutcome{Entries: entries.Names()}
 	if !c.All && c.Sequence == 0 {
 		published, err := to.current(ctx, deviceType, c.Device)
@@ -309,7 +320,9 @@ func (c *settingsReleaseCommand) prepare(ctx context.Context, to settingsTarget,
 			return o, err
 		}
 		if h, same := sameSettings(published, entries, seal, sign); err == nil && same {
-			o.PublishedSettings = api.PublishedSettings{Type: deviceType, Device: c.Device, Sequence: h.Sequence, Before: h.Sequence}
+			o.PublishedSettings = api.PublishedSettings{
+				Type: deviceType, Device: c.Device, Sequence: h.Sequence, Before: h.Sequence,
+			}
 			o.Unchanged = true
 			return o, nil
 		}
@@ -321,7 +334,8 @@ func (c *settingsReleaseCommand) prepare(ctx context.Context, to settingsTarget,
 			return o, err
 		}
 	}
-	file, err := settings.Seal(settings.Header{Type: deviceType, Chip: c.Device, Sequence: sequence}, entries, seal, sign, rand.Reader)
+	header := settings.Header{Type: deviceType, Chip: c.Device, Sequence: sequence}
+	file, err := settings.Seal(header, entries, seal, sign, rand.Reader)
 	if err != nil {
 		return o, err
 	}
@@ -331,7 +345,9 @@ func (c *settingsReleaseCommand) prepare(ctx context.Context, to settingsTarget,
 }
 
 // sameSettings reports whether a release holds the entries, and the same keys open and signed it.
-func sameSettings(file []byte, entries settings.Entries, seal [][]byte, sign []ed25519.PrivateKey) (settings.Header, bool) {
+func sameSettings(
+	file []byte, entries settings.Entries, seal [][]byte, sign []ed25519.PrivateKey,
+) (settings.Header, bool) {
 	r, err := settings.ParseRelease(file)
 	if err != nil || r.Keys() != len(seal) || len(r.Signatures) != len(sign) {
 		return settings.Header{}, false
@@ -387,14 +403,17 @@ func (c *settingsReleaseCommand) print(s *streams, all []settingsOutcome) error 
 		case o.Before != 0:
 			before = fmt.Sprint(o.Before)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", o.Type, orDash(o.Device), o.Sequence, before, strings.Join(o.Entries, " "))
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", o.Type, orDash(o.Device), o.Sequence, before,
+			strings.Join(o.Entries, " "))
 	}
 	return w.Flush()
 }
 
 // announce tells the devices to check.
 func (c *settingsReleaseCommand) announce(ctx context.Context, s *streams) error {
-	err := c.tell(ctx, []string{c.Device}, func(topic, where string) { s.note("told the devices: %s at %s", topic, where) })
+	err := c.tell(ctx, []string{c.Device}, func(topic, where string) {
+		s.note("told the devices: %s at %s", topic, where)
+	})
 	if err == nil {
 		return nil
 	}
