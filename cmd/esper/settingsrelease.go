@@ -12,12 +12,15 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"esper/internal/api"
+	"esper/internal/build"
 	"esper/internal/client"
+	"esper/internal/preflight"
 	"esper/internal/repository"
 	"esper/internal/settings"
 	"esper/internal/site"
@@ -28,14 +31,16 @@ import (
 type settingsReleaseCommand struct {
 	Type       []string `arg:"" optional:"" help:"Device types whose devices get the settings (default: all of the site)."`
 	Device     string   `placeholder:"ID" help:"Only for this device, before what its type has."`
-	OwnKey     bool     `help:"With --device: seal them with its own key, which 'esper flash' gave it, not with the fleet's, which all have."`
+	OwnKey     bool     `help:"With --device: seal them with the device's own key, so that no other device can read them (default: with the fleet's)."`
 	Key        []string `env:"ESPER_KEY" placeholder:"FILE" sep:"none" help:"Private key to sign with; up to three, to reach devices that trust only one of them (default: the site's, see 'esper secrets --help')."`
 	Repository string   `placeholder:"DIR" help:"Folder to publish to (default: data/firmware, in the site, which 'esper serve' serves)."`
 	Sequence   uint32   `placeholder:"N" help:"Sequence by hand (default: one more than the greatest that is published)."`
 	All        bool     `help:"Publish settings that have not changed, too."`
 	Check      bool     `help:"Only say what would be published."`
 	NoNotify   bool     `help:"Do not tell the devices; they find the settings at their next check."`
-	JSON       bool     `name:"json" help:"Print JSON."`
+	Untried    bool     `name:"no-preflight" help:"Publish without trying the settings in the emulator, and without asking broker and update server."`
+	romFlag
+	JSON bool `name:"json" help:"Print JSON."`
 	tellFlags
 }
 
@@ -45,6 +50,10 @@ func (c *settingsReleaseCommand) Help() string {
 signs them, publishes them and tells the devices over MQTT to check. A device tries the new settings
 while it keeps the old ones, and goes back if it does not reach network, broker and update
 server. So release settings while the old network and the new one can be reached.
+
+Before that, the published firmware takes the settings in the emulator, and this computer asks broker
+and update server whether they answer at the new addresses. Whether the password of the WiFi is right, only
+devices find out.
 
 With --device the settings are for one device, in place of what was published for it alone before and
 it has not fetched yet.
@@ -109,7 +118,7 @@ func (c *settingsReleaseCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	seal, err := c.sealingKeys(opened)
+	seal, err := c.sealingKeys(s, opened)
 	if err != nil {
 		return err
 	}
@@ -130,6 +139,11 @@ func (c *settingsReleaseCommand) Run(s *streams) error {
 			return settingsPublishHint(err)
 		}
 		all = append(all, o)
+	}
+	if !c.Untried {
+		if err := c.try(ctx, s, opened, all); err != nil {
+			return err
+		}
 	}
 	changed := false
 	for i := range all {
@@ -203,19 +217,31 @@ func (c *settingsReleaseCommand) types(opened *site.Site) ([]string, error) {
 }
 
 // sealingKeys returns the keys that open the release.
-func (c *settingsReleaseCommand) sealingKeys(opened *site.Site) ([][]byte, error) {
-	if !c.OwnKey {
+func (c *settingsReleaseCommand) sealingKeys(s *streams, opened *site.Site) ([][]byte, error) {
+	if c.Device == "" {
 		return opened.Config.Keys(), nil
+	}
+	key, err := c.ownKey(opened)
+	if err == nil && key != nil {
+		return [][]byte{key}, nil
+	}
+	s.note("warning: the fleet's key, which every device has, opens it; with --own-key it is for the device alone, if that has a key of its own")
+	return opened.Config.Keys(), err
+}
+
+// ownKey returns the key of the device that the settings are for, if they are to be sealed with it.
+func (c *settingsReleaseCommand) ownKey(opened *site.Site) ([]byte, error) {
+	if !c.OwnKey {
+		return nil, nil
 	}
 	if err := opened.Unlocked(site.DevicesKey); err != nil {
 		return nil, secretHint(err)
 	}
 	key := opened.Config.DeviceKey(c.Device)
 	if key == nil {
-		return nil, hint(errors.New("there is no devices.key, which devices' own keys follow from"),
-			"leave --own-key out: then the fleet's key, which all devices have, opens the settings")
+		return nil, hint(errors.New("the site has no devices.key, from which the devices' own keys follow"), "'esper init' makes one for new sites, 'esper keygen --fleet devices' for others")
 	}
-	return [][]byte{key}, nil
+	return key, nil
 }
 
 // readKeys reads a file with keys of 64 hex digits, a line each. No error quotes one.
@@ -342,6 +368,72 @@ func (c *settingsReleaseCommand) prepare(
 	o.file = file
 	o.PublishedSettings, err = to.publish(ctx, deviceType, file, true)
 	return o, err
+}
+
+// try looks for what would keep devices from taking the settings.
+func (c *settingsReleaseCommand) try(ctx context.Context, s *streams, opened *site.Site, all []settingsOutcome) error {
+	if !slices.ContainsFunc(all, func(o settingsOutcome) bool { return !o.Unchanged }) {
+		return nil
+	}
+	d := doctor{site: opened}
+	for _, found := range slices.Concat(d.checkBroker(ctx), d.checkUpdates(ctx)) {
+		if found.state == fail {
+			s.note("warning: from this computer: %s; %s", found.detail, found.next)
+		}
+	}
+	target, err := publishTarget(ctx, s, c.Repository, &c.serverFlags, opened)
+	if err != nil {
+		return err
+	}
+	rom, err := c.readROM()
+	if err != nil {
+		return err
+	}
+	bootloader, err := os.ReadFile(filepath.Join(opened.BuildPath(), build.BootloaderFile))
+	if err != nil {
+		s.note("warning: not tried in the emulator: %v", err)
+		return nil
+	}
+	for _, o := range all {
+		if o.Unchanged {
+			continue
+		}
+		firmware, err := target.Current(o.Type)
+		if errors.Is(err, fs.ErrNotExist) {
+			s.note("warning: %s: not tried in the emulator: no firmware is published", o.Type)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		err = preflight.CheckSettings(ctx, preflight.SettingsTrial{
+			Config: opened.Config, Bootloader: bootloader, ROM: rom, File: o.file, Firmware: firmware, Before: c.before(opened, o),
+		})
+		if err != nil {
+			for _, f := range preflight.Failures(err) {
+				s.note("%s", f.Serial)
+			}
+			return hint(err, "no device would take them; --no-preflight publishes them all the same")
+		}
+		s.note("preflight: %s %s takes the settings", o.Type, firmware.Version)
+	}
+	return nil
+}
+
+// before returns the settings that a device in the emulator has before: those of the site, as they were
+// flashed, the fleet's oldest key, and the sequence before.
+func (c *settingsReleaseCommand) before(opened *site.Site, o settingsOutcome) settings.Entries {
+	name := settings.SequenceName
+	changes := settings.Entries{}
+	if c.Device != "" {
+		name = settings.DeviceSequenceName
+		if key, err := c.ownKey(opened); err == nil && key != nil {
+			changes = append(changes, settings.OfBytes(settings.DeviceKeyName, key))
+		}
+	}
+	keys := opened.Config.Keys()
+	changes = append(changes, settings.OfNumber(name, int32(o.Sequence-1)), settings.OfBytes(settings.FleetName, keys[len(keys)-1]))
+	return opened.Config.Settings().Merge(changes)
 }
 
 // sameSettings reports whether a release holds the entries, and the same keys open and signed it.
