@@ -104,7 +104,7 @@ func TestAnEnvironmentIsNotForgottenForWhatCountsMore(t *testing.T) {
 		{"emulate", "--release", "build"}, {"builds", "list", "--data", "data"},
 		{"devices", "--mqtt", "mqtt://127.0.0.1:1", "--realm", "home"}, {"trigger", "--all", "--mqtt", "mqtt://127.0.0.1:1", "--realm", "home"},
 	}
-	own := []string{"build", "release", "watch", "publish", "flash", "doctor"} // they read the site whatever server they send to
+	own := []string{"build", "release", "watch", "publish", "flash", "doctor", "give"} // they read the site whatever server they send to
 	parser, err := kong.New(&commands{}, kong.Name("esper"))
 	if err != nil {
 		t.Fatal(err)
