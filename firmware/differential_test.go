@@ -18,7 +18,7 @@ import (
 	"esper/internal/release"
 )
 
-// oracle asks the C++ side what it makes of an input (fuzz/oracle.cpp).
+// oracle asks the C++ side what it makes of an input (fuzz/oracle.cpp, fuzz/settings_oracle.cpp).
 type oracle struct {
 	command *exec.Cmd
 	in      *bufio.Writer
@@ -33,6 +33,12 @@ func newOracle(t testing.TB) *oracle {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startOracle(t, program)
+}
+
+// startOracle starts a program with the loop of fuzz/answer.cpp.
+func startOracle(t testing.TB, program string) *oracle {
+	t.Helper()
 	o := &oracle{command: exec.Command(program)}
 	in, err := o.command.StdinPipe()
 	if err != nil {
@@ -56,7 +62,7 @@ func newOracle(t testing.TB) *oracle {
 
 // oracleProgram is compiled once for all tests.
 var oracleProgram = sync.OnceValues(func() (string, error) {
-	return compileTarget(filepath.Join(folder, "oracle"), "fuzz/oracle.cpp")
+	return compileTarget(filepath.Join(folder, "oracle"), "fuzz/oracle.cpp", "fuzz/answer.cpp")
 })
 
 // ask returns the answer to a question about an input.

@@ -1,6 +1,5 @@
 // Answers what the C++ side makes of inputs, so that the Go side can be compared with it
-// (differential_test.go). A question is a letter, the length of the input (4 bytes, little
-// endian) and the input; the answer is one line.
+// (differential_test.go).
 #include <esper/BootConfiguration.h>
 #include <esper/BootRecord.h>
 #include <esper/Delta.h>
@@ -52,7 +51,7 @@ std::string versionFile(const uint8_t* data, size_t size) {
 }
 
 // The slot to boot, as the bootloader and as the framework read it.
-std::string configuration(const uint8_t* data, size_t size) {
+std::string bootConfiguration(const uint8_t* data, size_t size) {
     resetChip();
     Input(data, size).take(flash + 0x001000, 0x1000);
     BootConfiguration framework;
@@ -74,7 +73,7 @@ std::string record(const uint8_t* data, size_t size) {
 }
 
 // The slots for which the framework takes the descriptor.
-std::string descriptor(const uint8_t* data, size_t size) {
+std::string slotsOf(const uint8_t* data, size_t size) {
     Descriptor d = {};
     Input(data, size).take(&d, sizeof d);
     std::string answer = "slots";
@@ -178,16 +177,18 @@ std::string relocated(const uint8_t* data, size_t size) {
     return digestOf(sha);
 }
 
+}  // namespace
+
 std::string answer(char question, const uint8_t* data, size_t size) {
     switch (question) {
         case 'v':
             return versionFile(data, size);
         case 'c':
-            return configuration(data, size);
+            return bootConfiguration(data, size);
         case 'r':
             return record(data, size);
         case 'd':
-            return descriptor(data, size);
+            return slotsOf(data, size);
         case 'i':
             return image(data, size);
         case 'p':
@@ -196,24 +197,5 @@ std::string answer(char question, const uint8_t* data, size_t size) {
             return relocated(data, size);
         default:
             return "no such question";
-    }
-}
-
-}  // namespace
-
-int main() {
-    for (;;) {
-        uint8_t head[5];
-        if (fread(head, 1, sizeof head, stdin) != sizeof head) {
-            return 0;
-        }
-        uint32_t size;
-        memcpy(&size, head + 1, 4);
-        std::vector<uint8_t> input(size);  // of the very size, its end guarded
-        if (fread(input.data(), 1, size, stdin) != size) {
-            return 1;
-        }
-        puts(answer(static_cast<char>(head[0]), input.data(), size).c_str());
-        fflush(stdout);
     }
 }

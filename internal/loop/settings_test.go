@@ -13,6 +13,7 @@ import (
 
 	"esper/emulator"
 	"esper/emulator/network"
+	"esper/internal/fleet"
 	"esper/internal/image"
 	"esper/internal/settings"
 	"esper/internal/site"
@@ -165,6 +166,24 @@ func (s *stored) became(max time.Duration, state string, sequence uint32, reason
 	})
 }
 
+// restarts takes the power away and gives it back, and waits until the device is online again.
+func (s *stored) restarts() {
+	s.t.Helper()
+	s.device.PowerCycle()
+	s.comesBack()
+}
+
+// comesBack waits until the device says that it is online.
+func (s *stored) comesBack() {
+	s.t.Helper()
+	since := s.Now()
+	s.expect("its return", 2*time.Minute, func() bool {
+		return slices.ContainsFunc(s.broker.Messages(), func(m network.Message) bool {
+			return m.At > since && m.Payload == string(fleet.Online) && strings.HasSuffix(m.Topic, s.device.ID()+"/status")
+		})
+	})
+}
+
 // record is the record in the device's flash.
 func (s *stored) record() settings.Record {
 	s.t.Helper()
@@ -184,8 +203,7 @@ func TestSettingsInFlashAreEnough(t *testing.T) {
 		t.Errorf("its settings are from %q", got)
 	}
 	// Once more without power, and the next firmware, too.
-	s.device.PowerCycle()
-	s.settle()
+	s.restarts()
 	s.publishVariant("socket", "v2", 2, inSettings)
 	s.notify()
 	s.expect("v2", time.Minute, func() bool { return s.runs(s.device, "v2") })
@@ -396,7 +414,7 @@ func TestADeviceWithoutSettingsSaysSoAndWorks(t *testing.T) {
 			}
 			// Mended over the serial line.
 			put(store)
-			s.settle()
+			s.comesBack()
 		})
 	}
 }
@@ -483,8 +501,7 @@ func TestAMovingImageCanChangeSettings(t *testing.T) {
 	}))
 	s.became(2*time.Minute, "confirmed", 5, "")
 	s.Net.SetNetworks(map[string]string{"new": "kryptonite2"})
-	s.device.PowerCycle()
-	s.settle()
+	s.restarts()
 }
 
 // A device logs in with its own password, and with the shared one if the broker does not take that.
@@ -495,8 +512,7 @@ func TestADeviceLogsInWithItsOwnPassword(t *testing.T) {
 	s.broker.Users = map[string]string{"00c0de": "secretofmine"}
 	s.settle()
 	s.broker.Users = map[string]string{"devices": "swordfish1"}
-	s.device.PowerCycle()
-	s.settle()
+	s.restarts()
 	s.broker.Users = map[string]string{"00c0de": "secretofmine"}
 	s.Net.SetDown(s.brokerHost, true)
 	s.Net.SetDown(s.brokerHost, false)

@@ -66,8 +66,12 @@ func (d Device) Accept(file []byte) (Entries, error) {
 		return nil, err
 	}
 	fleet, _ := d.Record.Find(FleetName)
-	own, _ := d.Record.Find(DeviceKeyName)
-	changes, err := r.Open(fleet.Bytes(), own.Bytes())
+	keys := [][]byte{fleet.Bytes()}
+	if r.Chip != "" {
+		own, _ := d.Record.Find(DeviceKeyName)
+		keys = append(keys, own.Bytes())
+	}
+	changes, err := r.Open(keys...)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ import (
 const (
 	MaxRelease = 2560 // bytes
 	MaxKeys    = 3    // that open it
+
 )
 
 // AllTypes is the device type of settings that are for all of them.
@@ -261,7 +262,7 @@ func (r *Release) Verify(keys []ed25519.PublicKey) error {
 }
 
 // Open returns the entries of the release. It returns an [ErrWrongFleetKey] if none of the keys
-// opens it, and an [ErrMalformed] if what they open is no entries.
+// opens the content key and with that the entries, and an [ErrMalformed] if what they open is no entries.
 func (r *Release) Open(keys ...[]byte) (Entries, error) {
 	data, head := r.signed[:offsetNonce], r.signed[offsetNonce:offsetSealed]
 	for i := range r.keys {
@@ -272,10 +273,9 @@ func (r *Release) Open(keys ...[]byte) (Entries, error) {
 				continue
 			}
 			plain, err := unseal(contentKey, head, r.content, data)
-			if err != nil {
-				return nil, malformed("the entries are not what was sealed with this key")
+			if err == nil {
+				return Parse(plain)
 			}
-			return Parse(plain)
 		}
 	}
 	return nil, ErrWrongFleetKey

@@ -285,13 +285,15 @@ func TestWhatADeviceAccepts(t *testing.T) {
 			t.Errorf("%s: %v", name, ok)
 		}
 	}
-	// One for this device alone is opened with its own key, too, and has a sequence of its own.
-	if _, err := device.Accept(sealedFor(t, Header{"socket", "00c0de", 1}, signer, fleetKey(8))); !errors.Is(err, ErrWrongFleetKey) {
+	// One for this device alone is opened with the fleet's key or its own, and has a sequence of its own.
+	if _, err := device.Accept(sealedFor(t, Header{"socket", "00c0de", 1}, signer, fleetKey(2))); !errors.Is(err, ErrWrongFleetKey) {
 		t.Error(err)
 	}
-	entries, err = device.Accept(sealedFor(t, Header{"socket", "00c0de", 1}, signer, fleetKey(9)))
-	if got := (Record{Entries: entries}).Sequences(); err != nil || got != (Sequences{41, 1}) {
-		t.Errorf("%+v, %v", got, err)
+	for _, key := range []byte{1, 9} {
+		entries, err = device.Accept(sealedFor(t, Header{"socket", "00c0de", 1}, signer, fleetKey(key)))
+		if got := (Record{Entries: entries}).Sequences(); err != nil || got != (Sequences{41, 1}) {
+			t.Errorf("%+v, %v", got, err)
+		}
 	}
 	device.Record = device.Record.Merge(Entries{OfBytes("large", make([]byte, 1800))})
 	if entries, err := device.Accept(sealed(t, signer, fleetKey(1))); !errors.Is(err, ErrMalformed) {

@@ -33,6 +33,10 @@ bool isValue(const Entries::Entry& entry) {
     return false;
 }
 
+bool isSequence(const Entries::Entry& entry) {
+    return entry.isNamed("sequence") || entry.isNamed("device.sequence");
+}
+
 }  // namespace
 
 bool Entries::Entry::isNamed(const char* text) const {
@@ -81,6 +85,17 @@ bool Entries::valid() const {
         }
     }
     return at == used && used <= MAX_SIZE;
+}
+
+bool Entries::complete() const {
+    uint32_t at = 0;
+    Entry entry;
+    while (next(at, entry)) {
+        if (entry.length == 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool Entries::find(const char* name, Type type, Entry& out) const {
@@ -167,14 +182,14 @@ EntriesWriter& EntriesWriter::merge(const Entries& record, const Entries& change
     for (at = 0; record.next(at, entry);) {
         bool replaced = (networks && entry.begins("wifi.")) || entry.isNamed(without);
         for (uint32_t i = 0; !replaced && changes.next(i, change);) {
-            replaced = change.isNamed(entry);
+            replaced = change.isNamed(entry) && !isSequence(change);
         }
         if (!replaced) {
             add(entry);
         }
     }
     for (at = 0; changes.next(at, entry);) {
-        if (entry.length > 0 && !entry.isNamed(without)) {
+        if (entry.length > 0 && !isSequence(entry)) {
             add(entry);
         }
     }

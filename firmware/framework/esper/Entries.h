@@ -37,6 +37,9 @@ class Entries {
     // Whether they keep all rules of SPEC 12.1. Nothing else may be asked of them before.
     bool valid() const;
 
+    // Whether each has a value, as in a record: one without removes another, in a change.
+    bool complete() const;
+
     const uint8_t* data() const { return bytes; }
     uint32_t size() const { return used; }
 
@@ -66,6 +69,7 @@ class EntriesWriter {
     EntriesWriter& number(const char* name, int32_t value);
 
     // Adds a record with changes merged into it (SPEC 12.2), except for the name that is left out.
+    // The changes' sequences are never merged: they belong to releases.
     EntriesWriter& merge(const Entries& record, const Entries& changes, const char* without = "");
 
     Entries entries() const { return {buffer, used}; }

@@ -46,21 +46,24 @@ bool readCompiled(Store::Record& out) {
 }
 
 // The record, with the changes merged into it and a number of its own.
-bool merge(const Entries& record, const Entries& changes, const char* name, int32_t number,
-           Store::Record& out) {
+UpdateError merge(const Entries& record, const Entries& changes, const char* name, int32_t number,
+                  Store::Record& out) {
     const uint32_t capacity = Entries::MAX_SIZE;
     uint8_t* const buffer = static_cast<uint8_t*>(pvPortMalloc(capacity, "", 0, false));
     if (buffer == nullptr) {
-        return false;
+        return UpdateError::NO_MEMORY;
     }
     EntriesWriter writer(buffer, capacity);
     writer.merge(record, changes, name);
     if (name[0] != 0) {
         writer.number(name, number);
     }
-    const bool done = writer.fits() && out.set(writer.entries());
+    UpdateError result = UpdateError::MALFORMED_SETTINGS;
+    if (writer.fits()) {
+        result = out.set(writer.entries()) ? UpdateError::NONE : UpdateError::NO_MEMORY;
+    }
     vPortFree(buffer, "", 0);
-    return done;
+    return result;
 }
 
 void choose() {
@@ -107,7 +110,9 @@ void Settings::begin(bool firmwareOnTrial) {
     if (configuration.stored && !STORE.load(stored)) {
         ESPER_LOG("settings", "none in flash");
     }
-    const bool wins = !configuration.stored || stored.entries().number("sequence") == 0;
+    const Entries record = stored.entries();
+    const bool released = record.number("sequence") != 0 || record.number("device.sequence") != 0;
+    const bool wins = !configuration.stored || !released;
     if (configuration.settings != nullptr && wins) {
         Store::Record own;
         if (readCompiled(own)) {
@@ -167,17 +172,23 @@ uint16_t Settings::port(const char* name) {
 
 namespace {
 
+// Numbers without a network are left out.
 const char* ofNetwork(unsigned network, unsigned index) {
-    char name[8];
-    Text(name, sizeof(name)).add("wifi.").number(uint32_t{network + 1});
-    return Settings::text(name, index);
+    for (uint32_t number = 1; number <= Settings::MAX_NETWORKS; number++) {
+        char name[8];
+        Text(name, sizeof(name)).add("wifi.").number(number);
+        if (Settings::text(name)[0] != 0 && network-- == 0) {
+            return Settings::text(name, index);
+        }
+    }
+    return "";
 }
 
 }  // namespace
 
 unsigned Settings::networks() {
     unsigned count = 0;
-    while (count < MAX_NETWORKS && ssid(count)[0] != 0) {
+    while (ssid(count)[0] != 0) {
         count++;
     }
     return count;
@@ -210,13 +221,15 @@ int32_t Settings::candidateNumber(const char* name) {
 
 UpdateError Settings::propose(const Entries& changes, const char* name, int32_t number) {
     Store::Record next;
-    if (!merge(record(), changes, name, number, next)) {
-        return UpdateError::NO_MEMORY;
+    const UpdateError result = merge(record(), changes, name, number, next);
+    if (result != UpdateError::NONE) {
+        return result;
     }
     state = Candidate::NONE;
     if (!Store::write(Layout::CANDIDATE, 0, next.entries())) {
         return UpdateError::FLASH;
     }
+    next.release();  // for what is read now
     lookAtCandidate();
     return state == Candidate::PENDING ? UpdateError::NONE : UpdateError::FLASH;
 }

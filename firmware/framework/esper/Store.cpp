@@ -76,7 +76,7 @@ void Store::Record::release() {
 }
 
 bool Store::Record::set(const Entries& entries) {
-    if (!entries.valid() || !reserve(entries.size())) {
+    if (!entries.valid() || !entries.complete() || !reserve(entries.size())) {
         return false;
     }
     memcpy(bytes(), entries.data(), size);
@@ -102,8 +102,9 @@ bool Store::read(uint32_t sector, Record& out) {
     if (!holdsRecord(sector, header) || !out.reserve(header.size)) {
         return false;
     }
+    const Entries entries(out.bytes(), out.size);
     out.found = Flash::read(sector + sizeof(header), out.block, 4 * words(header.size)) &&
-                Entries(out.bytes(), out.size).valid();
+                entries.valid() && entries.complete();
     return out.found;
 }
 

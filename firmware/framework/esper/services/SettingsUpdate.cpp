@@ -31,7 +31,7 @@ void SettingsUpdate::check(Http* connection, bool asked) {
     again = asked;
     work = static_cast<Work*>(pvPortMalloc(sizeof(Work), "", 0, false));
     if (work == nullptr) {
-        return end(State::FAILED, UpdateError::NO_MEMORY);
+        return fail(UpdateError::NO_MEMORY);
     }
     work->length = 0;
     char name[48];
@@ -41,7 +41,7 @@ void SettingsUpdate::check(Http* connection, bool asked) {
 
 void SettingsUpdate::onBegin(uint32_t, uint32_t total) {
     if (total > SettingsFile::MAX_SIZE) {
-        end(State::FAILED, UpdateError::MALFORMED_SETTINGS);
+        fail(UpdateError::MALFORMED_SETTINGS);
     }
 }
 
@@ -54,32 +54,30 @@ void SettingsUpdate::onEnd(UpdateError result) {
     if (result == UpdateError::NONE) {
         decide();
     } else if (result == UpdateError::HTTP_STATUS && http->answer().status() == 404) {
-        end(state == State::FAILED ? State::IDLE : state, UpdateError::NONE);
+        nothingNew();
     } else {
-        end(State::FAILED, result);
+        fail(result);
     }
 }
 
 void SettingsUpdate::decide() {
     Work& w = *work;
     if (!w.release.parse(reinterpret_cast<uint8_t*>(w.file), w.length)) {
-        return end(State::FAILED, UpdateError::MALFORMED_SETTINGS);
+        return fail(UpdateError::MALFORMED_SETTINGS);
     }
     const char* const kind = w.release.forOneDevice() ? OF_DEVICE : OF_FLEET;
     const uint32_t own = static_cast<uint32_t>(Settings::record().number(kind));
-    const int32_t sequence = static_cast<int32_t>(w.release.sequence());
     bool accept = false;
     const UpdateError result = w.release.decide(configuration.device, device->id(), own, &accept);
     if (result != UpdateError::NONE) {
-        about = sequence;
-        return end(State::FAILED, result);
+        return fail(result, sequence());
     }
     if (!accept) {
-        return end(state == State::FAILED ? State::IDLE : state, UpdateError::NONE);
+        return nothingNew();
     }
-    about = sequence;
     if (Settings::candidate() == Settings::Candidate::REJECTED && !again &&
-        Settings::candidateNumber(kind) == sequence) {
+        Settings::candidateNumber(kind) == sequence()) {
+        about = sequence();
         return end(State::ROLLED_BACK, Settings::rejection());
     }
     Sha256 sum;
@@ -87,7 +85,7 @@ void SettingsUpdate::decide() {
     sum.update(w.release.hashed(), w.release.signedSize());
     sum.finish(digest);
     if (!w.release.signedText(digest, w.text, sizeof(w.text), w.textLength)) {
-        return end(State::FAILED, UpdateError::MALFORMED_SETTINGS);
+        return fail(UpdateError::MALFORMED_SETTINGS, sequence());
     }
     w.attempt = 0;
     w.checking = false;
@@ -101,7 +99,7 @@ void SettingsUpdate::onStep() {
     if (!w.checking) {
         const uint8_t keys = configuration.keyCount;
         if (w.attempt == keys * w.release.signatures()) {
-            return end(State::FAILED, UpdateError::BAD_SIGNATURE);
+            return fail(UpdateError::BAD_SIGNATURE, sequence());
         }
         const uint8_t attempt = w.attempt++;
         w.checking =
@@ -126,23 +124,43 @@ uint8_t* SettingsUpdate::openWith(const char* name) {
 void SettingsUpdate::take() {
     Work& w = *work;
     if (w.verdict != Ed25519::VALID) {
-        return end(State::FAILED, UpdateError::BAD_SIGNATURE);  // the check before was jumped over
+        return fail(UpdateError::BAD_SIGNATURE, sequence());  // the check before was jumped over
     }
     const char* const kind = w.release.forOneDevice() ? OF_DEVICE : OF_FLEET;
     const uint32_t size = static_cast<uint32_t>(w.release.sealedSize());
     uint8_t* opened = openWith("fleet");
-    if (opened == nullptr) {
+    if (opened == nullptr && w.release.forOneDevice()) {
         opened = openWith("device.key");
     }
     if (opened == nullptr) {
-        return end(State::FAILED, UpdateError::WRONG_FLEET_KEY);
+        return fail(UpdateError::WRONG_FLEET_KEY, sequence());
     }
     const Entries changes(opened, size);
     if (!changes.valid()) {
-        return end(State::FAILED, UpdateError::MALFORMED_SETTINGS);
+        return fail(UpdateError::MALFORMED_SETTINGS, sequence());
     }
-    const UpdateError result = Settings::propose(changes, kind, about);
-    end(result == UpdateError::NONE ? State::TRIAL : State::FAILED, result);
+    const int32_t number = sequence();
+    const UpdateError result = Settings::propose(changes, kind, number);
+    if (result != UpdateError::NONE) {
+        return fail(result, number);
+    }
+    about = number;
+    end(State::TRIAL, UpdateError::NONE);
+}
+
+void SettingsUpdate::fail(UpdateError reason, int32_t sequence) {
+    about = sequence;
+    end(State::FAILED, reason);
+}
+
+// Of an earlier failure, nothing is left; of a rejected candidate, there is.
+void SettingsUpdate::nothingNew() {
+    if (state == State::FAILED) {
+        state = State::IDLE;
+        error = UpdateError::NONE;
+    }
+    look();
+    end(state, error);
 }
 
 void SettingsUpdate::end(State result, UpdateError reason) {
@@ -178,12 +196,14 @@ void SettingsUpdate::onSettings() {
 void SettingsUpdate::look() {
     const int32_t sequence = Settings::candidateNumber(OF_FLEET);
     const bool fleet = sequence > Settings::record().number(OF_FLEET);
-    const State before = state;
-    state = State::IDLE;
-    error = UpdateError::NONE;
     if (Settings::candidate() == Settings::Candidate::NONE) {
-        state = before == State::TRIAL ? State::CONFIRMED : before;
+        if (state != State::FAILED) {
+            state = state == State::TRIAL ? State::CONFIRMED : state;
+            about = 0;
+        }
     } else {
+        state = State::IDLE;
+        error = UpdateError::NONE;
         about = fleet ? sequence : Settings::candidateNumber(OF_DEVICE);
         const bool rejected = Settings::candidate() == Settings::Candidate::REJECTED;
         if (Settings::trying()) {

@@ -45,12 +45,15 @@ class SettingsUpdate : public Service, private Http::Consumer {
     void onBody(const uint8_t* data, size_t length) override;
     void onEnd(UpdateError error) override;
 
+    int32_t sequence() const { return static_cast<int32_t>(work->release.sequence()); }
     void look();
     void decide();
     void onStep();
     uint8_t* openWith(const char* name);
     void take();
     void end(State state, UpdateError error);
+    void fail(UpdateError error, int32_t sequence = 0);
+    void nothingNew();
     void freeWork();
     static const char* nameOf(State state);
 
