@@ -20,7 +20,6 @@ import (
 const (
 	MaxRelease = 2560 // bytes
 	MaxKeys    = 3    // that open it
-
 )
 
 // AllTypes is the device type of settings that are for all of them.
