@@ -51,7 +51,7 @@ func (a *api) registerSettings(on huma.API) {
 	}}
 	huma.Register(on, get, func(_ context.Context, q *struct {
 		DeviceType
-		Device string `query:"device" pattern:"^([0-9a-f]{6})?$" doc:"chip id: that for this device alone"`
+		Device string `query:"device" pattern:"^[0-9a-f]{6}$" doc:"chip id: that for this device alone"`
 	}) (*bundle, error) {
 		file, err := a.Repository.CurrentSettings(q.Type, q.Device)
 		if err != nil {
