@@ -238,7 +238,8 @@ func lineOf(text []byte, table, key string) int {
 			continue
 		}
 		name, _, ok := strings.Cut(words, "=")
-		if name = strings.TrimSpace(name); ok && (in == table && name == key || in == "" && name == table+"."+key) {
+		name = strings.TrimSpace(name)
+		if ok && (in == table && name == key || in == "" && name == table+"."+key) {
 			return number
 		}
 	}
@@ -278,7 +279,8 @@ func (c *settingsPublishedCommand) Run(s *streams) error {
 	fmt.Fprintln(w, "TYPE\tDEVICE\tSEQUENCE\tNEWEST\tGENERAL\tPUBLISHED")
 	mark := map[bool]string{true: "yes", false: "-"}
 	for _, r := range kept {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", r.Type, orDash(r.Device), r.Sequence, mark[r.Newest], mark[r.General], localTime(r.Published))
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", r.Type, orDash(r.Device), r.Sequence,
+			mark[r.Newest], mark[r.General], localTime(r.Published))
 	}
 	return w.Flush()
 }

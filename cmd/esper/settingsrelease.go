@@ -56,6 +56,9 @@ Before that, the published firmware takes the settings in the emulator, and this
 and update server whether they answer at the new addresses. Whether the password of the WiFi is right, only
 devices find out.
 
+With --device the settings are for one device, in place of what was published for it alone before and
+it has not fetched yet.
+
 Settings that are the published ones already are left as they are. With more than one key in
 fleet.key each of them opens the release, and devices get the first one: that replaces a key.
 
@@ -88,7 +91,8 @@ func (c *settingsReleaseCommand) instead() string { return "" }
 type settingsTarget interface {
 	// next returns the sequence of the next release of a type.
 	next(ctx context.Context, deviceType string) (uint32, error)
-	// current returns the release of a type or, with a chip id, of a device; none: an fs.ErrNotExist.
+	// current returns the release of a type or, with a chip id, of a device; none: an
+	// fs.ErrNotExist.
 	current(ctx context.Context, deviceType, chip string) ([]byte, error)
 	// publish publishes a release, or only checks whether it could be.
 	publish(ctx context.Context, deviceType string, file []byte, check bool) (api.PublishedSettings, error)
@@ -266,6 +270,9 @@ func (c *settingsReleaseCommand) sealingKeys(opened *site.Site, device string) (
 	if !c.OwnKey && !c.Each {
 		return opened.Config.Keys(), nil
 	}
+	if err := opened.Unlocked(site.DevicesKey); err != nil {
+		return nil, secretHint(err)
+	}
 	key := opened.Config.DeviceKey(device)
 	if key == nil {
 		return nil, hint(errors.New("the site has no devices.key, from which the devices' own keys follow"), "'esper init' makes one for new sites, 'esper keygen --fleet devices' for others")
@@ -294,7 +301,9 @@ func readKeys(path string) ([][]byte, error) {
 }
 
 // target returns where the settings are published, and whether that is a server.
-func (c *settingsReleaseCommand) target(opened *site.Site, sign []ed25519.PrivateKey) (settingsTarget, bool, error) {
+func (c *settingsReleaseCommand) target(
+	opened *site.Site, sign []ed25519.PrivateKey,
+) (settingsTarget, bool, error) {
 	if c.Server != "" && c.Repository == "" {
 		server, err := c.client()
 		return remoteSettings{server, c.NoNotify}, true, err
@@ -321,12 +330,16 @@ func (t localSettings) current(_ context.Context, deviceType, chip string) ([]by
 	return t.repository.CurrentSettings(deviceType, chip)
 }
 
-func (t localSettings) publish(_ context.Context, deviceType string, file []byte, check bool) (api.PublishedSettings, error) {
+func (t localSettings) publish(
+	_ context.Context, deviceType string, file []byte, check bool,
+) (api.PublishedSettings, error) {
 	h, before, err := t.repository.CheckSettings(deviceType, file, t.trusted)
 	if err == nil && !check {
 		err = t.repository.PublishSettings(deviceType, file, t.trusted)
 	}
-	return api.PublishedSettings{Type: deviceType, Device: h.Chip, Sequence: h.Sequence, Before: before}, err
+	return api.PublishedSettings{
+		Type: deviceType, Device: h.Chip, Sequence: h.Sequence, Before: before,
+	}, err
 }
 
 // remoteSettings publishes to a server.
@@ -350,7 +363,9 @@ func (t remoteSettings) current(ctx context.Context, deviceType, chip string) ([
 	return t.server.CurrentSettings(ctx, deviceType, chip)
 }
 
-func (t remoteSettings) publish(ctx context.Context, deviceType string, file []byte, check bool) (api.PublishedSettings, error) {
+func (t remoteSettings) publish(
+	ctx context.Context, deviceType string, file []byte, check bool,
+) (api.PublishedSettings, error) {
 	return t.server.PublishSettings(ctx, deviceType, file, check, t.quiet)
 }
 
@@ -455,7 +470,9 @@ func (c *settingsReleaseCommand) before(opened *site.Site, o settingsOutcome) se
 }
 
 // sameSettings reports whether a release holds the entries, and the same keys open and signed it.
-func sameSettings(file []byte, entries settings.Entries, seal [][]byte, sign []ed25519.PrivateKey) (settings.Header, bool) {
+func sameSettings(
+	file []byte, entries settings.Entries, seal [][]byte, sign []ed25519.PrivateKey,
+) (settings.Header, bool) {
 	r, err := settings.ParseRelease(file)
 	if err != nil || r.Keys() != len(seal) || len(r.Signatures) != len(sign) {
 		return settings.Header{}, false
@@ -511,14 +528,17 @@ func (c *settingsReleaseCommand) print(s *streams, all []settingsOutcome) error 
 		case o.Before != 0:
 			before = fmt.Sprint(o.Before)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", o.Type, orDash(o.Device), o.Sequence, before, strings.Join(o.Entries, " "))
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", o.Type, orDash(o.Device), o.Sequence, before,
+			strings.Join(o.Entries, " "))
 	}
 	return w.Flush()
 }
 
 // announce tells the devices to check.
 func (c *settingsReleaseCommand) announce(ctx context.Context, s *streams) error {
-	err := c.tell(ctx, []string{c.Device}, func(topic, where string) { s.note("told the devices: %s at %s", topic, where) })
+	err := c.tell(ctx, []string{c.Device}, func(topic, where string) {
+		s.note("told the devices: %s at %s", topic, where)
+	})
 	if err == nil {
 		return nil
 	}
