@@ -236,6 +236,17 @@ func (f *Fleet) become(old, d Device, at time.Time) Change {
 	return change
 }
 
+// Device returns what is known of a device, and false if nothing is.
+func (f *Fleet) Device(id string) (Device, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	d, ok := f.devices[id]
+	if !ok {
+		return Device{}, false
+	}
+	return *d, true
+}
+
 // Devices returns what is known of each device, sorted by type and then id. What
 // it points to is not changed later and must not be changed.
 func (f *Fleet) Devices() []Device {

@@ -117,7 +117,8 @@ func (r *Repository) path(asked Request) (string, error) {
 // SettingsFile is the File of a [Request] for settings.
 const SettingsFile = "settings"
 
-// hasOwn reports whether there are settings for the device alone that are newer than it says it has.
+// hasOwn reports whether there are settings for the device alone that are newer than it says it has, and
+// that it did not refuse.
 func (r *Repository) hasOwn(asked Request) bool {
 	if asked.Device == "" {
 		return false
@@ -127,7 +128,7 @@ func (r *Repository) hasOwn(asked Request) bool {
 		has = *asked.Settings
 	}
 	h, _, err := r.deviceSettings(asked.Device)
-	return err == nil && h.Sequence > has.Device && (h.Type == asked.Type || h.Type == settings.AllTypes)
+	return err == nil && h.Sequence > has.Device && h.Sequence != r.refused(asked.Device) && (h.Type == asked.Type || h.Type == settings.AllTypes)
 }
 
 // sequences reads the header X-Esper-Settings: two decimal numbers and a space between them. It returns

@@ -71,6 +71,9 @@ type Repository struct {
 	etag etags
 	log  func(error) // what goes wrong with deltas
 
+	// refused returns the sequence of the settings that a device did not take; 0: of none.
+	refused func(device string) uint32
+
 	// make makes a delta: [delta.Make], unless a test has another.
 	make func(source, target []byte) ([]byte, error)
 
@@ -85,8 +88,13 @@ func Open(dir string) (*Repository, error) {
 			return nil, fmt.Errorf("open repository: %w", err)
 		}
 	}
-	return &Repository{dir: dir, log: func(error) {}, make: delta.Make, step: func(string) error { return nil }}, nil
+	return &Repository{dir: dir, log: func(error) {}, make: delta.Make, step: func(string) error { return nil },
+		refused: func(string) uint32 { return 0 }}, nil
 }
+
+// SetRefused lets a device that did not take the settings for it alone have those of its type again. Refused
+// returns the sequence of those that it reports not to have taken, 0 if there are none.
+func (r *Repository) SetRefused(refused func(device string) uint32) { r.refused = refused }
 
 // Dir is the repository's folder.
 func (r *Repository) Dir() string { return r.dir }

@@ -225,6 +225,14 @@ func TestSettingsAreServed(t *testing.T) {
 			t.Errorf("%s: status %d, %d bytes", what, w.Code, w.Body.Len())
 		}
 	}
+	r.SetRefused(func(id string) uint32 { return map[string]uint32{"00c0de": 5}[id] })
+	if w := request(h, "GET", "/socket.settings", device("1 4")...); !bytes.Equal(w.Body.Bytes(), first) {
+		t.Error("its own, which it refused, is served before all others")
+	}
+	r.SetRefused(func(string) uint32 { return 4 })
+	if w := request(h, "GET", "/socket.settings", device("1 4")...); !bytes.Equal(w.Body.Bytes(), own) {
+		t.Error("its own is not served, as it refused another one")
+	}
 	seen = nil
 	w := request(h, "GET", "/socket.settings", device("7 8")...)
 	if q := seen[0]; *q.Settings != (settings.Sequences{Fleet: 7, Device: 8}) || q.Served != "1" || q.Own || q.File != "settings" || q.Type != "socket" {

@@ -48,6 +48,12 @@ func (s *Server) webServer() *http.Server {
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	dashboard.Register(mux, s.guard)
+	s.repository.SetRefused(func(id string) uint32 {
+		if d, ok := s.fleet.Device(id); ok && d.Settings != nil && d.Settings.Error != "" {
+			return d.Settings.Candidate
+		}
+		return 0
+	})
 	firmware := s.repository.HandlerFor(s.choose, func(q repository.Request) {
 		if q.File == repository.SettingsFile {
 			s.settings.conductor.Seen(q)
