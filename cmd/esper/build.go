@@ -128,6 +128,8 @@ func buildHint(err error) error {
 		return hint(err, "[build] sdk in esper.toml, or %s, names the folder that holds ld and lib of the ESP8266 NONOS SDK 3.0", site.SDKVariable)
 	case errors.Is(err, secret.ErrNoIdentity), errors.Is(err, secret.ErrOtherRecipients), errors.Is(err, secret.ErrDamaged):
 		return secretHint(err)
+	case errors.Is(err, site.ErrNoFleetKey):
+		return hint(err, "'esper keygen --fleet' makes %s, in the site's folder; keep a copy, out of git", site.FleetKeyFile)
 	case errors.Is(err, build.ErrNoTypes):
 		return hint(err, "a device type is a folder of .cpp files in devices")
 	case errors.As(err, &unknown):

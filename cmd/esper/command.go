@@ -85,6 +85,7 @@ type commands struct {
 	Label     labelCommand     `cmd:"" help:"Name devices, group and tag them."`
 	Monitor   monitorCommand   `cmd:"" help:"Show what a board says on its serial line."`
 	New       newCommand       `cmd:"" environment:"-" help:"Make a device type."`
+	Passwords passwordsCommand `cmd:"" help:"Show devices' own passwords for MQTT, not themselves, and tell Mosquitto."`
 	Pin       pinCommand       `cmd:"" help:"Pin a device to a release."`
 	Preflight preflightCommand `cmd:"" help:"Try the firmware of a site in the emulator."`
 	Publish   publishCommand   `cmd:"" help:"Publish signed releases."`
@@ -92,9 +93,11 @@ type commands struct {
 	Releases  releasesCommand  `cmd:"" help:"Show the releases that the server keeps."`
 	Remove    removeCommand    `cmd:"" help:"Forget devices that are gone for good."`
 	Retry     retryCommand     `cmd:"" help:"Let a device try again what it failed with."`
+	Revoke    revokeCommand    `cmd:"" help:"Let devices in over MQTT no more."`
 	Rollout   rolloutCommand   `cmd:"" help:"Show roll-outs, and pause, resume, abort, approve or end them."`
 	Secrets   secretsCommand   `cmd:"" help:"Keep passwords and keys in the site, encrypted."`
 	Serve     serveCommand     `cmd:"" help:"Serve firmware and MQTT."`
+	Settings  settingsCommand  `cmd:"" help:"Show, set and publish the settings that devices keep in their flash."`
 	Sign      signCommand      `cmd:"" help:"Sign what was built elsewhere."`
 	Token     tokenCommand     `cmd:"" help:"Make, show and remove tokens, which let people and programs use the server."`
 	Trigger   triggerCommand   `cmd:"" help:"Tell devices to look for a new release."`

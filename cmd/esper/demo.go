@@ -283,8 +283,12 @@ func (d *demo) boot(ctx context.Context, version site.Version) error {
 	began := time.Now()
 	build := d.site.BuildPath()
 	id := uint32(0x00c001)
+	store, err := storeOf(d.site)
+	if err != nil {
+		return err
+	}
 	for i, deviceType := range demoTypes {
-		content, err := flashContent(build, deviceType)
+		content, err := flashContent(build, deviceType, store)
 		if err != nil {
 			return err
 		}
@@ -306,7 +310,7 @@ func (d *demo) boot(ctx context.Context, version site.Version) error {
 		device.SDK.OnCrash = func(c sdk.Crash) { device.journey.crashed(c.Text) }
 		d.running.Go(func() { device.Run(ctx) })
 	}
-	err := d.wait(ctx, func(known map[string]fleet.Device) bool {
+	err = d.wait(ctx, func(known map[string]fleet.Device) bool {
 		for _, device := range d.devices {
 			k := known[device.ID()]
 			if k.Status != fleet.Online || k.Version() != version.Name || k.Update == nil ||

@@ -100,6 +100,35 @@ func (r deviceReport) lastCost() string {
 	return ""
 }
 
+// printSettings prints what the settings of the device are at.
+func (r deviceReport) printSettings(line func(key, value string)) {
+	u := r.Settings
+	if u == nil {
+		return
+	}
+	text := u.State
+	if u.Candidate != 0 && u.Candidate != u.Sequence {
+		text += fmt.Sprintf(" %d", u.Candidate)
+	}
+	text += fmt.Sprintf(", has %d", u.Sequence)
+	if u.Own != 0 {
+		text += fmt.Sprintf(" and for itself %d", u.Own)
+	}
+	if u.From != "" {
+		text += ", from " + u.From
+	}
+	if u.Error != "" {
+		text += ": " + u.Error
+	}
+	line("settings", text)
+	if problem := r.Device.Device.SettingsProblem(); problem != "" {
+		line("", problem)
+	}
+	if why := r.SettingsWhy; why != nil && why.Reason != rollout.NoRelease {
+		line("settings release", fmt.Sprintf("%s: %s (%s)", orDash(why.Release), why.Explanation, why.Reason))
+	}
+}
+
 func (r deviceReport) print(s *streams) error {
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	line := func(key, value string) { fmt.Fprintf(w, "%s\t%s\n", key, orDash(value)) }
@@ -144,6 +173,7 @@ func (r deviceReport) print(s *streams) error {
 	if r.Why != nil {
 		line("release", fmt.Sprintf("%s: %s (%s)", orDash(r.Why.Release), r.Why.Explanation, r.Why.Reason))
 	}
+	r.printSettings(line)
 	for _, problem := range r.Problems {
 		line("problem", problem)
 	}

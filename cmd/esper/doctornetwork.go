@@ -63,8 +63,14 @@ func (d doctor) checkBroker(ctx context.Context) []diagnosis {
 	}
 	u := brokerURL(d.site.Config.MQTT)
 	err := broker.Probe(ctx, u)
+	refused, ownOnly := errors.Is(err, broker.ErrNotAuthorised), d.site.Config.MQTT.OwnOnly
 	switch {
-	case errors.Is(err, broker.ErrNotAuthorised):
+	case refused && ownOnly:
+		return []diagnosis{{"broker", ok, "mqtt://" + u.Host + " refuses the shared password", ""}}
+	case err == nil && ownOnly:
+		return []diagnosis{{"broker", warn, "mqtt://" + u.Host + " takes the shared password, against mqtt.shared",
+			"start 'esper serve' again; for Mosquitto 'esper passwords mosquitto FILE' tells it"}}
+	case refused:
 		return []diagnosis{{"broker", fail, oneLine(err), "user and password in mqtt.url, or the secret " + site.MQTTPassword + ", must be those that the broker knows"}}
 	case err != nil:
 		return []diagnosis{{"broker", fail, oneLine(err), "is it running? 'esper serve' in the site's folder starts one"}}

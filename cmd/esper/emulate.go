@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ import (
 	"esper/internal/build"
 	"esper/internal/image"
 	"esper/internal/release"
+	"esper/internal/settings"
 	"esper/internal/site"
 )
 
@@ -198,7 +200,7 @@ func (c *emulateCommand) plan() ([]plannedDevice, error) {
 	if c.Count < 1 {
 		return nil, fmt.Errorf("--count %d: not a number of devices", c.Count)
 	}
-	dir, err := c.folder()
+	dir, store, err := c.folder()
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +212,7 @@ func (c *emulateCommand) plan() ([]plannedDevice, error) {
 	}
 	var plans []plannedDevice
 	for _, deviceType := range types {
-		content, err := flashContent(dir, deviceType)
+		content, err := flashContent(dir, deviceType, store)
 		if err != nil {
 			return nil, err
 		}
@@ -245,19 +247,32 @@ func (c *emulateCommand) instead() string {
 	return ""
 }
 
-// folder is where the images are.
-func (c *emulateCommand) folder() (string, error) {
-	if c.Images != "" {
-		return c.Images, nil
-	}
+// folder is where the images are, with the settings that the site's devices have in flash.
+func (c *emulateCommand) folder() (dir string, store []byte, err error) {
 	opened, err := site.Open(".")
 	if errors.Is(err, site.ErrNoSite) {
-		return "", hint(err, "outside a site, name the folder with the images: --release DIR")
+		if c.Images != "" {
+			return c.Images, nil, nil
+		}
+		return "", nil, hint(err, "outside a site, name the folder with the images: --release DIR")
 	}
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	return opened.BuildPath(), nil
+	store, err = storeOf(opened)
+	return cmp.Or(c.Images, opened.BuildPath()), store, err
+}
+
+// storeOf returns the settings in the flash of a site's devices; nil if they have none.
+func storeOf(s *site.Site) ([]byte, error) {
+	if !s.Config.Secrets.Stored() {
+		return nil, nil
+	}
+	entries, err := s.Settings()
+	if err != nil {
+		return nil, buildHint(err)
+	}
+	return settings.Record{Generation: 1, Entries: entries}.Store()
 }
 
 // imageTypes are the device types that have an image for slot 0 in a folder.
@@ -279,8 +294,8 @@ func imageTypes(dir string) ([]string, error) {
 	return types, nil
 }
 
-// flashContent is a new device's flash.
-func flashContent(dir, deviceType string) ([]byte, error) {
+// flashContent is a new device's flash. The store is its settings, or nil.
+func flashContent(dir, deviceType string, store []byte) ([]byte, error) {
 	var parts [2][]byte
 	for i, name := range []string{build.BootloaderFile, release.ImageName(deviceType, 0)} {
 		content, err := os.ReadFile(filepath.Join(dir, name))
@@ -306,6 +321,7 @@ func flashContent(dir, deviceType string) ([]byte, error) {
 	content, err := image.NewFlash(parts[0], parts[1], nil)
 	if err == nil {
 		copy(content[radio.DataAddress:], radio.Data())
+		copy(content[image.SettingsAddress:], store)
 	}
 	return content, err
 }

@@ -52,8 +52,9 @@ func leaves(t *testing.T) (names []string, globals []*kong.Flag) {
 var arguments = map[string][]string{
 	"device": {"00c0de"}, "hold": {"00c0de"}, "label": {"00c0de", "--name", "Kettle"}, "pin": {"00c0de", "1"}, "remove": {"00c0de"},
 	"retry": {"00c0de"}, "why": {"00c0de"}, "image": {"file"}, "new device-type": {"button"},
-	"secrets remove": {"wifi.password"}, "secrets set": {"wifi.password"}, "sign": {"build"},
+	"secrets remove": {"wifi.password"}, "secrets set": {"wifi.password"}, "sign": {"build"}, "settings set": {"wifi.password"},
 	"dump": {"file"}, "flash": {"socket"},
+	"passwords forget": {"00c0de"}, "passwords mosquitto": {"file"}, "revoke": {"00c0de", "--yes"},
 	"token add": {"ada", "--role", "viewer"}, "token remove": {"ada"}, "trigger": {"--all"},
 }
 

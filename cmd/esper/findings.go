@@ -40,6 +40,8 @@ func (f finding) print(out io.Writer) {
 		}
 	case deltaDetails:
 		d.print(w)
+	case settingsDetails:
+		d.print(w)
 	case flashDetails:
 		d.print(w)
 	}
@@ -90,6 +92,7 @@ func (d flashDetails) print(w io.Writer) {
 		}
 		fmt.Fprintf(w, "  slot %d\t%s\n", i, content)
 	}
+	d.Settings.print(w)
 	for _, r := range d.Refusals {
 		fmt.Fprintf(w, "  rolled back\t%s, sequence %d, %s: not tried again\n", r.Version, r.Sequence, r.Reason)
 	}

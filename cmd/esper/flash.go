@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"esper/internal/access"
 	"esper/internal/api"
 	"esper/internal/build"
 	"esper/internal/client"
@@ -18,12 +20,14 @@ import (
 	"esper/internal/fleet"
 	"esper/internal/image"
 	"esper/internal/release"
+	"esper/internal/settings"
 	"esper/internal/site"
 )
 
 // flashCommand writes firmware to boards over a serial port.
 type flashCommand struct {
-	Type     string        `arg:"" help:"Device type of the board."`
+	Type     string        `arg:"" optional:"" help:"Device type of the board."`
+	Settings bool          `help:"Write the settings alone, and leave the firmware as it is."`
 	Name     string        `placeholder:"NAME" help:"Name the device, once it has reported."`
 	Group    string        `placeholder:"GROUP" help:"Put the device into a group, once it has reported."`
 	Each     bool          `help:"Flash one board after the other, until Ctrl-C."`
@@ -37,8 +41,8 @@ type flashCommand struct {
 // Help is the command's description.
 func (c *flashCommand) Help() string {
 	return `Builds a device type for the chip and writes it to a board at a serial port, with Espressif's
-esptool: bootloader, boot configuration, the image in slot 0 and the SDK's initial data of the radio.
-What is written is verified. Then it waits until that very device, known by its chip id, reports the
+esptool: bootloader, boot configuration, the image in slot 0, the SDK's initial data of the radio, and the
+settings: networks, broker, update server, unless the site has them in its images. What is written is verified. Then it waits until that very device, known by its chip id, reports the
 version that was flashed. From then on 'esper release' updates it over the air.
 
 A board without automatic reset is brought into its flash mode by hand: connect GPIO0 to GND, and switch
@@ -51,6 +55,10 @@ Only 3.3 V. Never connect a serial adapter to a board that is on mains power.`
 // Validate checks the command line.
 func (c *flashCommand) Validate() error {
 	switch {
+	case c.Settings && (c.Type != "" || c.Recover):
+		return errors.New("--settings is for the settings alone, without a device type and --recover")
+	case !c.Settings && c.Type == "":
+		return errors.New("which device type? Or --settings, for the settings alone")
 	case c.Each && c.Name != "":
 		return errors.New("a name is for one device; --group is for several")
 	case c.Wait == 0 && (c.Name != "" || c.Group != ""):
@@ -70,16 +78,26 @@ func (c *flashCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	if opened.Config.SDK == "" && !c.Emulated {
+	if opened.Config.SDK == "" && !c.Emulated && !c.Settings {
 		return buildHint(fmt.Errorf("%w: images of the emulator's link run on no chip", build.ErrNoSDK))
 	}
 	tool, port, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
-	parts, version, err := c.parts(ctx, s, opened)
+	settings, err := fleetSettings(s, opened)
 	if err != nil {
 		return err
+	}
+	var parts []esptool.Part
+	var version string
+	switch {
+	case !c.Settings:
+		if parts, version, err = c.parts(ctx, s, opened); err != nil {
+			return err
+		}
+	case settings == nil:
+		return hint(errors.New("the site's devices have their settings in their images"), "[build] secrets in esper.toml says where they have them")
 	}
 	server, err := c.client()
 	if err != nil {
@@ -89,11 +107,26 @@ func (c *flashCommand) Run(s *streams) error {
 	if t, err := opened.Type(c.Type); err == nil && t.Board != nil {
 		board = t.Board.Name
 	}
-	f := flashing{flashCommand: c, streams: s, tool: tool, port: port, model: board, parts: parts, version: version, server: server}
+	f := flashing{flashCommand: c, streams: s, tool: tool, port: port, model: board, parts: parts, settings: settings, config: opened.Config, version: version, server: server}
 	if !c.Each {
 		return f.board(ctx)
 	}
 	return f.each(ctx)
+}
+
+// fleetSettings returns the settings of the site's devices; nil if these have them in their images.
+func fleetSettings(s *streams, opened *site.Site) (settings.Entries, error) {
+	if !opened.Config.Secrets.Stored() {
+		return nil, nil
+	}
+	for _, warning := range opened.SettingsWarnings() {
+		s.note("warning: %s", warning)
+	}
+	entries, err := opened.Settings()
+	if err != nil {
+		return nil, buildHint(err)
+	}
+	return entries, nil
 }
 
 // parts builds the device type, and returns what goes to the flash and the version of that.
@@ -143,10 +176,60 @@ type flashing struct {
 	*streams
 	tool    esptool.Tool
 	port    esptool.Port
-	model   string // of the board; empty: the device type names none
-	parts   []esptool.Part
+	model   string         // of the board; empty: the device type names none
+	parts   []esptool.Part // but for the settings
 	version string
 	server  *client.Client
+
+	settings settings.Entries // that all devices have; nil: in their images
+	config   site.Config
+}
+
+// settingsParts returns the settings of a device, as they go to the flash: the record, and no candidate.
+func (f *flashing) settingsParts(ctx context.Context, id string) ([]esptool.Part, error) {
+	if f.settings == nil {
+		return nil, nil
+	}
+	entries := slices.Clone(f.settings)
+	if f.Name != "" {
+		entries = append(entries, settings.OfTexts(settings.DeviceNameName, f.Name))
+	}
+	if key := f.config.DeviceKey(id); key != nil {
+		entries = append(entries, settings.OfBytes(settings.DeviceKeyName, key))
+	}
+	if f.config.MQTT.User != "" {
+		password, err := f.password(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if password != "" {
+			entries = append(entries, settings.OfTexts(settings.DevicePasswordName, password))
+		}
+	}
+	store, err := settings.Record{Generation: 1, Entries: entries}.Store()
+	return []esptool.Part{
+		{Address: image.SettingsAddress, Content: store},
+		{Address: image.CandidateAddress, Content: slices.Repeat([]byte{0xFF}, image.SectorSize)},
+	}, err
+}
+
+// password makes a password of the device's own, and registers it with the server. Without a server that
+// takes it, the device has the shared one only, and the password is empty.
+func (f *flashing) password(ctx context.Context, id string) (string, error) {
+	text, hash := access.NewDevicePassword()
+	_, err := f.server.SetDevicePassword(ctx, id, hash)
+	switch {
+	case err == nil:
+		return text, nil
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case f.config.MQTT.OwnOnly:
+		return "", hint(fmt.Errorf("%s cannot get a password of its own, and esper.toml says [mqtt] shared = false: %w", id, err),
+			"'esper serve' keeps the passwords: let it run, and name it with --server")
+	}
+	f.note("warning: %s has only the password that all devices share, as a server did not take one of its own: %v", id, err)
+	f.note("'esper passwords give %s' gives it one later, over the air", id)
+	return "", nil
 }
 
 // each flashes one board after the other.
@@ -183,12 +266,20 @@ func (f *flashing) board(ctx context.Context) error {
 	if f.Wait > 0 {
 		before, _ = f.server.Device(ctx, chip.ID) // which may not know it yet
 	}
+	own, err := f.settingsParts(ctx, chip.ID)
+	if err != nil {
+		return err
+	}
 	port := f.port
 	port.Log = f.err
-	if err := f.tool.Write(ctx, port, f.parts...); err != nil {
+	if err := f.tool.Write(ctx, port, slices.Concat(f.parts, own)...); err != nil {
 		return flashHint(err, f.port, f.model)
 	}
-	f.note("%s is flashed with %s %s", chip.ID, f.Type, f.version)
+	if f.Settings {
+		f.note("%s has the site's settings", chip.ID)
+	} else {
+		f.note("%s is flashed with %s %s", chip.ID, f.Type, f.version)
+	}
 	if f.Wait == 0 {
 		return nil
 	}
@@ -217,7 +308,7 @@ func (f *flashing) reported(ctx context.Context, id string, before api.Device) (
 		d, err := f.server.Device(ctx, id)
 		var unreachable *client.UnreachableError
 		switch {
-		case err == nil && d.Status == fleet.Online && d.Version() == f.version && !d.Seen.Equal(before.Seen):
+		case err == nil && d.Status == fleet.Online && (f.Settings || d.Version() == f.version) && !d.Seen.Equal(before.Seen):
 			return d, nil
 		case errors.As(err, &unreachable) && ctx.Err() == nil:
 			return d, hint(err, "the device is flashed; 'esper serve' tells whether it reports, or --wait 0 does not ask")
@@ -230,7 +321,7 @@ func (f *flashing) reported(ctx context.Context, id string, before api.Device) (
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return d, ctx.Err()
 			}
-			err := fmt.Errorf("%s is flashed, and has not reported %s within %v", id, f.version, f.Wait)
+			err := fmt.Errorf("%s is flashed, and has not reported %s within %v", id, cmp.Or(f.version, "since"), f.Wait)
 			if last != nil {
 				err = fmt.Errorf("%w: %w", err, last)
 			}

@@ -220,7 +220,7 @@ func (f *followFlags) make(ctx context.Context, s *streams, m watch.Making, keyF
 	if err != nil {
 		return nil, err
 	}
-	m.Log.Hide(opened.Config.WiFi.Password.Reveal(), opened.Config.MQTT.Password.Reveal())
+	m.Log.Hide(opened.Config.RevealSecrets()...)
 	keys, err := signingKeys(s, opened, keyFiles)
 	if err != nil {
 		return nil, err

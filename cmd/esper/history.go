@@ -13,7 +13,7 @@ import (
 // historyCommand shows what happened.
 type historyCommand struct {
 	Device  string     `arg:"" optional:"" help:"Chip id of a device (default: all)."`
-	Kind    fleet.Kind `enum:"presence,type,version,slot,update,restart," default:"" placeholder:"KIND" help:"Only presence, type, version, slot, update or restart."`
+	Kind    fleet.Kind `enum:"presence,type,version,slot,update,settings,restart," default:"" placeholder:"KIND" help:"Only presence, type, version, slot, update, settings or restart."`
 	Since   age        `placeholder:"TIME" help:"Only what is not longer ago, such as 12h or 7d."`
 	Limit   int        `default:"1000" placeholder:"N" help:"The newest N, at most 100000 (default: 1000)."`
 	Updates bool       `help:"Show each update as a whole: from, to, what it cost, how long it took, what was wrong."`

@@ -10,7 +10,8 @@ type holdCommand struct {
 
 // Help is the command's description.
 func (c *holdCommand) Help() string {
-	return `Holds a device: it stays on what it runs until 'esper hold --off'. esper serve has to run.`
+	return `Holds a device: it stays on what it runs, and on its settings, until 'esper hold --off'. esper serve
+has to run.`
 }
 
 // Validate checks the command line.

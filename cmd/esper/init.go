@@ -73,10 +73,11 @@ func (c *initCommand) Run(s *streams) error {
 		s.note("  cd %s", c.Dir)
 	}
 	s.note("  edit %s: WiFi, broker, where the firmware is served", site.ConfigFile)
-	s.note("  export %s=...: the WiFi password, better not in git", site.PasswordVariable)
+	s.note("  export %s=...: the WiFi password, better not in git; 'esper flash' brings it to the devices", site.PasswordVariable)
 	s.note("  git add . && git commit -m 'First'")
 	s.note("  esper serve, and in another terminal: esper release")
-	s.note("%s signs your releases: keep a copy, keep it secret", filepath.Join(c.Dir, site.KeyName+".key"))
+	s.note("%s signs your releases, %s seals your devices' settings: keep copies, keep them secret",
+		filepath.Join(c.Dir, site.KeyName+".key"), filepath.Join(c.Dir, site.FleetKeyFile))
 	return nil
 }
 

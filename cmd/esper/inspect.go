@@ -65,6 +65,8 @@ type flashDetails struct {
 	Current       int         `json:"current"`
 	Slots         []slotPart  `json:"slots"`
 	Refusals      []refusal   `json:"refusals,omitempty"`
+
+	Settings *storeDetails `json:"settings,omitempty"` // nil: there are none
 }
 
 // refusal is a release that the device does not try again.
@@ -84,8 +86,8 @@ type slotPart struct {
 	Image *imageDetails `json:"image,omitempty"`
 }
 
-// inspect tells from its content what a file is.
-func inspect(content []byte) finding {
+// inspect tells from its content what a file is. The keys are the fleet's; there may be none.
+func inspect(content []byte, keys ...[]byte) finding {
 	switch {
 	case len(content) == 0:
 		return finding{Kind: "nothing known", Error: "empty"}
@@ -95,6 +97,8 @@ func inspect(content []byte) finding {
 		return finding{Kind: "nothing known", Error: "not a flash of 1, 2, 4, 8 or 16 MB"}
 	case bytes.HasPrefix(content, []byte("ESPd")):
 		return inspectDelta(content)
+	case bytes.HasPrefix(content, []byte("ESPS")):
+		return inspectSettings(content, keys)
 	case content[0] == 0xEA:
 		return inspectImage(content)
 	case content[0] == 0xE9:
@@ -183,6 +187,7 @@ func inspectFlash(content []byte) finding {
 		Bootloader:    part(parsed.BootloaderError),
 		Configuration: part(parsed.ConfigurationError),
 		Current:       parsed.Configuration.Current,
+		Settings:      inspectStore(content),
 	}
 	for _, r := range parsed.Refusals {
 		details.Refusals = append(details.Refusals, refusal(r))
@@ -202,6 +207,9 @@ func inspectFlash(content []byte) finding {
 			damaged = append(damaged, fmt.Sprintf("slot %d", i))
 		}
 		details.Slots = append(details.Slots, p)
+	}
+	if details.Settings != nil && !details.Settings.Whole {
+		damaged = append(damaged, "settings")
 	}
 	switch {
 	case len(damaged) > 0:

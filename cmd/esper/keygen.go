@@ -58,7 +58,7 @@ func (c *keygenCommand) Run(s *streams) error {
 // fleetKey makes a key of the fleet.
 func (c *keygenCommand) fleetKey(s *streams) error {
 	path := cmp.Or(c.Path, strings.TrimSuffix(site.FleetKeyFile, ".key")) + ".key"
-	err := site.WriteFleetKey(path)
+	err := site.WriteKey(path)
 	if errors.Is(err, fs.ErrExist) {
 		return hint(err, "a key is never overwritten; give another name: esper keygen --fleet PATH")
 	}

@@ -2,10 +2,14 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,6 +78,7 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 	}
 	command(0, "", "init", home, "--mqtt", "mqtt://device@127.0.0.1:1", "--url", "http://127.0.0.1:1/firmware")
 	t.Chdir(home)
+	inImages(t)
 	answer := strings.Fields(command(0, "", "secrets", "keygen", filepath.Join(dir, "age.key")))
 	recipient := answer[len(answer)-1]
 	t.Setenv(secret.KeyFileVariable, filepath.Join(dir, "age.key"))
@@ -155,4 +160,108 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
 		t.Errorf("left in the folder for temporary files: %v, %v", left, err)
 	}
+}
+
+// inImages lets the images of the site in this folder hold its settings, as those of a site from before.
+func inImages(t *testing.T) {
+	t.Helper()
+	config, err := os.ReadFile(site.ConfigFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, after := []byte(`secrets = "settings"`), []byte(`secrets = "image"`)
+	if !bytes.Contains(config, before) {
+		t.Fatalf("%s does not say %s", site.ConfigFile, before)
+	}
+	if err := os.WriteFile(site.ConfigFile, bytes.Replace(config, before, after, 1), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Where the devices have their settings in flash, no secret of the site is in anything that is built,
+// published, kept or said: each byte of each file is searched, for the text, for hex digits of it, and for
+// words of it as a source would have them.
+func TestWhatIsPublishedHoldsNoSecret(t *testing.T) {
+	if _, err := exec.LookPath("xtensa-lx106-elf-g++"); err != nil {
+		t.Skip("gcc-xtensa-lx106 is not installed")
+	}
+	const wifi, second, broker = "planted-wifi-password", "planted-second-password", "planted-broker-password"
+	dir := t.TempDir()
+	home, cache := filepath.Join(dir, "home"), filepath.Join(dir, "cache")
+	if old, err := os.UserCacheDir(); err == nil && os.Getenv(build.MonocypherVariable) == "" {
+		if found, _ := filepath.Glob(filepath.Join(old, "esper", "monocypher-*")); len(found) > 0 {
+			t.Setenv(build.MonocypherVariable, found[0])
+		}
+	}
+	t.Setenv(build.CacheVariable, cache)
+	t.Setenv(site.PasswordVariable, wifi)
+	t.Setenv("ESPER_WIFI_2_PASSWORD", second)
+	t.Setenv("ESPER_MQTT_PASSWORD", broker)
+	var printed bytes.Buffer
+	command := func(args ...string) {
+		t.Helper()
+		var out bytes.Buffer
+		if got := run(args, strings.NewReader(""), &out, &out); got != 0 {
+			t.Fatalf("esper %s: exit code %d:\n%s", strings.Join(args, " "), got, &out)
+		}
+		printed.Write(out.Bytes())
+	}
+	command("init", home, "--mqtt", "mqtt://device@127.0.0.1:1", "--url", "http://127.0.0.1:1/firmware")
+	t.Chdir(home)
+	config, err := os.ReadFile(site.ConfigFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(site.ConfigFile, append(config, "[[wifi.others]]\nssid = \"workshop\"\n"...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	fleet, err := os.ReadFile(site.FleetKeyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release := func(version string) {
+		command("release", "--version", version, "--sequence", version, "--no-notify")
+	}
+	release("1")
+	release("2")
+	deltas, _ := filepath.Glob("data/firmware/socket.*.delta?")
+	if len(deltas) == 0 {
+		t.Error("there is no delta to look at")
+	}
+	command("verify", "data/firmware")
+
+	var planted [][]byte
+	for _, secret := range [][]byte{[]byte(wifi), []byte(second), []byte(broker), bytes.TrimSpace(fleet)} {
+		raw := secret
+		if key, err := hex.DecodeString(string(secret)); err == nil {
+			raw = key
+		}
+		var words []byte
+		for word := range slices.Chunk(raw[:8], 4) {
+			words = fmt.Appendf(words, "0x%08X", binary.LittleEndian.Uint32(word))
+		}
+		planted = append(planted, raw, fmt.Appendf(nil, "%x", raw), words[:10], fmt.Appendf(nil, "%q", secret))
+	}
+	files := 0
+	look := func(where string, content []byte) {
+		files++
+		for _, p := range planted {
+			if bytes.Contains(content, p) {
+				t.Errorf("%s holds %.80q", where, p)
+			}
+		}
+	}
+	look("the output", printed.Bytes())
+	err = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() || entry.Name() == site.FleetKeyFile {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		look(path, content)
+		return err
+	})
+	if err != nil || files < 30 {
+		t.Errorf("%d files, %v", files, err)
+	}
+	t.Logf("%d files hold no secret", files)
 }

@@ -15,7 +15,7 @@ import (
 // rolloutCommand shows roll-outs and acts on them.
 type rolloutCommand struct {
 	Action string `arg:"" optional:"" enum:"status,history,pause,resume,abort,approve,everywhere" default:"status" help:"status (default), history, pause, resume, abort, approve or everywhere."`
-	Type   string `arg:"" optional:"" help:"The device type; status and history show all without one."`
+	Type   string `arg:"" optional:"" help:"The device type, or TYPE.settings; status and history show all without one."`
 	JSON   bool   `name:"json" help:"Print JSON."`
 	serverFlags
 }
@@ -32,7 +32,8 @@ func (c *rolloutCommand) Help() string {
   everywhere  the release is generally available now, whatever the plan says
 
 DONE are devices that run the release, AT RISK those that were told of it and have not reported
-it yet, FAILED the failures of the present stage. esper serve has to run.`
+it yet, FAILED the failures of the present stage. TYPE.settings is the roll-out of the settings of a
+type ('esper settings release'); its releases are sequences. esper serve has to run.`
 }
 
 // Validate checks the command line.

@@ -63,8 +63,9 @@ port to be reached at port 443 of the name, from the internet, and agrees to the
 Devices speak no TLS; --http is for them.
 
 Devices find it by mqtt.url and update.url in esper.toml. If mqtt.url has a user and password,
-the broker lets in devices, who know these and may use their own topics only, and whoever has an
-API token, whose name is the user; if not, it is open to all. Firmware needs no protection: it is signed.
+the broker lets in devices, which know these or have a password of their own ('esper passwords') and
+may use their own topics only, and whoever has an API token, whose name is the user; if not, it is
+open to all. Firmware needs no protection: it is signed.
 
 With --push it offers a git repository at /git/site.git, and with --follow it follows one: each new
 commit is built, tried in the emulator, signed, published and announced. 'esper builds' shows them.
@@ -225,6 +226,7 @@ func (c *serveCommand) stale(started *site.Site, now site.Config) []string {
 	was := started.Config
 	differ("the port in mqtt.url", c.MQTT == "" && c.MQTTListen == "" && now.MQTT.Port != was.MQTT.Port)
 	differ("the user or password in mqtt.url", c.MQTT == "" && (now.MQTT.User != was.MQTT.User || now.MQTT.Password != was.MQTT.Password))
+	differ("mqtt.shared", now.MQTT.OwnOnly != was.MQTT.OwnOnly)
 	differ("the port in update.url", c.HTTP == "" && now.Update.Port != was.Update.Port)
 	differ("[rollout]", !reflect.DeepEqual(now.Rollouts, was.Rollouts))
 	differ("[homeassistant]", !reflect.DeepEqual(now.HomeAssistant, was.HomeAssistant))
@@ -366,6 +368,7 @@ func takeSite(config *server.Config, from site.Config) {
 	config.HomeAssistant = from.HomeAssistant
 	config.Trusted = slices.Clone(from.Update.Keys)
 	config.MQTTUser, config.MQTTPassword = from.MQTT.User, from.MQTT.Password.Reveal()
+	config.MQTTOwnOnly = from.MQTT.OwnOnly
 	if from.Update.URL == "" {
 		return
 	}

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"esper/internal/release"
 	"esper/internal/repository"
+	"esper/internal/settings"
 	"esper/internal/site"
 )
 
@@ -35,6 +37,9 @@ In a repository, or in the folder of a release there, it checks the release's de
 must make the image that was checked out of the image of the release that it is from, if that is
 kept. A delta that is damaged does no harm, as devices then download the image; to publish
 the release again replaces it. A server's URL does not list deltas.
+
+Settings releases (TYPE.settings, and in a repository those for single devices) are checked, too: that
+they are well-formed and a trusted key signed them. What is sealed in them it does not open.
 
 --rebuild checks out the commit of each release, clean, in a temporary folder, builds it with the
 same version and sequence, and compares the images byte by byte. It needs the site's git
@@ -83,15 +88,18 @@ func (c *verifyCommand) Run(s *streams) error {
 		}
 		dir = temp
 	}
+	verdicts := []verdict{}
 	if len(types) == 0 {
 		if types, err = release.List(dir); err != nil {
 			return err
 		}
-		if len(types) == 0 {
+		if verdicts, err = judgeSettings(dir, keys); err != nil {
+			return err
+		}
+		if len(types)+len(verdicts) == 0 {
 			return hint(fmt.Errorf("%s: no releases there", shown), "'esper release' makes them")
 		}
 	}
-	verdicts := []verdict{}
 	for _, deviceType := range types {
 		v := judge(dir, deviceType, keys)
 		if v.Verified && c.Rebuild {
@@ -192,6 +200,46 @@ func judge(dir, deviceType string, keys []ed25519.PublicKey) verdict {
 	return v
 }
 
+// judgeSettings checks the settings releases in a folder, and those for single devices in a repository.
+func judgeSettings(dir string, keys []ed25519.PublicKey) ([]verdict, error) {
+	verdicts := []verdict{}
+	for _, pattern := range []string{"*", filepath.Join("devices", "*")} {
+		files, err := filepath.Glob(filepath.Join(dir, pattern+settings.Suffix))
+		if err != nil {
+			return nil, err
+		}
+		for _, path := range files {
+			v := verdict{Type: filepath.Base(path)}
+			content, err := readAtMost(path, settings.MaxRelease)
+			var r *settings.Release
+			if err == nil {
+				r, err = settings.ParseRelease(content)
+			}
+			if err == nil {
+				v.Version, v.Sequence = fmt.Sprint(r.Sequence), r.Sequence
+				err = misplaced(r.Header, v.Type)
+			}
+			if err == nil {
+				err = r.Verify(keys)
+			}
+			if err != nil {
+				v.Error = err.Error()
+			}
+			v.Verified = err == nil
+			verdicts = append(verdicts, v)
+		}
+	}
+	return verdicts, nil
+}
+
+// misplaced returns an error if a settings release should have another name than its file has.
+func misplaced(h settings.Header, name string) error {
+	if name != settings.FileName(h.Chip) && (h.Chip != "" || h.Type != settings.AllTypes && name != settings.FileName(h.Type)) {
+		return fmt.Errorf("%w: it is for %s %s", settings.ErrWrongDevice, h.Type, h.Chip)
+	}
+	return nil
+}
+
 // print prints the verdicts.
 func (c *verifyCommand) print(s *streams, verdicts []verdict) error {
 	if c.JSON {
@@ -201,7 +249,7 @@ func (c *verifyCommand) print(s *streams, verdicts []verdict) error {
 	fmt.Fprintln(w, "TYPE\tVERSION\tSEQUENCE\tRESULT")
 	for _, v := range verdicts {
 		result, version, sequence := "verified", v.Version, fmt.Sprint(v.Sequence)
-		if c.Rebuild {
+		if c.Rebuild && !strings.HasSuffix(v.Type, settings.Suffix) {
 			result = "verified, rebuilt to the same bytes"
 		}
 		result += v.deltas()

@@ -11,13 +11,20 @@ import (
 type whyCommand struct {
 	Device string `arg:"" help:"Chip id of the device, such as 00c0de."`
 	JSON   bool   `name:"json" help:"Print JSON."`
+	settingsFlag
 	serverFlags
 }
 
 // Help is the command's description.
 func (c *whyCommand) Help() string {
 	return `Says which release a device would get if it asked now, and why: one of the reasons in
-docs/rollouts.md. esper serve has to run.`
+docs/rollouts.md. With --settings it says which settings it would get, by their sequence. esper serve
+has to run.`
+}
+
+// settingsFlag chooses the settings of a device in place of its firmware.
+type settingsFlag struct {
+	Settings bool `help:"Of its settings, not of its firmware."`
 }
 
 // Validate checks the command line.
@@ -29,7 +36,11 @@ func (c *whyCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	told, err := server.Why(context.Background(), c.Device)
+	ask := server.Why
+	if c.Settings {
+		ask = server.WhySettings
+	}
+	told, err := ask(context.Background(), c.Device)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ const (
 type act struct {
 	action, target string
 	refused        bool
+	concealed      bool
 }
 
 type actKey struct{}
@@ -32,6 +33,13 @@ func Allow(ctx context.Context, need Role, action, target string) bool {
 		a.action, a.target, a.refused = action, target, !allowed
 	}
 	return allowed
+}
+
+// Conceal keeps what a request sends out of the audit log.
+func Conceal(ctx context.Context) {
+	if a, ok := ctx.Value(actKey{}).(*act); ok {
+		a.concealed = true
+	}
 }
 
 // TooLow says to somebody which role an operation needs that they may not do.
@@ -61,7 +69,10 @@ func (g *Guard) serve(next http.Handler, w http.ResponseWriter, r *http.Request,
 		defer stop()
 		next.ServeHTTP(w, r.WithContext(ctx))
 	}
-	entry.Action, entry.Target, entry.Detail = done.action, clean(done.target, maxAction), sent.String()
+	entry.Action, entry.Target = done.action, clean(done.target, maxAction)
+	if !done.concealed {
+		entry.Detail = sent.String()
+	}
 	switch {
 	case done.refused:
 		entry.Status = http.StatusForbidden

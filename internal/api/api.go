@@ -20,6 +20,7 @@ import (
 	"esper/internal/access"
 	"esper/internal/conductor"
 	"esper/internal/fleet"
+	"esper/internal/mosquitto"
 	"esper/internal/repository"
 	"esper/internal/rollout"
 	"esper/internal/store"
@@ -37,6 +38,10 @@ type Config struct {
 	Repository *repository.Repository
 	Feed       *repository.Feed // of the repository
 	Conductor  *conductor.Conductor
+	// Settings are the roll-outs of settings, whose types are named <type>.settings, and SettingsFeed
+	// is what is published of them.
+	Settings     *conductor.Conductor
+	SettingsFeed *repository.Feed
 	// Tell tells a device to look for a release now, even one that it has refused; without
 	// an id, all devices, but not for what they have refused.
 	Tell func(id string) error
@@ -44,6 +49,9 @@ type Config struct {
 	Command func(id, topic, payload string) error
 	// Features is what devices have published of their features.
 	Features *fleet.States
+	// Devices knows the devices' own passwords and which are revoked, MQTT what the server makes of that.
+	Devices *access.Devices
+	MQTT    MQTTAccess
 	// Guard lets in who may.
 	Guard *access.Guard
 	// Remove forgets a device; it waits for the broker and the database. See [ErrNoBroker].
@@ -95,10 +103,14 @@ func (a *api) register(mux *http.ServeMux) *huma.OpenAPI {
 	a.registerBuilds(described)
 	a.registerEvents(described)
 	a.registerReleases(described)
+	a.registerSettings(described)
 	a.registerRemove(described)
+	a.registerPasswords(described)
 	schemas := described.OpenAPI().Components.Schemas.Map()
 	device := schemas["Device"].Properties
-	device["info"], device["update"] = orNull(device["info"]), orNull(device["update"])
+	for _, name := range []string{"info", "update", "settings"} {
+		device[name] = orNull(device[name])
+	}
 	slots := schemas["InfoBootStruct"].Properties["slots"]
 	slots.Items = orNull(slots.Items)
 	return described.OpenAPI()
@@ -138,6 +150,9 @@ func schemaName(t reflect.Type, hint string) string {
 
 // problem is the answer for an error.
 func (a *api) problem(err error) error {
+	if status := huma.StatusError(nil); errors.As(err, &status) {
+		return err // it is an answer already
+	}
 	if conflict := publishProblem(err); conflict != nil {
 		return conflict
 	}
@@ -149,9 +164,10 @@ func (a *api) problem(err error) error {
 		return huma.Error404NotFound(err.Error())
 	case errors.Is(err, context.DeadlineExceeded):
 		return huma.Error503ServiceUnavailable("the database does not answer in time; nothing was changed, and devices are served all the same")
-	case errors.Is(err, rollout.ErrNotNow):
+	case errors.Is(err, rollout.ErrNotNow), errors.Is(err, access.ErrTooManyDevices):
 		return huma.Error409Conflict(err.Error())
-	case errors.Is(err, conductor.ErrNoRelease), errors.Is(err, store.ErrLabel), errors.Is(err, watch.ErrNotFollowed):
+	case errors.Is(err, conductor.ErrNoRelease), errors.Is(err, store.ErrLabel), errors.Is(err, watch.ErrNotFollowed),
+		errors.Is(err, mosquitto.ErrHash):
 		return huma.Error422UnprocessableEntity(err.Error())
 	}
 	a.Log.Error("a request cannot be answered", "error", err)

@@ -37,6 +37,12 @@ func BenchmarkPage(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	ofSettings, err := conductor.Open(conductor.Config{
+		Plan: func(string) rollout.Plan { return rollout.AllAtOnce }, Settings: true, Storage: kept.SettingsRollouts(), Now: time.Now, Log: log,
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
 	var changes []fleet.Change
 	for n := range 10_000 {
 		d := fleet.Device{ID: fmt.Sprintf("%06x", n), Status: fleet.Online, Info: new(fleet.Info), Seen: time.Now()}
@@ -52,7 +58,7 @@ func BenchmarkPage(b *testing.B) {
 	}
 	guard := access.NewGuard(access.NewKeeper(kept, log), kept.Audit, log)
 	c := Config{
-		Store: kept, Repository: firmware, Feed: repository.NewFeed(firmware), Conductor: by, Guard: guard, Live: NewLive(log), Log: log,
+		Store: kept, Repository: firmware, Feed: repository.NewFeed(firmware), Conductor: by, Settings: ofSettings, Guard: guard, Live: NewLive(log), Log: log,
 	}
 	handler := Handler(c)
 	for name, path := range map[string]string{

@@ -53,6 +53,9 @@ type Device struct {
 	Why *conductor.Answer `json:"why,omitempty"` // nil if roll-outs know nothing of it
 	// Problem is UpdateProblem, for who has no Go.
 	Problem string `json:"problem,omitempty" doc:"what is wrong with its last update, in words"`
+	// SettingsWhy and SettingsProblem are the same for its settings.
+	SettingsWhy     *conductor.Answer `json:"settings_why,omitempty"`
+	SettingsProblem string            `json:"settings_problem,omitempty" doc:"what is wrong with its last settings, in words"`
 }
 
 // Summary is the fleet in numbers, and what the server does.
@@ -71,7 +74,7 @@ type LabelChange struct {
 
 // HistoryQuery says which events.
 type HistoryQuery struct {
-	Kind  fleet.Kind `query:"kind" enum:"presence,type,version,slot,update,restart" doc:"only events of this kind"`
+	Kind  fleet.Kind `query:"kind" enum:"presence,type,version,slot,update,settings,restart" doc:"only events of this kind"`
 	Since time.Time  `query:"since" doc:"only events from then on"`
 	Limit int        `query:"limit" minimum:"1" maximum:"100000" default:"1000" doc:"at most so many, the newest"`
 }
@@ -161,7 +164,7 @@ func (a *api) registerInventory(on huma.API) {
 
 // page is the devices that a query finds.
 func (a *api) page(ctx context.Context, q store.Query) (*devicePage, error) {
-	found, err := find(ctx, a.Store, a.Conductor, q)
+	found, err := a.find(ctx, q)
 	page := &devicePage{Total: len(found), Body: found}
 	if err == nil && q.Limit > 0 && (q.Offset > 0 || len(found) == q.Limit) {
 		page.Total, err = a.Store.Count(ctx, q)
@@ -170,20 +173,23 @@ func (a *api) page(ctx context.Context, q store.Query) (*devicePage, error) {
 }
 
 // find is the devices that a query finds, and what they would get.
-func find(ctx context.Context, in store.Store, by *conductor.Conductor, q store.Query) ([]Device, error) {
-	found, err := in.Find(ctx, q)
+func (c Config) find(ctx context.Context, q store.Query) ([]Device, error) {
+	found, err := c.Store.Find(ctx, q)
 	devices := make([]Device, len(found))
 	for i, d := range found {
-		devices[i].Device, devices[i].Problem = d, d.UpdateProblem()
-		if why, err := by.Why(d.ID); err == nil {
+		devices[i].Device, devices[i].Problem, devices[i].SettingsProblem = d, d.UpdateProblem(), d.SettingsProblem()
+		if why, err := c.Conductor.Why(d.ID); err == nil {
 			devices[i].Why = &why
+		}
+		if why, err := c.Settings.Why(d.ID); err == nil && d.Settings != nil {
+			devices[i].SettingsWhy = &why
 		}
 	}
 	return devices, err
 }
 
 func (a *api) device(ctx context.Context, id string) (Device, error) {
-	found, err := find(ctx, a.Store, a.Conductor, store.Query{ID: id})
+	found, err := a.find(ctx, store.Query{ID: id})
 	if err == nil && len(found) == 0 {
 		err = fmt.Errorf("device %s: %w", id, store.ErrNoDevice)
 	}

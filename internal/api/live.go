@@ -179,7 +179,7 @@ func (l *Live) Run(ctx context.Context, c Config) {
 		clear(l.rollouts)
 		l.mu.Unlock()
 		if len(rollouts) > 0 {
-			for _, s := range c.Conductor.Rollouts() {
+			for _, s := range c.rollouts() {
 				if rollouts[s.Type] {
 					l.tell(RolloutEvent, s)
 				}
@@ -207,7 +207,7 @@ func (l *Live) tellDevices(ctx context.Context, c Config, ids []string) {
 		l.tell(HelloEvent, struct{}{})
 		return
 	}
-	found, err := find(ctx, c.Store, c.Conductor, store.Query{IDs: ids})
+	found, err := c.find(ctx, store.Query{IDs: ids})
 	if err != nil {
 		if ctx.Err() == nil {
 			l.log.Error("listeners are not told of devices", "error", err)

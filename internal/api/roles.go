@@ -20,6 +20,7 @@ var roles = map[string]access.Role{
 	"list-features":        access.Viewer,
 	"get-history":          access.Viewer,
 	"list-releases":        access.Viewer,
+	"list-settings":        access.Viewer,
 	"list-rollout-history": access.Viewer,
 	"get-rollout-history":  access.Viewer,
 	"get-adoption":         access.Viewer,
@@ -31,6 +32,7 @@ var roles = map[string]access.Role{
 	"build":                access.Viewer,
 	"build-log":            access.Viewer,
 	"get-release":          access.Publisher,
+	"get-settings":         access.Publisher,
 
 	"put-labels":         access.Operator,
 	"pause-rollout":      access.Operator,
@@ -50,11 +52,22 @@ var roles = map[string]access.Role{
 	"remove-device":      access.Operator,
 	"get-audit":          access.Operator,
 
+	"list-device-passwords":  access.Viewer,
+	"set-device-password":    access.Operator,
+	"forget-device-password": access.Operator,
+	"revoke-device":          access.Operator,
+	"restore-device":         access.Operator,
+
 	"check-all": access.OperatorOrPublisher, // who publishes also announces
 
 	"request-build": access.Publisher,
 	"publish":       access.Publisher,
+
+	"publish-settings": access.Publisher,
 }
+
+// concealed are the operations of which the audit log keeps nothing that was sent.
+var concealed = map[string]bool{"set-device-password": true}
 
 // securitySchemes is how a token is shown.
 var securitySchemes = map[string]*huma.SecurityScheme{
@@ -85,6 +98,9 @@ func checkRole(described huma.API) func(huma.Context, func(huma.Context)) {
 	return func(c huma.Context, next func(huma.Context)) {
 		o := c.Operation()
 		need := roleOf(o.OperationID)
+		if concealed[o.OperationID] {
+			access.Conceal(c.Context())
+		}
 		if access.Allow(c.Context(), need, o.OperationID, target(c)) {
 			next(c)
 			return

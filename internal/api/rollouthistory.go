@@ -48,7 +48,7 @@ func (a *api) registerRolloutHistory(on huma.API) {
 		}) (*body[[]store.AdoptionPoint], error) {
 			version := q.Release
 			if version == "" {
-				all := a.Conductor.Rollouts()
+				all := a.conductorOf(q.Type).Rollouts()
 				if i := slices.IndexFunc(all, func(s rollout.State) bool { return s.Type == q.Type }); i >= 0 {
 					version = all[i].Release.Version
 				}

@@ -19,11 +19,12 @@ import (
 func TestAnswersAreAsDescribed(t *testing.T) {
 	described := (&api{}).register(http.NewServeMux())
 	schemas := described.Components.Schemas
-	informed := store.Device{Device: fleet.Device{ID: "00c0de", Info: &fleet.Info{}, Update: &fleet.UpdateStatus{Received: new(uint32)}, Seen: time.Now()}}
+	informed := store.Device{Device: fleet.Device{ID: "00c0de", Info: &fleet.Info{}, Update: &fleet.UpdateStatus{Received: new(uint32)}, Seen: time.Now(), Settings: &fleet.SettingsStatus{}}}
 	informed.Info.Boot.Slots = []*fleet.Slot{nil, {Version: "v1"}}
 	staged := rollout.State{Plan: rollout.Plan{Stages: []rollout.Stage{{Percent: 10}, {Group: "x", Approve: true}}}, Opened: time.Now()}
 	for _, v := range []any{
-		Device{}, Device{informed, &conductor.Answer{}, "the flash reported an error"}, Summary{Summary: store.Summary{Types: []store.TypeSummary{}, Attention: map[store.Condition]int{}}}, Group{Kind: "tag"}, rollout.Event{}, store.AdoptionPoint{}, fleet.Event{}, fleet.Event{Received: new(uint32)}, fleet.Update{}, fleet.Update{WithoutDelta: "flash", Received: new(uint64), Seconds: 1.4}, rollout.State{}, staged, Release{ReleaseContent: ReleaseContent{Keys: []string{}}},
+		Device{}, Device{informed, &conductor.Answer{}, "the flash reported an error", &conductor.Answer{}, "the settings are damaged"}, SettingsRelease{}, SettingsRelease{Device: "00c0de"}, PublishedSettings{}, Summary{Summary: store.Summary{Types: []store.TypeSummary{}, Attention: map[store.Condition]int{}}}, Group{Kind: "tag"}, rollout.Event{}, store.AdoptionPoint{}, fleet.Event{}, fleet.Event{Received: new(uint32)}, fleet.Update{}, fleet.Update{WithoutDelta: "flash", Received: new(uint64), Seconds: 1.4}, rollout.State{}, staged, Release{ReleaseContent: ReleaseContent{Keys: []string{}}},
+		DevicePasswords{MQTTAccess{Broker: OpenBroker}, []DevicePassword{{ID: "00c0de"}, {ID: "00c0df", Revoked: time.Now()}}},
 		conductor.Answer{}, conductor.Answer{Device: rollout.Device{Held: true, Last: rollout.Try{Release: "v1"}}},
 	} {
 		text, err := json.Marshal(v)

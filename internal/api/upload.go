@@ -98,9 +98,8 @@ func atMost(on huma.API, most int) func(huma.Context, func(huma.Context)) {
 
 // accept reads a release that was sent, and verifies it.
 func (a *api) accept(content []byte, contentType, deviceType string) (*release.Release, error) {
-	if len(a.Trusted) == 0 {
-		return nil, huma.Error403Forbidden("this server trusts no key, so it cannot know whose release that is: " +
-			"start it in the site's folder, whose update.keys it then trusts, or with 'esper serve --trust release.pub'")
+	if err := a.trusts(); err != nil {
+		return nil, err
 	}
 	if err := image.CheckDeviceType(deviceType); err != nil {
 		return nil, huma.Error422UnprocessableEntity(err.Error())

@@ -53,6 +53,11 @@ type Options struct {
 	// User and Password are the devices'. If both are empty the broker is open: anyone may do
 	// anything, within limits.
 	User, Password string
+	// Devices knows the devices' own passwords, and which devices are revoked. It is asked again
+	// while they are connected. Nil: there are none.
+	Devices *access.Devices
+	// OwnOnly lets in no device with User and Password.
+	OwnOnly bool
 	// Token says who shows a name and a token, and with which role: access.Keeper.Check. It is
 	// asked again while the bearer is connected. Nil: there are no tokens.
 	Token func(name, token string) (access.Identity, error)
@@ -104,7 +109,7 @@ func Serve(listener net.Listener, o Options) (*Broker, error) {
 	if err := server.Serve(); err != nil {
 		return nil, fmt.Errorf("start MQTT broker: %w", err)
 	}
-	go gate.watchTokens()
+	go gate.watchLogins()
 	return &Broker{server: server, gate: gate, listener: listener}, nil
 }
 
@@ -174,7 +179,9 @@ type Stats struct {
 }
 
 // The reasons for which logins and connections are refused.
-var refusals = []string{"password", "client-id", "will", "limit", "unavailable", "packet"}
+var refusals = []string{
+	"password", "revoked", "client-id", "will", "limit", "unavailable", "packet",
+}
 
 // Stats returns the counts.
 func (b *Broker) Stats() Stats {

@@ -1,9 +1,6 @@
 package broker
 
 import (
-	"crypto/subtle"
-	"errors"
-	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,9 +12,6 @@ import (
 	"esper/internal/access"
 	"esper/internal/connections"
 )
-
-// recheck is how often it is seen whether the tokens of those who are connected still hold.
-const recheck = 2 * time.Second
 
 // gate stands between clients and the library: it lets them in, and sees to it that they keep to
 // their rights and limits.
@@ -31,7 +25,7 @@ type gate struct {
 	done      chan struct{} // closed in the end
 
 	mu      sync.Mutex
-	bearers map[*connection]*mqtt.Client // of tokens
+	watched map[*connection]*mqtt.Client // all that have logged in, but for those of an open broker
 	present map[string]*connection       // by client id
 	logged  bucket
 	refused map[string]int64 // logins and connections, by reason
@@ -44,7 +38,7 @@ func newGate(o Options, server *mqtt.Server) *gate {
 	g := &gate{
 		options: o, rights: rights{realm: o.Realm, discovery: o.Discovery}, server: server, done: make(chan struct{}),
 		addresses: newAddresses(connections.Available() / 2), accounts: newAccounts(o.Realm),
-		bearers: map[*connection]*mqtt.Client{}, present: map[string]*connection{}, refused: map[string]int64{},
+		watched: map[*connection]*mqtt.Client{}, present: map[string]*connection{}, refused: map[string]int64{},
 	}
 	return g
 }
@@ -66,7 +60,7 @@ func (g *gate) OnConnectAuthenticate(client *mqtt.Client, p packets.Packet) bool
 	party, reason, why := g.admit(client, p)
 	if reason != "" {
 		g.refuse(reason, why, "remote", c.RemoteAddr().String(), "client", clip(client.ID), "user", clip(string(p.Connect.Username)))
-		if reason == "password" {
+		if reason == "password" || reason == "revoked" {
 			g.pause(g.addresses.failed(c.from, time.Now()))
 		}
 		return false
@@ -84,9 +78,9 @@ func (g *gate) OnConnectAuthenticate(client *mqtt.Client, p packets.Packet) bool
 	c.party, c.client, c.account = party, client, account
 	g.addresses.loggedIn(c.from)
 	g.connections.Add(1)
-	if party.name != "" {
+	if !party.isAnyone() {
 		g.mu.Lock()
-		g.bearers[c] = client
+		g.watched[c] = client
 		g.mu.Unlock()
 	}
 	return true
@@ -121,50 +115,6 @@ func (g *gate) takePlace(id string, c *connection) bool {
 	}
 }
 
-// admit says who a client is, or for what reason it is refused: one word for the statistics,
-// and what to tell.
-func (g *gate) admit(client *mqtt.Client, p packets.Packet) (who *party, reason, why string) {
-	who = &party{}
-	user, secret := string(p.Connect.Username), string(p.Connect.Password)
-	id := client.ID
-	o := &g.options
-	switch {
-	case o.User == "" && o.Password == "":
-	case equal(user, o.User) && equal(secret, o.Password):
-		switch {
-		case !isChipID(id):
-			return nil, "client-id", "these are the devices' user and password, and the client id is no chip id; others log in with an API token"
-		case p.ProtocolVersion != 4 || !p.Connect.Clean:
-			return nil, "client-id", "no device logs in like this: with another MQTT than 3.1.1, or to resume a session"
-		}
-		who.device = id
-	default:
-		if o.Token == nil || user == "" || equal(user, o.User) {
-			return nil, "password", "wrong user or password"
-		}
-		bearer, err := o.Token(user, secret)
-		switch {
-		case errors.Is(err, access.ErrUnavailable):
-			return nil, "unavailable", "it cannot be seen which tokens there are"
-		case err != nil:
-			return nil, "password", "wrong user or password"
-		}
-		who.name, who.secret = user, secret
-		who.role.Store(bearer.Role)
-	}
-	switch {
-	case len(id) > maxClientID:
-		return nil, "client-id", "the client id is too long"
-	case id == mqtt.InlineClientId, !who.isDevice() && !who.isAnyone() && isChipID(id):
-		return nil, "client-id", "the client id is another's" // whose connection would end
-	case p.Connect.WillFlag && !(g.fits(p.Connect.WillTopic) && g.rights.publish(who, id, p.Connect.WillTopic)):
-		return nil, "will", "the last will is on a topic that the client may not publish"
-	}
-	return who, "", ""
-}
-
-func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
-
 // clip shortens what a client says of itself, for the log.
 func clip(s string) string { return s[:min(len(s), 40)] }
 
@@ -193,45 +143,12 @@ func (g *gate) left(c *connection) {
 	}
 	g.addresses.leave(c.from)
 	g.mu.Lock()
-	delete(g.bearers, c)
+	delete(g.watched, c)
 	if c.id != "" {
 		delete(g.present, c.id)
 	}
 	g.mu.Unlock()
 	close(c.ended)
-}
-
-// watchTokens ends the connections of those whose token is gone, and gives those whose role
-// changed their new rights.
-func (g *gate) watchTokens() {
-	if g.options.Token == nil {
-		return
-	}
-	ticker := time.NewTicker(recheck)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-		case <-g.done:
-			return
-		}
-		g.mu.Lock()
-		bearers := maps.Clone(g.bearers)
-		g.mu.Unlock()
-		for c, client := range bearers {
-			bearer, err := g.options.Token(c.party.name, c.party.secret)
-			if errors.Is(err, access.ErrUnavailable) {
-				break // nothing has been decided, about the others neither
-			}
-			if err == nil {
-				c.party.role.Store(bearer.Role)
-				continue
-			}
-			g.options.Log.Info("MQTT connection ended: its token is no longer valid", "remote", c.RemoteAddr(), "token", c.party.name)
-			c.Close()
-			client.Stop(packets.ErrNotAuthorized)
-		}
-	}
 }
 
 // partyOf is who a client is, nil if it is this process.

@@ -12,9 +12,10 @@ import (
 // party is who a client is. There are three kinds: a device; the bearer of an API token;
 // and anyone, at a broker that asks for no password.
 type party struct {
-	device       string       // a device's chip id
-	name, secret string       // of a token
-	role         atomic.Value // access.Role
+	device string       // a device's chip id
+	name   string       // of a token
+	secret string       // the token, or the device's own password; a device without has shown the shared one
+	role   atomic.Value // access.Role
 }
 
 func (p *party) isDevice() bool { return p.device != "" }
@@ -49,7 +50,8 @@ func (r rights) publish(p *party, clientID, topic string) bool {
 // read says whether a topic may be read, or a filter be subscribed to. A device's filter
 // begins with its own topic, so no wildcard in it reaches beyond.
 //
-// Nobody may share a subscription: ESPer does not, and the library looks at each group for each message.
+// Nobody may share a subscription: ESPer does not, and the library looks at each group for each
+// message.
 func (r rights) read(p *party, filter string) bool {
 	if !p.isDevice() {
 		return !mqtt.IsSharedFilter(filter)

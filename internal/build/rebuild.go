@@ -155,7 +155,7 @@ func place(file *elf.File, address uint32) string {
 	})
 	const setting = "a setting of esper.toml or a secret, perhaps"
 	switch {
-	case at >= 0 && symbols[at].Name == "configuration": // or where it keeps the text
+	case at >= 0 && slices.Contains([]string{"configuration", "_ZL8settings"}, symbols[at].Name): // or where it keeps the text
 		return text + ", in configuration: " + setting
 	case at >= 0:
 		return text + ", in " + symbols[at].Name
@@ -179,5 +179,8 @@ func RebuildCommit(ctx context.Context, s *site.Site, r *release.Release, o Opti
 		return err
 	}
 	clean.Config.SDK = s.Config.SDK // where it lies on this computer, today
+	if len(clean.Config.FleetKeys) == 0 {
+		clean.Config.FleetKeys = s.Config.FleetKeys // from a file, which git does not keep
+	}
 	return Rebuild(ctx, clean, r, o)
 }

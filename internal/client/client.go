@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,6 +95,9 @@ func (c *Client) ask(ctx context.Context, r request, into any) (http.Header, err
 	return answer.Header, nil
 }
 
+// answers are the kinds of what the API answers when all is well.
+var answers = []string{"application/json", "multipart/form-data", "text/event-stream", "application/octet-stream"}
+
 // send sends a request and returns the answer, if it is one that the API gives when all is
 // well. The caller closes its body.
 func (c *Client) send(ctx context.Context, r request, body io.Reader, contentType string) (*http.Response, error) {
@@ -129,7 +133,7 @@ func (c *Client) send(ctx context.Context, r request, body io.Reader, contentTyp
 	switch {
 	case answer.StatusCode == http.StatusNoContent:
 		return answer, nil
-	case answer.StatusCode == http.StatusOK && (kind == "application/json" || kind == "multipart/form-data" || kind == "text/event-stream"):
+	case answer.StatusCode == http.StatusOK && slices.Contains(answers, kind):
 		return answer, nil
 	}
 	defer answer.Body.Close()

@@ -15,12 +15,14 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"esper/internal/fleet"
 	"esper/internal/repository"
 	"esper/internal/rollout"
+	"esper/internal/settings"
 )
 
 // maxDevices bounds the devices that are kept. Anyone can make up ids.
@@ -33,6 +35,9 @@ const maxGap = time.Minute
 // Config is how a conductor is set up.
 type Config struct {
 	Plan func(deviceType string) rollout.Plan
+	// Settings says that settings are rolled out and not firmware: types are named <type>.settings
+	// then, and versions are sequences. Plan gets the name without that end.
+	Settings bool
 	// Devices are what the inventory knew of the devices when the last server ended.
 	Devices []fleet.Device
 	Storage Storage
@@ -49,8 +54,9 @@ type Config struct {
 
 // Conductor is the roll-outs of a fleet. Its methods can be called at the same time.
 type Conductor struct {
-	config Config
-	saving chan struct{} // holds an element while the storage is asked; taken before mu
+	config  Config
+	subject subject
+	saving  chan struct{} // holds an element while the storage is asked; taken before mu
 
 	mu        sync.Mutex // guards the following fields
 	published *repository.Published
@@ -77,11 +83,15 @@ func Open(c Config) (*Conductor, error) {
 		return nil, err
 	}
 	k := &Conductor{
-		config: c, saving: make(chan struct{}, 1), published: &repository.Published{},
+		config: c, subject: firmware{}, saving: make(chan struct{}, 1), published: &repository.Published{},
 		states: map[string]rollout.State{}, devices: map[string]*member{}, unsaved: newUnsaved(),
 	}
+	if c.Settings {
+		k.subject = settingsOf{}
+		k.config.Plan = func(name string) rollout.Plan { return c.Plan(strings.TrimSuffix(name, settings.Suffix)) }
+	}
 	for _, s := range saved.States { // the plan may have changed meanwhile
-		k.states[s.Type], _ = rollout.Start(s, s.Type, s.Release, c.Plan(s.Type), c.Now())
+		k.states[s.Type], _ = rollout.Start(s, s.Type, s.Release, k.config.Plan(s.Type), c.Now())
 	}
 	for _, d := range saved.Devices {
 		d.Asked = c.Now() // that is not saved: a stage still waits for those that it waited for
@@ -93,7 +103,8 @@ func Open(c Config) (*Conductor, error) {
 		}
 	}
 	for _, d := range c.Devices {
-		k.report(d, d.Update) // the last server may have died before it saved what came of an update
+		// The last server may have died before it saved what came of an update.
+		k.reportLocked(d, func(o outcome) bool { return !o.told })
 	}
 	return k, nil
 }
@@ -112,7 +123,9 @@ func (k *Conductor) Published(p *repository.Published) {
 		}
 		plan := k.config.Plan(deviceType)
 		if s.General.Version == "" && len(plan.Stages) > 0 {
-			s.General = k.before(newest)
+			if s.General = k.before(newest); s.General.Version == "" {
+				s.General = k.subject.none()
+			}
 		}
 		s, events := rollout.Start(s, deviceType, rollout.Release{Version: newest.Version, Sequence: newest.Sequence}, plan, now)
 		k.set(s, events)

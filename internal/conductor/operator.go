@@ -94,8 +94,18 @@ func (k *Conductor) Pin(ctx context.Context, id, version string) error {
 	})
 }
 
-// Hold lets a device stay as it is, or no longer.
+// Hold lets a device stay as it is, or no longer. Of settings, a device can be held before it has
+// reported any.
 func (k *Conductor) Hold(ctx context.Context, id string, held bool) error {
+	if k.config.Settings {
+		k.mu.Lock()
+		if _, known := k.devices[id]; !known && !held {
+			k.mu.Unlock()
+			return nil
+		}
+		k.member(id, "")
+		k.mu.Unlock()
+	}
 	return k.changeDevice(ctx, id, func(s rollout.State, d rollout.Device) (rollout.State, rollout.Device, error) {
 		d.Held = held
 		return s, d, nil

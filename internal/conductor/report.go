@@ -8,64 +8,70 @@ import (
 	"esper/internal/rollout"
 )
 
-// The errors of SPEC 7.2 that say nothing about the release: the device could not fetch it
-// or store it this time, or it runs something newer.
-var transient = []string{
-	"unreachable", "http-status", "malformed-response", "malformed-version-file", "truncated", "flash", "no-memory", "boot-mode-latched", "not-newer",
-}
-
 // Report takes in what a device did. It must be called in the order of the changes.
 func (k *Conductor) Report(c fleet.Change) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	var update *fleet.UpdateStatus
-	if slices.ContainsFunc(c.Events, func(e fleet.Event) bool { return e.Kind == fleet.UpdateEvent }) {
-		update = c.Device.Update
-	}
-	k.report(c.Device, update)
+	kind := k.subject.event()
+	news := slices.ContainsFunc(c.Events, func(e fleet.Event) bool { return e.Kind == kind })
+	k.reportLocked(c.Device, func(outcome) bool { return news })
 }
 
-// report takes in what is known of a device, and its update status if that is news.
-func (k *Conductor) report(r fleet.Device, news *fleet.UpdateStatus) {
+// reportLocked takes in what is known of a device, and what came of a release if that is news.
+func (k *Conductor) reportLocked(reported fleet.Device, news func(outcome) bool) {
 	now := k.config.Now()
-	d := k.member(r.ID, r.Type()).Device
-	d.Online = r.Status == fleet.Online
-	d.Group, d.Tags = r.Group, r.Tags
-	if r.Info == nil {
+	r := k.subject.read(reported, now)
+	if _, known := k.devices[reported.ID]; !known && !r.member {
+		return
+	}
+	d := k.member(reported.ID, r.deviceType).Device
+	d.Online = reported.Status == fleet.Online
+	d.Group, d.Tags = reported.Group, reported.Tags
+	if !r.known {
 		k.put(d)
 		return
 	}
-	d.Type = r.Type()
-	d.Running, d.Sequence = r.Info.Version.ESPer, r.Info.Version.Sequence
+	d.Type = r.deviceType
+	d.Running, d.Sequence = r.running.Version, r.running.Sequence
 
 	s := k.state(d.Type)
 	var events []rollout.Event
-	if r.CrashLooping(now) {
+	if r.failing {
 		s, d, events = rollout.Failed(s, d, d.Running, rollout.CrashLoop, now)
-	} else if !r.Info.Boot.Trial {
-		s, d = rollout.Confirmed(s, d, rollout.Release{Version: d.Running, Sequence: d.Sequence}, now)
+	} else if !r.trial {
+		s, d = rollout.Confirmed(s, d, r.running, now)
 	}
-	if news != nil {
+	if r.outcome != nil && news(*r.outcome) {
 		var more []rollout.Event
-		s, d, more = update(s, d, news, now)
+		s, d, more = k.took(s, d, *r.outcome, now)
 		events = append(events, more...)
 	}
 	k.put(d)
 	k.set(s, events)
 }
 
-// update takes in an update status (SPEC 7.2).
-func update(s rollout.State, d rollout.Device, u *fleet.UpdateStatus, now time.Time) (rollout.State, rollout.Device, []rollout.Event) {
-	switch u.State {
+// took takes in what came of a release: an update status (SPEC 7.2), or one of settings (12.5).
+func (k *Conductor) took(s rollout.State, d rollout.Device, o outcome, now time.Time) (rollout.State, rollout.Device, []rollout.Event) {
+	version := o.version
+	if o.told {
+		version = d.Last.Release
+	}
+	if k.config.Settings && version != s.Release.Version && version != d.Last.Release && !k.kept(s.Type, version) {
+		return s, d, nil // it is about settings for this device alone
+	}
+	if k.config.Settings && version == d.Running {
+		return s, d, nil // it has these settings, and could not read them once more
+	}
+	switch o.state {
 	case "downloading", "verifying", "trial":
-		s, d = rollout.Taken(s, d, u.Version, now)
+		s, d = rollout.Taken(s, d, version, now)
 	case "rolled-back":
-		return rollout.Failed(s, d, u.Version, rollout.RolledBack, now)
+		return rollout.Failed(s, d, version, rollout.RolledBack, now)
 	case "failed":
-		if !slices.Contains(transient, u.Error) {
-			return rollout.Failed(s, d, u.Version, rollout.Refused, now)
+		if !k.subject.transient(o.err) {
+			return rollout.Failed(s, d, version, rollout.Refused, now)
 		}
-		s, d = rollout.Lapsed(s, d, u.Version, now)
+		s, d = rollout.Lapsed(s, d, version, now)
 	}
 	return s, d, nil
 }

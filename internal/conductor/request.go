@@ -12,6 +12,7 @@ import (
 // that the device was told of it. If that counts in a roll-out, it is saved first: a server that is
 // killed does not forget a device that is at risk. If it cannot be saved, the device stays as it is.
 func (k *Conductor) Choose(q repository.Request) string {
+	q = k.subject.request(q)
 	k.mu.Lock()
 	now := k.config.Now()
 	s := k.state(q.Type)
@@ -22,8 +23,7 @@ func (k *Conductor) Choose(q repository.Request) string {
 	m := k.member(q.Device, q.Type)
 	d := m.Device
 	if q.Running != "" && q.Running != d.Running {
-		e, _ := k.published.Find(q.Type, q.Running)
-		d.Running, d.Sequence = q.Running, e.Sequence
+		d.Running, d.Sequence = q.Running, k.subject.sequence(k.published, q.Type, q.Running)
 	}
 	told := k.decide(s, d, now)
 	if !k.kept(q.Type, told.Release) {
@@ -76,16 +76,17 @@ func (k *Conductor) kept(deviceType, version string) bool {
 	return kept
 }
 
-// Seen takes in that a device has asked for the image of a release, or for a delta that makes it. It is
-// to be called after each request.
+// Seen takes in that a device has asked for the image of a release, or for a delta that makes it, or has
+// got settings. It is to be called after each request.
 func (k *Conductor) Seen(q repository.Request) {
-	if q.Device == "" || q.Wanted == "" || q.File == "version" || q.Status >= 400 {
+	version := k.subject.taken(q)
+	if q.Device == "" || version == "" || q.Status >= 400 {
 		return
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if m, ok := k.devices[q.Device]; ok {
-		s, d := rollout.Taken(k.state(m.Type), m.Device, q.Wanted, k.config.Now())
+		s, d := rollout.Taken(k.state(m.Type), m.Device, version, k.config.Now())
 		k.put(d)
 		k.set(s, nil)
 	}

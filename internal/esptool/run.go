@@ -2,6 +2,7 @@ package esptool
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,6 +96,7 @@ func (t Tool) Write(ctx context.Context, p Port, parts ...Part) error {
 	}
 	defer os.RemoveAll(dir)
 	args := []string{t.name("write-flash"), t.name("--flash-size"), "detect"}
+	parts = slices.SortedFunc(slices.Values(parts), func(a, b Part) int { return cmp.Compare(a.Address, b.Address) })
 	for _, part := range parts {
 		at := fmt.Sprintf("0x%06x", part.Address)
 		path := filepath.Join(dir, at)

@@ -13,6 +13,9 @@ type Device struct {
 	Status string        `json:"status"` // Online, Offline, or empty if it did not say
 	Info   *Info         `json:"info"`   // nil if it did not say
 	Update *UpdateStatus `json:"update"` // nil if it did not say
+	// Settings is what its settings are at; nil if it did not say, as firmware that has its settings
+	// in the image.
+	Settings *SettingsStatus `json:"settings"`
 	// Seen is when the device was last heard of itself, zero if only retained
 	// messages are known.
 	Seen time.Time `json:"seen,omitzero"`
@@ -110,7 +113,9 @@ func (d *Device) note(message string, problems []string) {
 }
 
 // Forgotten reports whether nothing is known of the device but what people call it.
-func (d Device) Forgotten() bool { return d.Status == "" && d.Info == nil && d.Update == nil }
+func (d Device) Forgotten() bool {
+	return d.Status == "" && d.Info == nil && d.Update == nil && d.Settings == nil
+}
 
 // slot is the slot that runs, or empty if it is not known.
 func (d Device) slot() string {
@@ -179,6 +184,24 @@ type UpdateStatus struct {
 	// Received is how many bytes of the delta and the image have come in this update; nil if the
 	// device did not say.
 	Received *uint32 `json:"received,omitempty"`
+}
+
+// SettingsStatus is the payload of a device's settings topic (docs/SPEC.md section 12.5).
+type SettingsStatus struct {
+	State     string `json:"state"`
+	Sequence  uint32 `json:"sequence"`  // of the settings release that its settings are from; 0: of none
+	Own       uint32 `json:"own"`       // the same for the settings release for it alone
+	Candidate uint32 `json:"candidate"` // what a trial, a failure or a rejection is about; 0: nothing
+	From      string `json:"from"`      // flash or image
+	Error     string `json:"error"`     // one of SPEC's names, or empty
+}
+
+// about returns the sequence that the status is about.
+func (s SettingsStatus) about() uint32 {
+	if s.Candidate != 0 {
+		return s.Candidate
+	}
+	return s.Sequence
 }
 
 // WithoutDelta returns why the device downloads the whole image, one of SPEC's names. It is empty

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -17,7 +18,7 @@ type Event struct {
 	Kind   Kind   `json:"kind"`
 	Before string `json:"before,omitempty"` // empty: was not known
 	After  string `json:"after"`
-	// Of an update: what it was about, what was wrong, if anything, and the bytes that had come
+	// Of an update, or of settings: what it was about (the sequence, of settings), what was wrong, if anything, and the bytes that had come
 	// in it by then, nil if the device did not say.
 	Version  string  `json:"version,omitempty"`
 	Error    string  `json:"error,omitempty"`
@@ -34,6 +35,7 @@ const (
 	VersionEvent  Kind = "version"  // the version that runs
 	SlotEvent     Kind = "slot"     // the slot that runs: 0 or 1
 	UpdateEvent   Kind = "update"   // the state of the update
+	SettingsEvent Kind = "settings" // the state of the settings
 	RestartEvent  Kind = "restart"  // only After: the reset reason
 )
 
@@ -78,6 +80,13 @@ func events(old, d Device) []Event {
 		e := Event{Kind: UpdateEvent, After: u.State, Version: u.Version, Error: u.Error, Received: u.Received}
 		if old.Update != nil {
 			e.Before = old.Update.State
+		}
+		found = append(found, e)
+	}
+	if s := d.Settings; s != nil && (old.Settings == nil || *s != *old.Settings) {
+		e := Event{Kind: SettingsEvent, After: s.State, Version: strconv.FormatUint(uint64(s.about()), 10), Error: s.Error}
+		if old.Settings != nil {
+			e.Before = old.Settings.State
 		}
 		found = append(found, e)
 	}

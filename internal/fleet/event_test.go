@@ -37,6 +37,9 @@ func TestEventsAreWhatChanged(t *testing.T) {
 		{"update/status", specUpdate, "update >downloading"},
 		{"update/status", strings.Replace(specUpdate, "40", "50", 1), ""},
 		{"update/status", strings.Replace(specUpdate, `"error":""`, `"error":"flash"`, 1), "update downloading>downloading"},
+		{"settings", specSettings, "settings >confirmed"},
+		{"settings", specSettings, ""},
+		{"settings", strings.Replace(specSettings, `"candidate":0`, `"candidate":8`, 1), "settings confirmed>confirmed"},
 		{"info", strings.Replace(specInfo, `"esper":"8a1b2c3d"`, `"esper":"9c0d1e2f"`, 1), "version 8a1b2c3d>9c0d1e2f"},
 		{"info", "{", ""},
 		{"info", "", ""}, // no longer known: nothing happened
@@ -44,6 +47,21 @@ func TestEventsAreWhatChanged(t *testing.T) {
 	} {
 		if got := told(f, now, step.topic, step.payload); got != step.want {
 			t.Errorf("%s %s: %q, want %q", step.topic, step.payload, got, step.want)
+		}
+	}
+}
+
+func TestWhatAnEventOfSettingsIsAbout(t *testing.T) {
+	f := newFleet()
+	for payload, want := range map[string]string{
+		specSettings: "7 ",
+		`{"state":"trial","sequence":7,"own":3,"candidate":9}`:                               "9 ",
+		`{"state":"rolled-back","sequence":7,"own":3,"candidate":9,"error":"not-confirmed"}`: "9 not-confirmed",
+	} {
+		c, _ := f.Handle("home/00c0de/settings", []byte(payload), now)
+		e := c.Events[len(c.Events)-1]
+		if got := e.Version + " " + e.Error; e.Kind != SettingsEvent || got != want {
+			t.Errorf("%s: %+v", payload, e)
 		}
 	}
 }

@@ -55,14 +55,15 @@ func (f *Fleet) Follow(follow func(Change)) { f.followers = append(f.followers, 
 
 // Topics returns the filters of the topics that Handle wants to have.
 func Topics(realm string) []string {
-	return []string{realm + "/+/status", realm + "/+/info", realm + "/+/update/status"}
+	return []string{realm + "/+/status", realm + "/+/info", realm + "/+/update/status", realm + "/+/settings"}
 }
 
 // The topics of a device, after <realm>/<id>/.
 const (
-	statusTopic = "status"
-	infoTopic   = "info"
-	updateTopic = "update/status"
+	statusTopic   = "status"
+	infoTopic     = "info"
+	updateTopic   = "update/status"
+	settingsTopic = "settings"
 )
 
 // Restore makes devices known as they were once, before Handle is called first.
@@ -277,7 +278,7 @@ func (f *Fleet) parseTopic(topic string) (id, what string, ok bool) {
 		return "", "", false
 	}
 	id, what, ok = strings.Cut(rest, "/")
-	ok = ok && IsID(id) && (what == statusTopic || what == infoTopic || what == updateTopic)
+	ok = ok && IsID(id) && slices.Contains([]string{statusTopic, infoTopic, updateTopic, settingsTopic}, what)
 	return id, what, ok
 }
 
@@ -302,6 +303,10 @@ func (d *Device) take(what string, payload []byte) error {
 	case what == updateTopic:
 		if d.Update = nil; !empty {
 			d.Update, problems, err = ParseUpdate(payload)
+		}
+	case what == settingsTopic:
+		if d.Settings = nil; !empty {
+			d.Settings, problems, err = ParseSettings(payload)
 		}
 	}
 	d.note(what, problems)
@@ -333,6 +338,14 @@ func (f *Fleet) logEvents(d Device, events []Event) {
 			}
 			f.log.Log(context.Background(), level, "device update", "device", d.ID, "type", d.Type(), "state", e.After, "version", e.Version, "error", e.Error)
 			f.digest.Count("update_" + strings.ReplaceAll(e.After, "-", "_"))
+		case SettingsEvent:
+			level := slog.LevelDebug
+			if e.After == "failed" || e.After == "rolled-back" {
+				level = slog.LevelWarn
+			}
+			f.log.Log(context.Background(), level, "device settings", "device", d.ID, "type", d.Type(), "state", e.After,
+				"sequence", e.Version, "error", e.Error)
+			f.digest.Count("settings_" + strings.ReplaceAll(e.After, "-", "_"))
 		case RestartEvent:
 			f.log.Debug("device restarted", "device", d.ID, "type", d.Type(), "reset", e.After)
 			f.digest.Count("restarted")

@@ -21,6 +21,9 @@ const specInfo = `{"device":"socket","chip_id":"00c0de","flash_id":"1440ef",
  "wifi":{"ssid":"home","bssid":"02:00:00:00:00:01","rssi":-61,"channel":6},
  "heap":41200,"uptime":12}`
 
+// specSettings is the example in section 12.5.
+const specSettings = `{"state":"confirmed","sequence":7,"own":0,"candidate":0,"from":"flash","error":""}`
+
 // specUpdate is the example in section 7.2.
 const specUpdate = `{"state":"downloading","version":"9c0d1e2f","progress":40,"error":""}`
 
@@ -43,6 +46,7 @@ func TestADeviceIsWhatItReports(t *testing.T) {
 	f.Handle("home/00c0de/status", []byte("ONLINE"), now)
 	f.Handle("home/00c0de/info", []byte(specInfo), now)
 	f.Handle("home/00c0de/update/status", []byte(specUpdate), now)
+	f.Handle("home/00c0de/settings", []byte(specSettings), now)
 	d := only(t, f)
 	if d.ID != "00c0de" || d.Status != Online || d.Type() != "socket" || d.Version() != "8a1b2c3d" || !d.Seen.Equal(now) || d.Malformed != 0 {
 		t.Errorf("device %+v", d)
@@ -52,7 +56,7 @@ func TestADeviceIsWhatItReports(t *testing.T) {
 		what string
 		sent string
 		got  any
-	}{{"info", specInfo, d.Info}, {"update status", specUpdate, d.Update}} {
+	}{{"info", specInfo, d.Info}, {"update status", specUpdate, d.Update}, {"settings", specSettings, d.Settings}} {
 		got, err := json.Marshal(test.got)
 		if err != nil {
 			t.Fatal(err)
@@ -92,7 +96,17 @@ func TestAnEmptyPayloadForgets(t *testing.T) {
 	if n := len(f.Devices()); n != 0 {
 		t.Errorf("%d devices, want none", n)
 	}
-	f.Handle("home/00c0de/update/status", nil, now)
+	for _, topic := range []string{"update/status", "settings"} {
+		f.Handle("home/00c0de/"+topic, nil, now)
+		if n := len(f.Devices()); n != 0 {
+			t.Errorf("%d devices, want none", n)
+		}
+	}
+	f.Handle("home/00c0de/settings", []byte(specSettings), time.Time{})
+	if d := only(t, f); d.Settings == nil || d.Forgotten() {
+		t.Errorf("device %+v, want only its settings", d)
+	}
+	f.Handle("home/00c0de/settings", nil, now)
 	if n := len(f.Devices()); n != 0 {
 		t.Errorf("%d devices, want none", n)
 	}
@@ -133,6 +147,12 @@ var hostile = map[string][]struct{ name, payload string }{
 		{"version", `{"state":"idle","version":"a b"}`}, {"error with a line end", `{"state":"failed","error":"x\ny"}`},
 		{"long state", `{"state":"` + strings.Repeat("x", 65) + `"}`}, {"list", `[{"state":"idle"}]`},
 	},
+	"settings": {
+		{"no JSON", "idle"}, {"empty object", "{}"}, {"list", `[{"state":"idle"}]`}, {"empty state", `{"state":""}`},
+		{"negative sequence", `{"state":"idle","sequence":-1}`}, {"sequence too large", `{"state":"idle","own":4294967296}`},
+		{"a text as candidate", `{"state":"trial","candidate":"7"}`}, {"error with a line end", `{"state":"failed","error":"x\ny"}`},
+		{"long state", `{"state":"` + strings.Repeat("x", 65) + `"}`}, {"too long", specSettings + strings.Repeat(" ", maxPayload)},
+	},
 }
 
 // change is the specification's info with one thing in it replaced.
@@ -167,7 +187,7 @@ func TestMalformedMessagesAreCountedAndChangeNothing(t *testing.T) {
 				if len(got.Problems) != 1 || !strings.HasPrefix(got.Problems[0], what+": ") || !strings.HasSuffix(got.Problems[0], "; all of it is ignored") {
 					t.Errorf("problems %q", got.Problems)
 				}
-				if got.Info != want.Info || got.Update != want.Update {
+				if got.Info != want.Info || got.Update != want.Update || got.Settings != want.Settings {
 					t.Error("what it said before is gone")
 				}
 				want.Malformed, want.Problems = 3, got.Problems
@@ -178,6 +198,7 @@ func TestMalformedMessagesAreCountedAndChangeNothing(t *testing.T) {
 				f.Handle("home/00c0de/status", []byte(Online), now)
 				f.Handle("home/00c0de/info", []byte(specInfo), now)
 				f.Handle("home/00c0de/update/status", []byte(specUpdate), now)
+				f.Handle("home/00c0de/settings", []byte(specSettings), now)
 				if got := only(t, f); len(got.Problems) != 0 {
 					t.Errorf("problems are left: %q", got.Problems)
 				}
@@ -334,6 +355,7 @@ func FuzzHandle(f *testing.F) {
 		f.Add("home/00c0de/update/status", []byte(strings.Replace(specUpdate, "}", `,"received":`+received+"}", 1)))
 	}
 	f.Add("home/00c0de/status", []byte("ONLINE"))
+	f.Add("home/00c0de/settings", []byte(specSettings))
 	f.Fuzz(func(t *testing.T, topic string, payload []byte) {
 		fleet := newFleet()
 		fleet.Handle(topic, payload, now)
@@ -347,6 +369,9 @@ func FuzzHandle(f *testing.F) {
 			}
 			if u := d.Update; u != nil {
 				texts = append(texts, u.State, u.Version, u.Error)
+			}
+			if s := d.Settings; s != nil {
+				texts = append(texts, s.State, s.From, s.Error)
 			}
 			for _, text := range texts {
 				if len(text) > maxText+8 || strings.ContainsFunc(text, unicode.IsControl) {

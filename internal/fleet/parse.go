@@ -102,6 +102,28 @@ func ParseUpdate(payload []byte) (*UpdateStatus, []string, error) {
 	return u, *top.problems, nil
 }
 
+// ParseSettings reads the payload of the settings topic, as [ParseInfo] does. All but from must be
+// right: roll-outs decide by it.
+func ParseSettings(payload []byte) (*SettingsStatus, []string, error) {
+	top, err := parseObject(payload)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := &SettingsStatus{}
+	const number = "a sequence"
+	switch {
+	case !take(top, "state", &s.State, isText, shortText) || s.State == "":
+		return nil, nil, errors.New("state is not a state")
+	case !take(top, "sequence", &s.Sequence, always, number), !take(top, "own", &s.Own, always, number),
+		!take(top, "candidate", &s.Candidate, always, number):
+		return nil, nil, errors.New("sequence, own or candidate is not a number from 0 to 4294967295")
+	case !take(top, "error", &s.Error, isText, shortText):
+		return nil, nil, errors.New("error is not the name of an error")
+	}
+	take(top, "from", &s.From, isText, shortText)
+	return s, *top.problems, nil
+}
+
 // object is a JSON object that is read member by member. Members that nobody asks for are
 // ignored, for devices that are newer than this program.
 type object struct {

@@ -58,6 +58,35 @@ func (d Device) UpdateProblem() string {
 	return d.Update.Error // of a newer firmware
 }
 
+// settingsProblems are the errors of settings (docs/SPEC.md section 12.5) in words, as the end of a
+// sentence; the others are those of updates.
+var settingsProblems = map[string]string{
+	"http-status":        "the update server answered neither 200 nor 404",
+	"not-newer":          "the settings are older than those that it has",
+	"wrong-device":       "the settings are for another device type or device",
+	"malformed-settings": "the settings are damaged, or too large for the device",
+	"bad-signature":      "no key that the device trusts signed the settings",
+	"wrong-fleet-key":    "the settings are sealed with no key that the device has",
+	"no-memory":          "there was too little memory for the settings",
+	"no-wifi":            "with the new settings it could not join a network, so it went back to the old ones",
+	"no-broker":          "with the new settings it could not reach the broker, so it went back to the old ones",
+	"no-update-server":   "with the new settings it could not reach the update server, so it went back to the old ones",
+	"not-confirmed":      "the trial of the new settings was cut off four times, so it went back to the old ones",
+}
+
+// SettingsProblem returns what is wrong with the device's last settings in words, empty if nothing is.
+func (d Device) SettingsProblem() string {
+	if d.Settings == nil || d.Settings.Error == "" {
+		return ""
+	}
+	for _, words := range []map[string]string{settingsProblems, problems} {
+		if known, ok := words[d.Settings.Error]; ok {
+			return known
+		}
+	}
+	return d.Settings.Error // of a newer firmware
+}
+
 // Development reports whether the device says that it runs a development build, which has no
 // sequence and installs every release.
 func (d Device) Development() bool { return d.Info != nil && d.Info.Version.Sequence == 0 }

@@ -63,19 +63,27 @@ func TestEachErrorOfTheSpecificationHasWords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, table, _ := strings.Cut(string(text), "| error | meaning |")
-	table, _, _ = strings.Cut(table, "\n\n")
-	names := 0
-	for line := range strings.Lines(table) {
-		first, _, _ := strings.Cut(strings.TrimPrefix(line, "| "), " |")
-		for _, m := range regexp.MustCompile("`([a-z-]+)`").FindAllStringSubmatch(first, -1) {
-			names++
-			if got := device(1, &fleet.UpdateStatus{State: "failed", Error: m[1]}).UpdateProblem(); got == m[1] || got == "" {
-				t.Errorf("%s: %q", m[1], got)
+	tables := strings.Split(string(text), "| error | meaning |")[1:]
+	if len(tables) != 2 {
+		t.Fatalf("%d tables of errors, not those of updates and of settings", len(tables))
+	}
+	for i, least := range []int{15, 15} {
+		table, _, _ := strings.Cut(tables[i], "\n\n")
+		names := 0
+		for line := range strings.Lines(table) {
+			first, _, _ := strings.Cut(strings.TrimPrefix(line, "| "), " |")
+			for _, m := range regexp.MustCompile("`([a-z-]+)`").FindAllStringSubmatch(first, -1) {
+				names++
+				d := device(1, &fleet.UpdateStatus{State: "failed", Error: m[1]})
+				d.Settings = &fleet.SettingsStatus{State: "failed", Error: m[1]}
+				got := []string{d.UpdateProblem(), d.SettingsProblem()}[i]
+				if got == m[1] || got == "" {
+					t.Errorf("%s: %q", m[1], got)
+				}
 			}
 		}
-	}
-	if names < 15 {
-		t.Errorf("only %d errors are found", names)
+		if names < least {
+			t.Errorf("only %d errors are found", names)
+		}
 	}
 }

@@ -94,6 +94,7 @@ func makeFirmwares(dir string) (*firmwares, error) {
 	if f.site, err = site.Open(dir); err != nil {
 		return nil, err
 	}
+	f.site.Config.Secrets = site.InImage // but for the tests of settings
 	// Always the same key: what was tried can be tried again, in another process, too.
 	f.key = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 	f.site.Config.Update.Keys = []ed25519.PublicKey{f.key.Public().(ed25519.PublicKey)}

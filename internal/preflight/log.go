@@ -57,7 +57,7 @@ const minSecret = 4
 // clean is a text of the device's without the site's secrets: a device type may print
 // anything. What a terminal would take for a command is replaced, too.
 func clean(text string, c site.Config) string {
-	for _, secret := range []string{c.WiFi.Password.Reveal(), c.MQTT.Password.Reveal()} {
+	for _, secret := range c.RevealSecrets() {
 		if len(secret) >= minSecret {
 			text = strings.ReplaceAll(text, secret, site.Secret(secret).String())
 		}

@@ -29,6 +29,7 @@ import (
 	"esper/internal/delta"
 	"esper/internal/image"
 	"esper/internal/release"
+	"esper/internal/settings"
 	"esper/internal/site"
 )
 
@@ -194,6 +195,10 @@ type trial struct {
 	release *release.Release
 	before  *release.Release // that it is updated from; nil: it is flashed
 	slot    int              // that it begins in
+
+	store    settings.Entries // in the device's flash; nil: those of the configuration
+	settings []byte           // a settings release that is served; nil: none
+	chip     uint32           // the device's id; 0: any
 }
 
 // trials are the cases of a release.

@@ -71,6 +71,7 @@ func theWorkshop(t testing.TB) *workshop {
 		}
 		w.site.Config.Update.Keys = []ed25519.PublicKey{w.key.Public().(ed25519.PublicKey)}
 		w.site.Config.WiFi.Password = password
+		w.site.Config.Secrets = site.InImage // but for the tests of the others
 		w.good[0] = w.release(t, "v1", 1, variant{})
 		w.good[1] = w.release(t, "v2", 2, variant{})
 		made = w
@@ -457,5 +458,38 @@ func TestWhyADeltaWasNotUsedIsNoReason(t *testing.T) {
 		if got := said(u); got != want {
 			t.Errorf("%+v: %s, want %s", u, got, want)
 		}
+	}
+}
+
+// Where the images hold no settings, the devices of the emulator have them in their flash, unless the
+// published release says that those in the field have none.
+func TestWhereTheSettingsAreCounts(t *testing.T) {
+	from := func(secrets site.Secrets) variant {
+		return variant{config: func(c *site.Config) { c.Secrets = secrets }}
+	}
+	for name, c := range map[string]struct {
+		published, is site.Secrets
+		refused       string
+	}{
+		"from image to move":        {site.InImage, site.Moving, ""},
+		"from move to settings":     {site.Moving, site.InSettings, ""},
+		"from settings to settings": {site.InSettings, site.InSettings, ""},
+		"from settings to image":    {site.InSettings, site.InImage, ""},
+		"from image to settings": {site.InImage, site.InSettings,
+			`devices that run v0 have no settings in flash, and this firmware brings none.*release it once with build.secrets = "move"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := theWorkshop(t)
+			o := w.options(Subject{Release: w.release(t, "v2", 2, from(c.is)), Published: w.release(t, "v0", 1, from(c.published))})
+			o.Config.Secrets = c.is
+			t.Parallel()
+			r, err := Check(t.Context(), o)
+			if c.refused == "" && (err != nil || len(r.Warnings) > 0) {
+				t.Errorf("%v, %v", err, r.Warnings)
+			}
+			if c.refused != "" && (err == nil || !regexp.MustCompile(c.refused).MatchString(err.Error())) {
+				t.Errorf("%v", err)
+			}
+		})
 	}
 }

@@ -2,6 +2,7 @@ package preflight
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -22,6 +23,8 @@ import (
 	"esper/internal/fleet"
 	"esper/internal/image"
 	"esper/internal/release"
+	"esper/internal/settings"
+	"esper/internal/site"
 )
 
 // world is one device, with a broker and a web server that are found under any name.
@@ -59,9 +62,13 @@ type run struct {
 	online   time.Duration // since when; 0: it is not
 	info     *fleet.Info
 	updates  []fleet.UpdateStatus
-	versions []string      // URLs of the version files that it asked for
-	asked    time.Duration // when it sent its last request for a file of a release
-	images   int           // how often it asked for an image
+	stored   bool // it has settings in flash
+	settings *fleet.SettingsStatus
+
+	askedSettings bool
+	versions      []string      // URLs of the version files that it asked for
+	asked         time.Duration // when it sent its last request for a file of a release
+	images        int           // how often it asked for an image
 }
 
 // newWorld switches a device on.
@@ -91,6 +98,18 @@ func newWorld(ctx context.Context, t trial) (*world, error) {
 	}
 	copy(content[image.BootConfigurationAddress:], image.BootConfiguration{Current: t.slot}.Marshal())
 	copy(content[radio.DataAddress:], radio.Data())
+	if t.store != nil || t.Config.Secrets.Stored() || t.before != nil { // which may need them
+		// Passwords may be missing: here each network lets the device in, and each broker.
+		entries := t.store
+		if entries == nil {
+			entries = t.Config.Settings()
+		}
+		store, err := settings.Record{Generation: 1, Entries: entries}.Store()
+		if err != nil {
+			return nil, fmt.Errorf("settings: %w", err)
+		}
+		copy(content[image.SettingsAddress:], store)
+	}
 	flash := esp8266.NewFlash(image.FlashSize)
 	if err := flash.Put(0, content); err != nil {
 		return nil, err
@@ -110,7 +129,7 @@ func newWorld(ctx context.Context, t trial) (*world, error) {
 		h.Listen(network.AnyPort, d)
 		return h
 	}
-	w.device, err = w.Add(emulator.Config{ChipID: 0x00C0DE, Flash: flash, Serial: &w.log, ROM: t.ROM, ELF: t.subject.ELF})
+	w.device, err = w.Add(emulator.Config{ChipID: cmp.Or(t.chip, 0x00C0DE), Flash: flash, Serial: &w.log, ROM: t.ROM, ELF: t.subject.ELF})
 	if err != nil {
 		return nil, err
 	}
@@ -179,6 +198,10 @@ func (w *world) reset(reason esp8266.ResetReason) {
 	f := w.running
 	if f.release != w.release && reason == esp8266.ResetRestart && w.asksForTrial() {
 		w.running = &run{release: w.release, since: w.Now()}
+		if !f.stored && w.Config.Secrets == site.InSettings {
+			w.fail("devices that run %s have no settings in flash, and this firmware brings none, so they could not connect: "+
+				"release it once with build.secrets = \"move\" in esper.toml", f.release.Version)
+		}
 		return
 	}
 	f.started++
@@ -227,6 +250,10 @@ func (w *world) message(m network.Message) {
 		if f.info = info; info == nil {
 			f.info = &fleet.Info{}
 		}
+	case "settings":
+		status, problems, err := fleet.ParseSettings([]byte(m.Payload))
+		w.judge("settings", problems, err)
+		f.stored, f.settings = true, status
 	case "update/status":
 		u, problems, err := fleet.ParseUpdate([]byte(m.Payload))
 		if w.judge("update/status", problems, err); u != nil {
@@ -273,6 +300,9 @@ func (w *world) serve(rw http.ResponseWriter, q *http.Request) {
 		f.images++
 	case w.deltaName():
 		content = w.delta
+	case r.Type + ".settings":
+		f.askedSettings = true
+		content = w.settings
 	}
 	if content == nil {
 		http.NotFound(rw, q)

@@ -154,7 +154,7 @@ func (r *Repository) makeDeltas(rel *release.Release, known []made) []made {
 
 // sources returns the stored releases that devices may get a release from, the newest first.
 func (r *Repository) sources(rel *release.Release) []string {
-	entries, err := r.listType(rel.Type) // what cannot be read is no source
+	entries, err := r.listName(rel.Type, readVersion) // what cannot be read is no source
 	if found, err := exists(err); err == nil && !found {
 		return nil // it is the first
 	}

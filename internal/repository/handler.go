@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -15,29 +17,34 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"esper/internal/image"
+	"esper/internal/settings"
 )
 
 // Request is what a device asked for, and what it got.
 type Request struct {
-	Device  string // the chip id that it says it has, or empty
-	Running string // the version that it says it runs, or empty
-	Type    string // the device type in the path
-	File    string // version, rom0, rom1, delta0 or delta1
-	From    string // of a delta: the version of the release that it is from
-	Wanted  string // the version in the query, or empty
-	Range   string // the Range header, or empty
-	Status  int    // of the answer
-	Sent    int64  // bytes of the answer's body, as far as it got
-	Remote  string // host and port of the client
+	Device   string              // the chip id that it says it has, or empty
+	Running  string              // the version that it says it runs, or empty
+	Type     string              // the device type in the path
+	File     string              // version, rom0, rom1, delta0, delta1 or settings
+	From     string              // of a delta: the version of the release that it is from
+	Wanted   string              // the version in the query, or empty
+	Settings *settings.Sequences // of the settings that it says it has; nil if it does not say
+	Own      bool                // it got the settings for it alone
+	Served   string              // the version that it got, or the sequence of settings; empty: none, or the newest
+	Range    string              // the Range header, or empty
+	Status   int                 // of the answer
+	Sent     int64               // bytes of the answer's body, as far as it got
+	Remote   string              // host and port of the client
 }
 
-// Chooser says which version of a device type's release a client gets that does not ask
-// for one itself; empty: none. Status is not known yet.
+// Chooser returns which version of a device type's release, or which sequence of its settings, a
+// client gets that does not ask for one itself; empty: none. Status is not known yet.
 type Chooser func(Request) string
 
-// Handler serves the releases as docs/SPEC.md section 6 says: /<type>.version,
-// .rom0, .rom1, .<from>.delta0 and .<from>.delta1, with ?version= those of that version as long as it
-// is kept.
+// Handler serves the releases as docs/SPEC.md sections 6 and 12.5 say: /<type>.version,
+// .rom0, .rom1, .<from>.delta0, .<from>.delta1 and .settings, with ?version= those of that version as
+// long as it is kept. A device for which alone there are settings, newer than those that it says it has,
+// gets these.
 // It answers ranges and conditions with the file's SHA-256 as the entity tag.
 // Whatever else is asked for is not found. Seen, if not nil, is called after each
 // request for a file with a valid name; it must not block. Who does not ask for a version
@@ -65,14 +72,22 @@ func (r *Repository) HandlerFor(choose Chooser, seen func(Request)) http.Handler
 			Device: deviceID(q.Header.Get("X-Esper-Device")), Running: version(q.Header.Get("X-Esper-Version")),
 			Type: deviceType, File: file, From: from, Wanted: wanted, Range: q.Header.Get("Range"), Remote: q.RemoteAddr,
 		}
-		served := wanted
-		if wanted == "" && choose != nil {
-			served = choose(request)
+		request.Served = wanted
+		if file == SettingsFile {
+			request.Settings = sequences(q.Header.Get("X-Esper-Settings"))
+			request.Own = wanted == "" && r.hasOwn(request)
 		}
-		if served == "" && choose != nil {
-			http.Error(recorder, "no firmware for you", http.StatusNotFound)
+		choose := choose
+		if request.Own {
+			choose = nil
+		}
+		if wanted == "" && choose != nil {
+			request.Served = choose(request)
+		}
+		if request.Served == "" && choose != nil {
+			http.Error(recorder, "nothing for you", http.StatusNotFound)
 		} else {
-			r.serveFile(recorder, q, request, served)
+			r.serveFile(recorder, q, request)
 		}
 		if seen != nil {
 			request.Status, request.Sent = recorder.status, recorder.sent
@@ -81,18 +96,60 @@ func (r *Repository) HandlerFor(choose Chooser, seen func(Request)) http.Handler
 	})
 }
 
-// serveFile answers with the file that is asked for, of a version.
-func (r *Repository) serveFile(w http.ResponseWriter, q *http.Request, asked Request, version string) {
-	folder, err := r.folder(asked.Type, version)
-	if err != nil {
-		http.Error(w, "no such firmware", http.StatusNotFound)
-		return
+// path returns the file that is asked for, of the version that is to be served.
+func (r *Repository) path(asked Request) (string, error) {
+	switch {
+	case asked.Own:
+		return r.currentSettings("", asked.Device), nil
+	case asked.File == SettingsFile:
+		name := settings.FileName(asked.Type)
+		folder, err := r.folder(name, asked.Served)
+		return filepath.Join(folder, name), err
 	}
+	folder, err := r.folder(asked.Type, asked.Served)
 	name := asked.Type + "." + asked.File
 	if asked.From != "" {
 		name = asked.Type + "." + asked.From + "." + asked.File
 	}
-	f, err := os.Open(filepath.Join(folder, name))
+	return filepath.Join(folder, name), err
+}
+
+// SettingsFile is the File of a [Request] for settings.
+const SettingsFile = "settings"
+
+// hasOwn reports whether there are settings for the device alone that are newer than it says it has.
+func (r *Repository) hasOwn(asked Request) bool {
+	if asked.Device == "" {
+		return false
+	}
+	has := settings.Sequences{}
+	if asked.Settings != nil {
+		has = *asked.Settings
+	}
+	h, _, err := r.deviceSettings(asked.Device)
+	return err == nil && h.Sequence > has.Device && (h.Type == asked.Type || h.Type == settings.AllTypes)
+}
+
+// sequences reads the header X-Esper-Settings: two decimal numbers and a space between them. It returns
+// nil for anything else.
+func sequences(header string) *settings.Sequences {
+	fleet, device, ok := strings.Cut(header, " ")
+	a, err := strconv.ParseUint(fleet, 10, 32)
+	b, deviceErr := strconv.ParseUint(device, 10, 32)
+	if !ok || err != nil || deviceErr != nil {
+		return nil
+	}
+	return &settings.Sequences{Fleet: uint32(a), Device: uint32(b)}
+}
+
+// serveFile answers with the file that is asked for, of the version that is to be served.
+func (r *Repository) serveFile(w http.ResponseWriter, q *http.Request, asked Request) {
+	path, err := r.path(asked)
+	if err != nil {
+		http.Error(w, "no such firmware", http.StatusNotFound)
+		return
+	}
+	f, err := os.Open(path)
 	if err != nil {
 		http.Error(w, "no such firmware", http.StatusNotFound)
 		return
@@ -120,6 +177,9 @@ func (r *Repository) serveFile(w http.ResponseWriter, q *http.Request, asked Req
 	http.ServeContent(w, q, "", time.Time{}, f)
 }
 
+// plainFiles are the ends of the names of the files that there is one of in a release.
+var plainFiles = []string{"version", "rom0", "rom1", SettingsFile}
+
 // parsePath splits /<type>.<file> and /<type>.<from>.<file>.
 func parsePath(path string) (deviceType, from, file string, ok bool) {
 	name, ok := strings.CutPrefix(path, "/")
@@ -130,7 +190,7 @@ func parsePath(path string) (deviceType, from, file string, ok bool) {
 		return d.deviceType, d.from, fmt.Sprint("delta", d.slot), true
 	}
 	deviceType, file, ok = strings.Cut(name, ".")
-	ok = ok && image.CheckDeviceType(deviceType) == nil && (file == "version" || file == "rom0" || file == "rom1")
+	ok = ok && image.CheckDeviceType(deviceType) == nil && slices.Contains(plainFiles, file)
 	return deviceType, "", file, ok
 }
 

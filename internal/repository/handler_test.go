@@ -130,9 +130,9 @@ func TestRequestsAreSeen(t *testing.T) {
 	delta := request(h, "GET", "/socket.v.0.delta1?version=v1", "X-Esper-Device", "00c0de", "X-Esper-Version", "v.0", "Range", "bytes=20-")
 	gone := request(h, "GET", "/socket.v9.delta0")
 	want := []Request{
-		{Device: "00c0de", Running: "v0", Type: "socket", File: "rom1", Wanted: "v1", Range: "bytes=5-", Status: 206, Sent: int64(part.Body.Len()), Remote: "192.0.2.1:1234"},
+		{Device: "00c0de", Running: "v0", Type: "socket", File: "rom1", Wanted: "v1", Served: "v1", Range: "bytes=5-", Status: 206, Sent: int64(part.Body.Len()), Remote: "192.0.2.1:1234"},
 		{Type: "lamp", File: "version", Status: 404, Sent: int64(none.Body.Len()), Remote: "192.0.2.1:1234"},
-		{Device: "00c0de", Running: "v.0", Type: "socket", File: "delta1", From: "v.0", Wanted: "v1", Range: "bytes=20-", Status: 206, Sent: int64(delta.Body.Len()), Remote: "192.0.2.1:1234"},
+		{Device: "00c0de", Running: "v.0", Type: "socket", File: "delta1", From: "v.0", Wanted: "v1", Served: "v1", Range: "bytes=20-", Status: 206, Sent: int64(delta.Body.Len()), Remote: "192.0.2.1:1234"},
 		{Type: "socket", File: "delta0", From: "v9", Status: 404, Sent: int64(gone.Body.Len()), Remote: "192.0.2.1:1234"},
 	}
 	if !slices.Equal(seen, want) {

@@ -127,7 +127,15 @@ func (r *Repository) publish(rel *release.Release, allow Allow) error {
 	if stored {
 		err = r.addDeltas(rel, deltas)
 	} else {
-		err = r.store(rel, deltas)
+		err = r.store(rel.Type, rel.Version, func(folder string) error {
+			if err := rel.Write(folder); err != nil {
+				return err
+			}
+			if err := r.step("write the deltas"); err != nil {
+				return err
+			}
+			return writeDeltas(folder, deltas)
+		})
 	}
 	if err != nil {
 		return err
@@ -136,15 +144,15 @@ func (r *Repository) publish(rel *release.Release, allow Allow) error {
 		return err
 	}
 	if !current {
-		if err := r.makeCurrent(rel); err != nil {
+		if err := r.makeCurrent(rel.Type, rel.Version); err != nil {
 			return err
 		}
 	}
 	// A crash may have left an earlier publication without.
-	if err := errors.Join(r.link(rel.Type), r.unlinkDeltas(rel.Type)); err != nil || current {
+	if err := errors.Join(r.link(rel.Type, fileNames(rel.Type)), r.unlinkDeltas(rel.Type)); err != nil || current {
 		return err
 	}
-	return r.prune(rel)
+	return r.prune(rel.Type, rel.Version)
 }
 
 // lock keeps other publishers out until unlock is called or the process ends.
@@ -182,9 +190,10 @@ func (r *Repository) stored(rel *release.Release) (bool, error) {
 	return true, nil
 }
 
-// store writes the folder of a release with its deltas, which appears whole.
-func (r *Repository) store(rel *release.Release, deltas []made) error {
-	parent := filepath.Join(r.dir, releasesDir, rel.Type)
+// store writes the folder of a version, which appears complete. The name is that of the device type, or
+// of its settings; write writes the files.
+func (r *Repository) store(name, version string, write func(folder string) error) error {
+	parent := filepath.Join(r.dir, releasesDir, name)
 	if err := r.step("make the folder of the type"); err != nil {
 		return err
 	}
@@ -194,37 +203,31 @@ func (r *Repository) store(rel *release.Release, deltas []made) error {
 	if err := removeTemporary(parent); err != nil {
 		return err
 	}
-	folder := filepath.Join(parent, temporary+rel.Version)
+	folder := filepath.Join(parent, temporary+version)
 	if err := os.Mkdir(folder, 0o755); err != nil {
 		return err
 	}
 	if err := r.step("write the release"); err != nil {
 		return err
 	}
-	if err := rel.Write(folder); err != nil {
+	if err := write(folder); err != nil {
 		return err
 	}
-	if err := r.step("write the deltas"); err != nil {
-		return err
-	}
-	if err := writeDeltas(folder, deltas); err != nil {
-		return err
-	}
-	if err := errors.Join(r.date(rel.Type, folder), syncDir(folder)); err != nil {
+	if err := errors.Join(r.date(name, folder), syncDir(folder)); err != nil {
 		return err
 	}
 	if err := r.step("store the release"); err != nil {
 		return err
 	}
-	if err := os.Rename(folder, filepath.Join(parent, rel.Version)); err != nil {
+	if err := os.Rename(folder, filepath.Join(parent, version)); err != nil {
 		return err
 	}
 	return errors.Join(syncDir(parent), syncDir(filepath.Dir(parent)))
 }
 
 // date gives the files in the folder of a new release a time that no other release of the type has.
-func (r *Repository) date(deviceType, folder string) error {
-	at, err := r.freeTime(deviceType, folder)
+func (r *Repository) date(name, folder string) error {
+	at, err := r.freeTime(name, folder)
 	if err != nil {
 		return err
 	}
@@ -238,9 +241,9 @@ func (r *Repository) date(deviceType, folder string) error {
 // freeTime returns a time that no file of a release of the type has, to the second, apart from those
 // in a folder that is being written: a static web server makes entity tags of size and time, and a
 // device that resumes a download relies on them.
-func (r *Repository) freeTime(deviceType, writing string) (time.Time, error) {
+func (r *Repository) freeTime(name, writing string) (time.Time, error) {
 	at := time.Now()
-	files, err := filepath.Glob(filepath.Join(r.dir, releasesDir, deviceType, "*", deviceType+".*"))
+	files, err := filepath.Glob(filepath.Join(r.dir, releasesDir, name, "*", "*"))
 	if err != nil {
 		return at, err
 	}
@@ -256,22 +259,21 @@ func (r *Repository) freeTime(deviceType, writing string) (time.Time, error) {
 	return at, nil
 }
 
-// makeCurrent lets the link of the type name the release. Its time becomes that of
+// makeCurrent lets the link of a name lead to a version. Its time becomes that of
 // the publication, which prune goes by.
-func (r *Repository) makeCurrent(rel *release.Release) error {
+func (r *Repository) makeCurrent(name, version string) error {
 	now := time.Now()
-	if err := os.Chtimes(filepath.Join(r.dir, releasesDir, rel.Type, rel.Version), now, now); err != nil {
+	if err := os.Chtimes(filepath.Join(r.dir, releasesDir, name, version), now, now); err != nil {
 		return err
 	}
-	target := filepath.Join("..", releasesDir, rel.Type, rel.Version)
-	return r.symlink(target, filepath.Join(currentDir, rel.Type))
+	target := filepath.Join("..", releasesDir, name, version)
+	return r.symlink(target, filepath.Join(currentDir, name))
 }
 
-// link makes the names that devices ask for, the version file last. Once there,
-// they never change.
-func (r *Repository) link(deviceType string) error {
-	for _, name := range fileNames(deviceType) {
-		if err := r.linkFile(deviceType, name); err != nil {
+// link makes the names that devices ask for, in order. Once there, they never change.
+func (r *Repository) link(name string, files []string) error {
+	for _, file := range files {
+		if err := r.linkFile(name, file); err != nil {
 			return err
 		}
 	}
@@ -279,12 +281,12 @@ func (r *Repository) link(deviceType string) error {
 }
 
 // linkFile makes the name by which devices ask for a file of the current release, unless it is there.
-func (r *Repository) linkFile(deviceType, name string) error {
-	target := filepath.Join(currentDir, deviceType, name)
-	if old, err := os.Readlink(filepath.Join(r.dir, name)); err == nil && old == target {
+func (r *Repository) linkFile(name, file string) error {
+	target := filepath.Join(currentDir, name, file)
+	if old, err := os.Readlink(filepath.Join(r.dir, file)); err == nil && old == target {
 		return nil
 	}
-	return r.symlink(target, name)
+	return r.symlink(target, file)
 }
 
 // symlink makes or changes a link in one step.
@@ -306,14 +308,14 @@ func (r *Repository) symlink(target, name string) error {
 	return syncDir(filepath.Dir(path))
 }
 
-// prune removes the releases of a type that were published longest ago.
-func (r *Repository) prune(current *release.Release) error {
-	parent := filepath.Join(r.dir, releasesDir, current.Type)
+// prune removes the releases of a name that were published longest ago.
+func (r *Repository) prune(name, current string) error {
+	parent := filepath.Join(r.dir, releasesDir, name)
 	entries, err := os.ReadDir(parent)
 	if err != nil {
 		return err
 	}
-	keeps, err := r.keeps(current.Type)
+	keeps, err := r.keeps(name)
 	if err != nil {
 		return err
 	}
@@ -324,7 +326,7 @@ func (r *Repository) prune(current *release.Release) error {
 		if err != nil {
 			return err
 		}
-		if e.Name() != current.Version && !slices.Contains(keeps, e.Name()) && !strings.HasPrefix(e.Name(), temporary) {
+		if e.Name() != current && !slices.Contains(keeps, e.Name()) && !strings.HasPrefix(e.Name(), temporary) {
 			old = append(old, e.Name())
 			published[e.Name()] = info.ModTime()
 		}

@@ -50,6 +50,7 @@ func (p *Published) Find(deviceType, version string) (Entry, bool) {
 // called at the same time.
 type Feed struct {
 	repository *Repository
+	list       func() ([]Entry, error)
 	followers  []func(*Published)
 	last       atomic.Pointer[Published]
 	looking    sync.Mutex // so that changes are passed on in their order
@@ -58,7 +59,16 @@ type Feed struct {
 // NewFeed returns a feed of which nothing is known before [Feed.Look]. Each follower is called with
 // what is published, in this order, whenever that has changed. It must not block.
 func NewFeed(r *Repository, followers ...func(*Published)) *Feed {
-	f := &Feed{repository: r, followers: followers}
+	return newFeed(r, r.List, followers)
+}
+
+// NewSettingsFeed returns a [NewFeed] of the settings releases.
+func NewSettingsFeed(r *Repository, followers ...func(*Published)) *Feed {
+	return newFeed(r, r.ListSettings, followers)
+}
+
+func newFeed(r *Repository, list func() ([]Entry, error), followers []func(*Published)) *Feed {
+	f := &Feed{repository: r, list: list, followers: followers}
 	f.last.Store(newPublished(nil))
 	return f
 }
@@ -71,7 +81,7 @@ func (f *Feed) Published() *Published { return f.last.Load() }
 func (f *Feed) Look() error {
 	f.looking.Lock()
 	defer f.looking.Unlock()
-	entries, err := f.repository.List()
+	entries, err := f.list()
 	if err != nil && len(entries) == 0 {
 		return err // nothing could be read: that does not mean that nothing is published
 	}

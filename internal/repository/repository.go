@@ -11,6 +11,10 @@
 //	releases/socket/9c0d1e2f/socket.8a1b2c3d.delta0, socket.8a1b2c3d.delta1
 //	releases/socket/8a1b2c3d/...
 //	keep/socket    versions that stay, a line for each
+//	socket.settings -> current/socket.settings/socket.settings
+//	current/socket.settings -> ../releases/socket.settings/7
+//	releases/socket.settings/7/socket.settings
+//	devices/00c0de.settings
 //
 // Any static web server that follows symbolic links, as they do by default, can
 // serve it to devices. Version file and images in the folder of a release are never changed;
@@ -18,6 +22,10 @@
 // others and then renames one link, current/<type>, so that version file, images and deltas
 // change in the same instant, and a crash at any point leaves either the old release served
 // whole, or the new one.
+//
+// Settings releases (docs/SPEC.md section 12) are stored in the same way, by the name
+// <type>.settings; the version is their sequence. The one for a single device is a file named by
+// its chip id, which only [Repository.Handler] serves.
 //
 // # A device in between
 //
@@ -42,6 +50,7 @@ import (
 	"esper/internal/delta"
 	"esper/internal/image"
 	"esper/internal/release"
+	"esper/internal/settings"
 )
 
 // kept is how many releases of a device type are kept, the current one included.
@@ -52,6 +61,7 @@ const (
 	currentDir  = "current"
 	releasesDir = "releases"
 	keepDir     = "keep"
+	devicesDir  = "devices"
 )
 
 // Repository is a folder with releases. Its methods can be called at the same
@@ -83,17 +93,22 @@ func (r *Repository) Dir() string { return r.dir }
 
 // Types returns the device types that have a release, sorted.
 func (r *Repository) Types() ([]string, error) {
+	return r.names(func(name string) bool { return image.CheckDeviceType(name) == nil })
+}
+
+// names returns the names in the folder of links that are to be listed, sorted.
+func (r *Repository) names(listed func(string) bool) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(r.dir, currentDir))
 	if err != nil {
 		return nil, fmt.Errorf("list repository: %w", err)
 	}
-	var types []string
+	var names []string
 	for _, e := range entries {
-		if image.CheckDeviceType(e.Name()) == nil {
-			types = append(types, e.Name())
+		if listed(e.Name()) {
+			names = append(names, e.Name())
 		}
 	}
-	return types, nil
+	return names, nil
 }
 
 // Current reads the release of a device type that is served now. There is none:
@@ -129,10 +144,10 @@ func (r *Repository) Newest(deviceType string) (release.VersionFile, error) {
 	return release.ParseVersionFile(text)
 }
 
-// NewestVersion is the version that [Repository.Newest] would find, for who asks often; empty
-// if there is none.
-func (r *Repository) NewestVersion(deviceType string) string {
-	target, err := os.Readlink(filepath.Join(r.dir, currentDir, deviceType))
+// NewestVersion returns the version of a device type, or of its settings, that was published last;
+// empty if there is none. It reads no more than a link.
+func (r *Repository) NewestVersion(name string) string {
+	target, err := os.Readlink(filepath.Join(r.dir, currentDir, name))
 	if err != nil {
 		return ""
 	}
@@ -145,14 +160,14 @@ func (r *Repository) Has(deviceType, version string) bool {
 	return version != "" && err == nil
 }
 
-// Keep lets these releases of a device type stay however many are published after them. It
-// takes the place of what was said before.
-func (r *Repository) Keep(deviceType string, versions []string) error {
-	if err := image.CheckDeviceType(deviceType); err != nil {
+// Keep lets these releases of a device type, or of its settings, stay however many are published
+// after them. It replaces what was said before.
+func (r *Repository) Keep(name string, versions []string) error {
+	if err := checkName(name); err != nil {
 		return err
 	}
 	text := strings.Join(versions, "\n")
-	path := filepath.Join(r.dir, keepDir, deviceType)
+	path := filepath.Join(r.dir, keepDir, name)
 	if old, err := os.ReadFile(path); err == nil && string(old) == text {
 		return nil
 	}
@@ -163,22 +178,22 @@ func (r *Repository) Keep(deviceType string, versions []string) error {
 }
 
 // keeps returns the releases that [Repository.Keep] named.
-func (r *Repository) keeps(deviceType string) ([]string, error) {
-	text, err := os.ReadFile(filepath.Join(r.dir, keepDir, deviceType))
+func (r *Repository) keeps(name string) ([]string, error) {
+	text, err := os.ReadFile(filepath.Join(r.dir, keepDir, name))
 	if found, err := exists(err); !found {
 		return nil, err
 	}
 	return strings.Split(string(text), "\n"), nil
 }
 
-// folder returns the folder of a release: the current one if version is empty,
-// else the one of that version if it is kept. Not there: fs.ErrNotExist.
-func (r *Repository) folder(deviceType, version string) (string, error) {
-	if err := image.CheckDeviceType(deviceType); err != nil {
+// folder returns the folder of a release of a device type, or of its settings: the current one if
+// version is empty, else the one of that version if it is kept. Not there: fs.ErrNotExist.
+func (r *Repository) folder(name, version string) (string, error) {
+	if err := checkName(name); err != nil {
 		return "", err
 	}
 	if version == "" {
-		target, err := os.Readlink(filepath.Join(r.dir, currentDir, deviceType))
+		target, err := os.Readlink(filepath.Join(r.dir, currentDir, name))
 		if err != nil {
 			return "", err
 		}
@@ -187,9 +202,14 @@ func (r *Repository) folder(deviceType, version string) (string, error) {
 	if err := checkVersion(version); err != nil {
 		return "", err
 	}
-	folder := filepath.Join(r.dir, releasesDir, deviceType, version)
+	folder := filepath.Join(r.dir, releasesDir, name, version)
 	_, err := os.Stat(folder)
 	return folder, err
+}
+
+// checkName checks that a name is that of a device type, or of its settings.
+func checkName(name string) error {
+	return image.CheckDeviceType(strings.TrimSuffix(name, settings.Suffix))
 }
 
 // checkVersion checks that a version can be the name of a folder. Names with a dot

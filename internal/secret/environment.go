@@ -11,7 +11,7 @@ import (
 // variables hold secrets. Those that name a file with one are harmless.
 var variables = []string{
 	KeyVariable, "ESPER_WIFI_PASSWORD", "ESPER_MQTT_PASSWORD", "ESPER_SIGNING_KEY", "ESPER_HOOK_SECRET",
-	"ESPER_WIFI_2_PASSWORD", "ESPER_WIFI_3_PASSWORD", "ESPER_WIFI_4_PASSWORD", "ESPER_FLEET_KEY",
+	"ESPER_WIFI_2_PASSWORD", "ESPER_WIFI_3_PASSWORD", "ESPER_WIFI_4_PASSWORD", "ESPER_FLEET_KEY", "ESPER_DEVICES_KEY",
 	"ESPER_TOKEN",
 	"ESPER_MQTT", "ESPER_DATABASE", // URLs, with a password in them
 	"PGPASSWORD",

@@ -49,7 +49,11 @@ func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	dashboard.Register(mux, s.guard)
 	firmware := s.repository.HandlerFor(s.choose, func(q repository.Request) {
-		s.conductor.Seen(q)
+		if q.File == repository.SettingsFile {
+			s.settings.conductor.Seen(q)
+		} else {
+			s.conductor.Seen(q)
+		}
 		_, known := s.feed.Published().Newest(q.Type)
 		s.metrics.Firmware(q, known)
 		s.logRequest(q)
@@ -78,6 +82,9 @@ func noSniff(next http.Handler) http.Handler {
 
 // choose returns the version that a device gets, of what is published this very moment.
 func (s *Server) choose(q repository.Request) string {
+	if q.File == repository.SettingsFile {
+		return s.chooseSettings(q)
+	}
 	if err := s.feed.Check(q.Type); err != nil {
 		s.health.Note("repository", err)
 	}
@@ -88,8 +95,9 @@ func (s *Server) choose(q repository.Request) string {
 func (s *Server) apiConfig() api.Config {
 	return api.Config{
 		Store: s.store, Label: s.label, Repository: s.repository, Feed: s.feed, Conductor: s.conductor,
+		Settings: s.settings.conductor, SettingsFeed: s.settings.feed,
 		Tell: s.tell, Command: s.command, Remove: s.remove, Features: s.features, Builds: s.watcher(),
-		Trusted: s.config.Trusted, Guard: s.guard, Live: s.live, Log: s.log,
+		Devices: s.devices, MQTT: s.mqttAccess(), Trusted: s.config.Trusted, Guard: s.guard, Live: s.live, Log: s.log,
 	}
 }
 
@@ -99,6 +107,8 @@ func (s *Server) logRequest(q repository.Request) {
 		"type", q.Type, "file", q.File, "wanted", q.Wanted, "from", q.From, "range", q.Range, "status", q.Status, "remote", q.Remote)
 	what := "images"
 	switch {
+	case q.File == repository.SettingsFile && (q.Status < 400 || q.Status == http.StatusNotFound):
+		what = "settings" // there may be none
 	case q.From != "" && q.Status == http.StatusNotFound:
 		what = "missing_deltas" // the device asks for the image
 	case q.Status >= 400:

@@ -71,12 +71,15 @@ func (s *Server) broker(ctx context.Context) (broker.Client, error) {
 		}
 		b, err := broker.Serve(s.mqtt, broker.Options{
 			Realm: s.config.Realm, Discovery: discovery, User: s.config.MQTTUser, Password: s.config.MQTTPassword,
-			Token: s.guard.Keeper.Check, Log: s.log,
+			Devices: s.devices, OwnOnly: s.config.MQTTOwnOnly, Token: s.guard.Keeper.Check, Log: s.log,
 		})
 		if err != nil {
 			return nil, err
 		}
 		s.log.Info("serving MQTT", "address", b.Addr().String())
+		if s.config.MQTTOwnOnly {
+			s.log.Info("devices are let in with their own passwords only", "registered", len(s.devices.All()))
+		}
 		return b, nil
 	}
 	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
@@ -95,6 +98,17 @@ func (s *Server) broker(ctx context.Context) (broker.Client, error) {
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// mqttAccess returns what the server does about devices that log in.
+func (s *Server) mqttAccess() api.MQTTAccess {
+	switch {
+	case s.config.ExternalMQTT != nil:
+		return api.MQTTAccess{Broker: api.ExternalBroker, Shared: !s.config.MQTTOwnOnly}
+	case s.config.MQTTUser == "" && s.config.MQTTPassword == "":
+		return api.MQTTAccess{Broker: api.OpenBroker, Shared: true}
+	}
+	return api.MQTTAccess{Broker: api.EmbeddedBroker, Shared: !s.config.MQTTOwnOnly}
 }
 
 // tell tells one device to look for a release, or without an id all of them. A device that is

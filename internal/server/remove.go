@@ -21,7 +21,7 @@ func (s *Server) remove(ctx context.Context, id string) error {
 	if err := s.clear(ctx, id); err != nil { // first, or it would all be heard again
 		return fmt.Errorf("remove device %s: %w", id, err)
 	}
-	undoFleet, undoRollouts := s.fleet.Remove(id), s.conductor.Remove(id)
+	undoFleet, undoRollouts, undoSettings := s.fleet.Remove(id), s.conductor.Remove(id), s.settings.conductor.Remove(id)
 	err := s.recorder.Flush(ctx)
 	if err == nil {
 		err = s.store.Remove(ctx, id)
@@ -29,6 +29,7 @@ func (s *Server) remove(ctx context.Context, id string) error {
 	if err != nil {
 		undoFleet()
 		undoRollouts()
+		undoSettings()
 	}
 	return err
 }

@@ -46,6 +46,8 @@ type Config struct {
 	// devices'; if both are empty it is open to everybody.
 	MQTTListen             string
 	MQTTUser, MQTTPassword string
+	// MQTTOwnOnly has devices log in with passwords of their own only, not with MQTTPassword.
+	MQTTOwnOnly bool
 	// ExternalMQTT is the broker to use instead of the embedded one, or nil.
 	ExternalMQTT *url.URL
 	// Plan says how the releases of a device type are rolled out, nil: all at once.
@@ -67,6 +69,7 @@ type Server struct {
 	health     *health.Health
 	repository *repository.Repository
 	feed       *repository.Feed // what is published
+	settings   *rolled          // settings, which are rolled out as firmware is
 	fleet      *fleet.Fleet     // what devices did
 	store      store.Store
 	recorder   *store.Recorder
@@ -74,6 +77,7 @@ type Server struct {
 	conductor  *conductor.Conductor
 	features   *fleet.States
 	guard      *access.Guard
+	devices    *access.Devices // how they may log in
 	live       *api.Live
 	metrics    *metrics.Metrics
 	requests   *logging.Digest
@@ -115,6 +119,9 @@ func (s *Server) open(c Config) (err error) {
 	}
 	s.guard = access.NewGuard(access.NewKeeper(s.store, c.Log), s.store.Audit, c.Log)
 	s.guard.Plain = c.PlainAPI
+	if s.devices, err = access.OpenDevices(context.Background(), s.store, c.Log); err != nil {
+		return err
+	}
 	s.live = api.NewLive(c.Log)
 	s.conductor, err = conductor.Open(conductor.Config{
 		Plan: c.Plan, Devices: devices, Storage: s.store, Keep: s.repository.Keep,
@@ -124,12 +131,16 @@ func (s *Server) open(c Config) (err error) {
 		return err
 	}
 	s.feed = repository.NewFeed(s.repository, s.conductor.Published, s.live.Published)
+	if s.settings, err = s.openSettings(devices); err != nil {
+		return err
+	}
 	s.metrics = s.newMetrics()
 	s.recorder = store.NewRecorder(watchedStore{s.store, s.metrics, s.health}, c.Log)
 	s.recorder.Stored = s.live.Changed
 	s.fleet.Follow(s.conductor.Report)
+	s.fleet.Follow(s.settings.conductor.Report)
 	s.fleet.Follow(s.recorder.Add)
-	if err := s.feed.Look(); err != nil {
+	if err := s.look(); err != nil {
 		s.health.Note("repository", err)
 	}
 	if s.http, err = net.Listen("tcp", c.HTTPListen); err != nil {
@@ -234,10 +245,11 @@ func (s *Server) Run(ctx context.Context) error {
 		interval time.Duration
 		do       func(context.Context) error
 	}{
-		{"repository", 2 * time.Second, func(context.Context) error { return s.feed.Look() }},
+		{"repository", 2 * time.Second, func(context.Context) error { return s.look() }},
 		{"roll-outs", 2 * time.Second, s.tick},
 		{"database", 10 * time.Second, s.keepDatabase(cancel)},
 		{"releases", 2 * time.Second, s.storeReleases()},
+		{"passwords", 2 * time.Second, s.devices.Flush},
 		{"history", time.Hour, s.prune()},
 		{"disk", 10 * time.Second, func(context.Context) error { return health.CheckDisks(s.folders()...) }},
 		{"devices", 10 * time.Second, s.watchSilence()},
@@ -266,13 +278,22 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := s.tick(grace); err != nil {
 		s.log.Error("what happened last in the roll-outs is not saved", "error", err)
 	}
+	if err := s.devices.Flush(grace); err != nil {
+		s.log.Error("which devices have logged in with new passwords is not saved", "error", err)
+	}
 	stopStoring() // after the last message
 	<-stored
 	return errors.Join(err, s.store.Close())
 }
 
 // tick lets roll-outs advance.
-func (s *Server) tick(ctx context.Context) error { return s.conductor.Tick(ctx, s.connected()) }
+func (s *Server) tick(ctx context.Context) error {
+	heard := s.connected()
+	return errors.Join(s.conductor.Tick(ctx, heard), s.settings.conductor.Tick(ctx, heard))
+}
+
+// look looks at what is published.
+func (s *Server) look() error { return errors.Join(s.feed.Look(), s.settings.feed.Look()) }
 
 // keepDatabase returns what ends the server when another one has taken its database: that can happen
 // while PostgreSQL is away.

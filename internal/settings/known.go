@@ -3,6 +3,9 @@ package settings
 import (
 	"fmt"
 	"strconv"
+	"strings"
+
+	"esper/internal/image"
 )
 
 // The names of the settings that devices know (SPEC 12.2). Networks are named by [WiFiName].
@@ -140,4 +143,19 @@ func (e Entries) sequence(name string) uint32 {
 	entry, _ := e.Find(name)
 	n, _ := entry.Number()
 	return uint32(n)
+}
+
+// Suffix ends the name of a settings release's file, and the name by which roll-outs and the
+// repository know the settings of a device type.
+const Suffix = ".settings"
+
+// FileName returns the name of the settings release of a device type.
+func FileName(deviceType string) string {
+	return deviceType + Suffix
+}
+
+// DeviceType returns the device type whose settings have a name; false if it is no such name.
+func DeviceType(name string) (string, bool) {
+	deviceType, ok := strings.CutSuffix(name, Suffix)
+	return deviceType, ok && image.CheckDeviceType(deviceType) == nil
 }

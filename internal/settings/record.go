@@ -28,8 +28,8 @@ func (r Record) Marshal() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.checkValues(); err != nil {
-		return nil, err
+	if i := slices.IndexFunc(r.Entries, Entry.Removes); i >= 0 { // in a record, nothing is removed
+		return nil, malformed("%s has no value", r.Entries[i].Name)
 	}
 	b := binary.LittleEndian.AppendUint32(nil, recordMagic)
 	b = binary.LittleEndian.AppendUint32(b, recordFormat)
@@ -64,16 +64,7 @@ func ParseRecord(sector []byte) (Record, error) {
 	if err != nil {
 		return r, err
 	}
-	r = Record{binary.LittleEndian.Uint32(sector[8:]), entries}
-	return r, r.checkValues()
-}
-
-// checkValues returns an [ErrMalformed] if an entry has no value: in a record, nothing is removed.
-func (r Record) checkValues() error {
-	if i := slices.IndexFunc(r.Entries, Entry.Removes); i >= 0 {
-		return malformed("%s has no value", r.Entries[i].Name)
-	}
-	return nil
+	return Record{binary.LittleEndian.Uint32(sector[8:]), entries}, nil
 }
 
 // Sequences returns the sequences of the releases that the record's settings are from.

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 
 	"golang.org/x/crypto/chacha20poly1305"
 
@@ -19,8 +20,6 @@ import (
 const (
 	MaxRelease = 2560 // bytes
 	MaxKeys    = 3    // that open it
-
-	maxSequence = 1<<31 - 1
 )
 
 // AllTypes is the device type of settings that are for all of them.
@@ -61,6 +60,9 @@ func (h Header) Check() error {
 	}
 	if h.Chip != "" && !isChip(h.Chip) {
 		return malformed("the chip id %q is not 6 lower-case hex digits", h.Chip)
+	}
+	if h.Sequence > math.MaxInt32 { // it is stored as a number, which is signed
+		return malformed("the sequence %d is more than %d", h.Sequence, math.MaxInt32)
 	}
 	return nil
 }
@@ -105,8 +107,8 @@ func Seal(
 	if err := h.Check(); err != nil {
 		return nil, err
 	}
-	if h.Sequence == 0 || h.Sequence > maxSequence {
-		return nil, malformed("the sequence %d is not 1 to %d", h.Sequence, maxSequence)
+	if h.Sequence == 0 {
+		return nil, malformed("the sequence is 0, which means no release")
 	}
 	if n := len(keys); n < 1 || n > MaxKeys {
 		return nil, fmt.Errorf("%d keys to open the settings with, not 1 to %d", n, MaxKeys)
@@ -215,9 +217,6 @@ func ParseRelease(file []byte) (*Release, error) {
 	h.Sequence = binary.LittleEndian.Uint32(file[offsetSequence:])
 	if err := h.Check(); err != nil {
 		return nil, err
-	}
-	if h.Sequence > maxSequence {
-		return nil, malformed("the sequence %d is more than %d", h.Sequence, maxSequence)
 	}
 	n := int(binary.LittleEndian.Uint16(file[offsetEntries:]))
 	keys := int(binary.LittleEndian.Uint16(file[offsetKeys:]))

@@ -149,6 +149,7 @@ func TestMalformedRelease(t *testing.T) {
 		"short chip":         set(offsetChip, "c0de"),
 		"chip in upper case": set(offsetChip, "00C0DE"),
 		"chip of 7":          set(offsetChip, "00c0de0"),
+		"negative sequence":  set(offsetSequence+3, "\x80"),
 		"rest after chip":    set(offsetChip+7, "x"),
 		"no entries":         put16(offsetEntries, 0),
 		"one byte fewer":     put16(offsetEntries, n-1),
@@ -263,7 +264,7 @@ func TestWhatADeviceAccepts(t *testing.T) {
 		"not-newer":          sealedFor(t, Header{"socket", "", 40}, stranger, fleetKey(2)),
 		"sequence-jump":      sealedFor(t, Header{"socket", "", 1_000_042}, stranger, fleetKey(2)),
 		"bad-signature":      sealedFor(t, Header{"socket", "", 42}, stranger, fleetKey(2)),
-		"wrong-fleet-key":    sealedFor(t, Header{"socket", "", 42}, signer, fleetKey(2), fleetKey(9)),
+		"wrong-fleet-key":    sealedFor(t, Header{"socket", "", 42}, signer, fleetKey(2), fleetKey(3)),
 	} {
 		if entries, err := device.Accept(file); ErrorName(err) != want || entries != nil {
 			t.Errorf("%s: %v, %v", want, entries, err)

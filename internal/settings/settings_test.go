@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -283,6 +284,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// FuzzRecord: what is read is written the same, but for entries without a value.
 func FuzzRecord(f *testing.F) {
 	b, err := Record{3, connection.Entries()}.Marshal()
 	if err != nil {
@@ -299,6 +301,9 @@ func FuzzRecord(f *testing.F) {
 			return
 		}
 		again, err := r.Marshal()
+		if slices.ContainsFunc(r.Entries, Entry.Removes) {
+			return
+		}
 		if err != nil || !bytes.HasPrefix(b, again) {
 			t.Fatalf("%q became %q, %v", b, again, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,6 +37,8 @@ type Config struct {
 	// the one that the devices are to have. Empty if there is none, or if it cannot be read: see
 	// [Site.Unlocked].
 	FleetKeys []Secret
+	// DevicesKey is the key that devices' own keys follow from, or none. See [Config.DeviceKey].
+	DevicesKey []Secret
 }
 
 // Secrets says where devices have the settings from by which they reach network, broker and update
@@ -55,6 +58,19 @@ func (s Secrets) Compiled() bool { return s != InSettings }
 // Stored reports whether the flash of devices holds the settings.
 func (s Secrets) Stored() bool { return s != InImage }
 
+// RevealSecrets returns all passwords and keys of the configuration, in clear, for those who must keep
+// them out of a text. Some may be empty.
+func (c Config) RevealSecrets() []string {
+	all := []string{c.WiFi.Password.Reveal(), c.MQTT.Password.Reveal()}
+	for _, other := range c.Others {
+		all = append(all, other.Password.Reveal())
+	}
+	for _, key := range slices.Concat(c.FleetKeys, c.DevicesKey) {
+		all = append(all, key.Reveal())
+	}
+	return all
+}
+
 // WiFi is the network that the devices join.
 type WiFi struct {
 	SSID     string // 1 to 32 bytes
@@ -70,6 +86,7 @@ type MQTT struct {
 	Port     uint16
 	User     string // empty: no credentials
 	Password Secret
+	OwnOnly  bool // mqtt.shared is false: devices log in with their own passwords only
 }
 
 // Address returns "host:port".

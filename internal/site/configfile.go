@@ -23,7 +23,7 @@ const (
 	maxSSID     = 32
 	minPassword = 8
 	maxPassword = 63
-	keyDigits   = 64 // of a WPA key, in place of the password that it is made from
+	keyDigits   = 64 // of a key in hex: a fleet's, or WPA's in place of the password that it is made from
 	maxUser     = 64
 	maxHost     = 64
 	maxURL      = 128
@@ -56,7 +56,8 @@ type values struct {
 	Realm string   `toml:"realm"`
 	WiFi  wifiFile `toml:"wifi"`
 	MQTT  struct {
-		URL string `toml:"url"`
+		URL    string `toml:"url"`
+		Shared *bool  `toml:"shared"`
 	} `toml:"mqtt"`
 	Update struct {
 		URL      string   `toml:"url"`
@@ -142,7 +143,10 @@ func readConfig(dir string, secrets *secrets) (Config, error) {
 	for i := range c.Others {
 		c.Others[i].Unsaid = unsaid[i]
 	}
-	if c.FleetKeys, err = secrets.fleetKeys(dir); err != nil {
+	if c.FleetKeys, err = secrets.keys(dir, FleetKey, parseFleetKeys); err != nil {
+		return Config{}, err
+	}
+	if c.DevicesKey, err = secrets.keys(dir, DevicesKey, parseDevicesKey); err != nil {
 		return Config{}, err
 	}
 	password = c.MQTT.Password.Reveal()
@@ -231,6 +235,10 @@ func (f *values) check() (Config, error) {
 	}
 	if c.MQTT, err = parseMQTT(f.MQTT.URL); err != nil {
 		return c, fmt.Errorf("mqtt.url: %w", err)
+	}
+	if c.MQTT.OwnOnly = f.MQTT.Shared != nil && !*f.MQTT.Shared; c.MQTT.OwnOnly && c.MQTT.User == "" {
+		return c, errors.New("mqtt.shared: false needs a user in mqtt.url: " +
+			"without one, the broker lets in everybody")
 	}
 	if f.Update.URL != "" {
 		if c.Update, err = parseUpdateURL(f.Update.URL); err != nil {

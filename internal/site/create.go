@@ -36,7 +36,8 @@ type Template struct {
 
 // configTemplate is a new site's esper.toml; the texts of the first five values are TOML strings.
 const configTemplate = `# The site: what its devices have in common.
-# Everything here is built into the firmware: a change takes a new release.
+# A change takes a new release ('esper release'), and one of a network, password or address new
+# settings ('esper settings release').
 
 # The first part of every MQTT topic: <realm>/<device>/...
 realm = %s
@@ -71,6 +72,9 @@ refresh = true
 # The folder of the vendor's NONOS SDK 3.0, to build for the chip. Without it the firmware runs in
 # the emulator only. %s in the environment goes before it.
 # sdk = "/opt/ESP8266_NONOS_SDK"
+# Images hold no password, network or address: 'esper flash' writes these into a part of the flash
+# of their own.
+secrets = "settings"
 
 [heartbeat]
 # Restart when nothing comes on <realm>/heartbeat for so long. 0s: off
@@ -139,8 +143,10 @@ func Create(dir string, t Template) (err error) {
 	if err := undo.keys(filepath.Join(dir, KeyName)); err != nil {
 		return err
 	}
-	if err := undo.fleetKey(filepath.Join(dir, FleetKeyFile)); err != nil {
-		return err
+	for _, name := range []string{FleetKeyFile, DevicesKeyFile} {
+		if err := undo.key(filepath.Join(dir, name)); err != nil {
+			return err
+		}
 	}
 	if _, err := OpenFor(dir, ""); err != nil {
 		return err
@@ -293,9 +299,9 @@ func (u *undo) keys(path string) error {
 	return nil
 }
 
-// fleetKey makes a key of the fleet, unless there is one.
-func (u *undo) fleetKey(path string) error {
-	err := WriteFleetKey(path)
+// key makes a key, unless there is one.
+func (u *undo) key(path string) error {
+	err := WriteKey(path)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}

@@ -28,7 +28,8 @@ const (
 	MQTTPassword  = "mqtt.password"
 	SigningKey    = "signing.key" // PEM
 	WebhookSecret = "webhook.secret"
-	FleetKey      = "fleet.key" // 1 to MaxFleetKeys lines of 64 hex digits
+	FleetKey      = "fleet.key"   // 1 to MaxFleetKeys lines of 64 hex digits
+	DevicesKey    = "devices.key" // 64 hex digits
 )
 
 // MaxFleetKeys is how many keys a settings release can be sealed with (SPEC 12.4).
@@ -60,6 +61,10 @@ var knownSecrets = []struct {
 		_, err := parseFleetKeys(text)
 		return err
 	}},
+	{DevicesKey, "ESPER_DEVICES_KEY", func(text string) error {
+		_, err := parseDevicesKey(text)
+		return err
+	}},
 	{OtherPassword(0), "ESPER_WIFI_2_PASSWORD", checkOtherPassword},
 	{OtherPassword(1), "ESPER_WIFI_3_PASSWORD", checkOtherPassword},
 	{OtherPassword(2), "ESPER_WIFI_4_PASSWORD", checkOtherPassword},
@@ -70,31 +75,34 @@ func checkOtherPassword(text string) error {
 	return err
 }
 
-// parseFleetKeys reads the keys of a fleet, a line each. No error quotes the text.
-func parseFleetKeys(text string) (keys []Secret, err error) {
+// parseFleetKeys reads the keys of a fleet. No error quotes the text.
+func parseFleetKeys(text string) ([]Secret, error) { return parseKeys(FleetKey, text, MaxFleetKeys) }
+
+// parseDevicesKey reads the key that devices' own keys follow from. No error quotes the text.
+func parseDevicesKey(text string) ([]Secret, error) { return parseKeys(DevicesKey, text, 1) }
+
+// parseKeys reads 1 to max keys, a line each.
+func parseKeys(name, text string, max int) (keys []Secret, err error) {
 	for line := range strings.Lines(text) {
 		line = strings.ToLower(strings.TrimSpace(line))
-		if len(line) != fleetKeyDigits || strings.Trim(line, "0123456789abcdef") != "" {
-			return nil, fmt.Errorf("%s: a line is not a key of %d hex digits ('esper keygen --fleet' makes one)", FleetKey, fleetKeyDigits)
+		if len(line) != keyDigits || strings.Trim(line, "0123456789abcdef") != "" {
+			return nil, fmt.Errorf("%s: a line is not a key of %d hex digits ('esper keygen --fleet' makes one)", name, keyDigits)
 		}
 		if slices.Contains(keys, Secret(line)) {
-			return nil, fmt.Errorf("%s: the same key twice", FleetKey)
+			return nil, fmt.Errorf("%s: the same key twice", name)
 		}
 		keys = append(keys, Secret(line))
 	}
-	if len(keys) == 0 || len(keys) > MaxFleetKeys {
-		return nil, fmt.Errorf("%s: %d keys, but there must be 1 to %d", FleetKey, len(keys), MaxFleetKeys)
+	if len(keys) == 0 || len(keys) > max {
+		return nil, fmt.Errorf("%s: %d keys, but there must be 1 to %d", name, len(keys), max)
 	}
 	return keys, nil
 }
 
-// fleetKeyDigits is the length of a fleet key as text.
-const fleetKeyDigits = 64
-
-// WriteFleetKey makes a key of a fleet, and writes it to a new file that its owner alone can read. It
+// WriteKey makes such a key, and writes it to a new file that its owner alone can read. It
 // overwrites nothing: if there is such a file, the error is an [fs.ErrExist].
-func WriteFleetKey(path string) error {
-	key := make([]byte, fleetKeyDigits/2)
+func WriteKey(path string) error {
+	key := make([]byte, keyDigits/2)
 	rand.Read(key) // never fails
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -171,15 +179,16 @@ func CheckSecretName(name string) error {
 type secrets struct {
 	path        string // of the file
 	file        *secret.File
-	environment string           // empty: none
-	locked      map[string]error // why a secret that there is cannot be read, by name
+	environment string            // empty: none
+	locked      map[string]error  // why a secret that there is cannot be read, by name
+	from        map[string]string // where a secret is from that does not stand in esper.toml, by name
 }
 
 // openSecrets reads the file of secrets, as far as it can be read without a key.
 func openSecrets(dir, environment string) (*secrets, error) {
 	path := filepath.Join(dir, SecretsFile)
 	file, err := secret.Load(path)
-	return &secrets{path, file, environment, map[string]error{}}, err
+	return &secrets{path, file, environment, map[string]error{}, map[string]string{}}, err
 }
 
 // given returns a secret from the environment variables. There being none is a
@@ -191,6 +200,10 @@ func (s *secrets) given(name string) (Secret, error) {
 		}
 		v, err := secret.FromEnvironment(known.variable)
 		if err == nil {
+			s.from[name] = known.variable
+			if os.Getenv(known.variable) == "" {
+				s.from[name] += "_FILE"
+			}
 			err = CheckSecret(name, v)
 		}
 		if err != nil && !errors.Is(err, secret.ErrNone) {
@@ -204,12 +217,14 @@ func (s *secrets) given(name string) (Secret, error) {
 // sealed returns a secret from the file, that of the environment if there is one. There
 // being none is a [secret.ErrNone].
 func (s *secrets) sealed(name string) (Secret, error) {
+	plain := name
 	if own := s.own(name); s.file.Has(own) {
 		name = own
 	}
 	if !s.file.Has(name) {
 		return "", secret.ErrNone
 	}
+	s.from[plain] = SecretsFile + ", " + name
 	identities, err := secret.Identities()
 	if err != nil {
 		return "", fmt.Errorf("%s: %s: %w", s.path, name, err)
@@ -277,6 +292,10 @@ func (s *Site) Unlocked(names ...string) error {
 	return nil
 }
 
+// SecretFrom returns where a secret of the site's configuration is from: a variable, or a file and its
+// name there. It is empty if it stands in esper.toml, or nowhere.
+func (s *Site) SecretFrom(name string) string { return s.secrets.from[name] }
+
 // Secret returns a secret from its environment variables or the file of secrets. There
 // being none is a [secret.ErrNone].
 func (s *Site) Secret(name string) (Secret, error) { return s.secrets.find(name) }
@@ -302,25 +321,29 @@ func (s *Site) SigningKey() (key ed25519.PrivateKey, from string, err error) {
 	return key, from, err
 }
 
-// FleetKeyFile is the name of the file with the fleet's keys, which git does not keep.
-const FleetKeyFile = "fleet.key"
+// The files with the keys, in the site's folder. Git does not keep them.
+const (
+	FleetKeyFile   = FleetKey
+	DevicesKeyFile = DevicesKey
+)
 
-// fleetKeys reads the fleet's keys from the variables, the file in the site's folder, or its secrets. If
-// there is a key that cannot be read here, [Site.Unlocked] says so.
-func (s *secrets) fleetKeys(dir string) ([]Secret, error) {
-	text, err := s.given(FleetKey)
-	path := filepath.Join(dir, FleetKeyFile)
+// keys reads keys from the variables, a file of the secret's name in the site's folder, or its secrets. If
+// there are any that cannot be read here, [Site.Unlocked] says so.
+func (s *secrets) keys(dir, name string, parse func(text string) ([]Secret, error)) ([]Secret, error) {
+	text, err := s.given(name)
+	path := filepath.Join(dir, name)
 	if errors.Is(err, secret.ErrNone) {
 		content, readErr := textfile.Read(path, secret.MaxValue)
 		switch {
 		case readErr == nil:
-			keys, err := parseFleetKeys(string(content))
+			keys, err := parse(string(content))
+			s.from[name] = name
 			if err != nil {
 				err = fmt.Errorf("%s: %w", path, err)
 			}
 			return keys, err
 		case errors.Is(readErr, fs.ErrPermission):
-			s.locked[FleetKey] = readErr
+			s.locked[name] = readErr
 			return nil, nil
 		case !errors.Is(readErr, fs.ErrNotExist):
 			return nil, readErr
@@ -329,11 +352,11 @@ func (s *secrets) fleetKeys(dir string) ([]Secret, error) {
 	var found string
 	if err == nil {
 		found = text.Reveal()
-	} else if err := s.replace(FleetKey, &found, false); err != nil {
+	} else if err := s.replace(name, &found, false); err != nil {
 		return nil, err
 	}
 	if found == "" {
 		return nil, nil
 	}
-	return parseFleetKeys(found)
+	return parse(found)
 }

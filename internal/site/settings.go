@@ -1,8 +1,11 @@
 package site
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 
 	"esper/internal/settings"
 )
@@ -26,6 +29,11 @@ func (s *Site) Settings() (settings.Entries, error) {
 	if c.Secrets.Stored() && len(c.FleetKeys) == 0 {
 		return nil, ErrNoFleetKey
 	}
+	return c.Settings(), nil
+}
+
+// Settings returns [Site.Settings], as far as the site's secrets can be read.
+func (c Config) Settings() settings.Entries {
 	connection := settings.Connection{
 		Broker: settings.Server{Host: c.MQTT.Host, Port: c.MQTT.Port},
 		User:   c.MQTT.User, Password: c.MQTT.Password.Reveal(),
@@ -34,10 +42,22 @@ func (s *Site) Settings() (settings.Entries, error) {
 	for _, n := range append([]WiFi{c.WiFi}, c.Others...) {
 		connection.WiFi = append(connection.WiFi, settings.Network{SSID: n.SSID, Password: n.Password.Reveal()})
 	}
-	if c.Secrets.Stored() {
+	if c.Secrets.Stored() && len(c.FleetKeys) > 0 {
 		connection.FleetKey = c.Keys()[0]
 	}
-	return connection.Entries(), nil
+	return connection.Entries()
+}
+
+// DeviceKey returns a device's own key (SPEC 12.2), or nil if the site has no key for them. It follows from
+// that key and the chip id by HMAC-SHA256 (RFC 2104), so nobody has to keep one for each device.
+func (c Config) DeviceKey(chip string) []byte {
+	if len(c.DevicesKey) == 0 {
+		return nil
+	}
+	key, _ := hex.DecodeString(c.DevicesKey[0].Reveal()) // it was checked when it was read
+	mac := hmac.New(sha256.New, key)
+	fmt.Fprintf(mac, "esper device key 1\n%s\n", chip)
+	return mac.Sum(nil)
 }
 
 // Keys returns the fleet keys as bytes.

@@ -70,6 +70,26 @@ func TestWhereSecretsAreIsChosen(t *testing.T) {
 	}
 }
 
+func TestWhereASecretIsFrom(t *testing.T) {
+	dir := newSite(t, good+others)
+	write(t, filepath.Join(dir, FleetKeyFile), strings.Repeat("a1", 32))
+	write(t, filepath.Join(dir, "password"), "from a file")
+	t.Setenv("ESPER_WIFI_PASSWORD", "from outside")
+	t.Setenv("ESPER_WIFI_2_PASSWORD_FILE", filepath.Join(dir, "password"))
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		WiFiPassword: "ESPER_WIFI_PASSWORD", "wifi.2.password": "ESPER_WIFI_2_PASSWORD_FILE", "wifi.3.password": "",
+		FleetKey: FleetKeyFile, MQTTPassword: "",
+	} {
+		if got := s.SecretFrom(name); got != want {
+			t.Errorf("%s: %q, not %q", name, got, want)
+		}
+	}
+}
+
 func TestFleetKeysAreFound(t *testing.T) {
 	a, b := strings.Repeat("a1", 32), strings.Repeat("b2", 32)
 	dir := newSite(t, good)
@@ -107,7 +127,7 @@ func TestFleetKeysAreFound(t *testing.T) {
 
 func TestAFleetKeyIsMadeOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), FleetKeyFile)
-	if err := WriteFleetKey(path); err != nil {
+	if err := WriteKey(path); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(path)
@@ -120,7 +140,7 @@ func TestAFleetKeyIsMadeOnce(t *testing.T) {
 	if info, _ := os.Stat(path); info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v", info.Mode())
 	}
-	if err := WriteFleetKey(path); !errors.Is(err, fs.ErrExist) {
+	if err := WriteKey(path); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("again: %v", err)
 	}
 }

@@ -75,7 +75,7 @@ func TestASiteIsReadAsWritten(t *testing.T) {
 	if c.Realm != "home" || c.WiFi.SSID != "home" || c.WiFi.Password.Reveal() != "correct horse" {
 		t.Errorf("realm %q, WiFi %q %q", c.Realm, c.WiFi.SSID, c.WiFi.Password.Reveal())
 	}
-	if want := (MQTT{"192.168.1.10", 1884, "user", "pass word"}); c.MQTT != want {
+	if want := (MQTT{"192.168.1.10", 1884, "user", "pass word", false}); c.MQTT != want {
 		t.Errorf("MQTT %#v with %q", c.MQTT, c.MQTT.Password.Reveal())
 	}
 	u := c.Update
@@ -112,6 +112,17 @@ func TestWhatIsLeftOutHasADefault(t *testing.T) {
 	}
 	if c.WiFi.Password != "" || c.Update.URL != "" || c.Update.Interval != time.Hour || c.Update.Keys != nil || c.Heartbeat.Timeout != 0 {
 		t.Errorf("%+v", c)
+	}
+}
+
+func TestASiteCanSwitchTheSharedPasswordOff(t *testing.T) {
+	for add, want := range map[string]bool{
+		"": false, "\nshared = true": false, "\nshared = false": true,
+	} {
+		s, err := Open(newSite(t, strings.Replace(good, `:1884"`, `:1884"`+add, 1)))
+		if err != nil || s.Config.MQTT.OwnOnly != want || s.Config.MQTT.User != "user" {
+			t.Errorf("%q: %v", add, err)
+		}
 	}
 }
 
@@ -198,6 +209,10 @@ func TestAWrongConfigurationSaysWhatAndWhere(t *testing.T) {
 		{"key with a digit that is none", `correct horse`, strings.Repeat("0123456789abcdeg", 4), "wifi.password: longer than 63 bytes, and not a key of 64 hex digits"},
 		{"password with a control character", `correct horse`, `correct\nhorse`, "wifi.password: has control characters"},
 
+		{"no shared password and nobody asked", `mqtt://user:pass%20word@192.168.1.10:1884"`,
+			"mqtt://192.168.1.10\"\nshared = false", "mqtt.shared: false needs a user in mqtt.url"},
+		{"a text for the shared password", `:1884"`, ":1884\"\nshared = \"no\"",
+			"string where true or false is needed"},
 		{"no broker", `url = "mqtt://user:pass%20word@192.168.1.10:1884"`, ``, "mqtt.url: missing"},
 		{"encrypted broker", `mqtt://`, `mqtts://`, "does not begin with mqtt://"},
 		{"no URL", `mqtt://user`, `mqtt//user`, "does not begin with mqtt://"},

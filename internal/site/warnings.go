@@ -6,19 +6,30 @@ import (
 	"strings"
 )
 
-// Warnings returns what is allowed and probably not meant, each as a sentence without a full stop.
+// Warnings returns what of a build is allowed and probably not meant, each as a sentence without a full
+// stop.
 func (s *Site) Warnings() []string {
+	all := s.Config.Unreachable()
+	if s.Config.Secrets.Compiled() {
+		all = s.SettingsWarnings()
+	}
+	for _, dir := range s.Empty {
+		all = append(all, dir+" has no .cpp or .c file, so it is no device type")
+	}
+	return all
+}
+
+// SettingsWarnings returns what of the settings of devices ([Site.Settings]) is allowed and probably not
+// meant, each as a sentence without a full stop.
+func (s *Site) SettingsWarnings() []string {
 	var all []string
-	if s.Config.WiFi.Unsaid {
-		all = append(all, fmt.Sprintf("there is no WiFi password, so the firmware joins %q as an open network; if it is one, say so in esper.toml: [wifi] password = \"\"", s.Config.WiFi.SSID))
+	if s.Config.WiFi.Unsaid && s.Unlocked(WiFiPassword) == nil {
+		all = append(all, fmt.Sprintf("there is no WiFi password, so devices join %q as an open network; if it is one, say so in esper.toml: [wifi] password = \"\"", s.Config.WiFi.SSID))
 	}
 	for i, other := range s.Config.Others {
 		if other.Unsaid && s.Unlocked(OtherPassword(i)) == nil {
 			all = append(all, fmt.Sprintf("there is no password for the WiFi network %q, so devices join it as an open one; if it is one, say so in esper.toml: password = \"\"", other.SSID))
 		}
-	}
-	for _, dir := range s.Empty {
-		all = append(all, dir+" has no .cpp or .c file, so it is no device type")
 	}
 	return append(all, s.Config.Unreachable()...)
 }

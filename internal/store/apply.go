@@ -21,7 +21,7 @@ const (
 
 var upsertDevices = insert{
 	columns: strings.Fields(`id type version sequence slot default_slot boot_version sdk reset safe info status silent
-		update_state update_version update_progress update_error update_http_status update_received
+		update_state update_version update_progress update_error update_http_status update_received settings
 		first_seen seen malformed problems rssi loops_until`),
 	into: "devices",
 	conflict: `ON CONFLICT (id) DO UPDATE SET
@@ -31,6 +31,7 @@ var upsertDevices = insert{
 		update_state = excluded.update_state, update_version = excluded.update_version,
 		update_progress = excluded.update_progress, update_error = excluded.update_error,
 		update_http_status = excluded.update_http_status, update_received = excluded.update_received,
+		settings = excluded.settings,
 		seen = excluded.seen, malformed = excluded.malformed, problems = excluded.problems, rssi = excluded.rssi,
 		loops_until = excluded.loops_until`,
 }
@@ -100,7 +101,7 @@ func (p prepared) exec(ctx context.Context, tx *sql.Tx, values []any) error {
 
 // A device that is forgotten stays if people have named it.
 const forgetDevice = `
-DELETE FROM devices WHERE id = $1 AND status = '' AND info IS NULL AND update_state IS NULL
+DELETE FROM devices WHERE id = $1 AND status = '' AND info IS NULL AND update_state IS NULL AND settings IS NULL
     AND name = '' AND group_name = '' AND NOT EXISTS (SELECT 1 FROM tags WHERE device = $1)`
 
 // Apply implements Store.
@@ -149,7 +150,7 @@ func (d *database) Apply(ctx context.Context, changes []fleet.Change) error {
 // deviceRow returns the values for upsertDevices.
 func deviceRow(d fleet.Device, now int64) ([]any, error) {
 	var sequence, boot uint32
-	var slot, defaultSlot, info, rssi, state, version, progress, failure, httpStatus, received any
+	var slot, defaultSlot, info, rssi, state, version, progress, failure, httpStatus, received, settings any
 	var sdk, reset string
 	var safe bool
 	if i := d.Info; i != nil {
@@ -171,13 +172,20 @@ func deviceRow(d fleet.Device, now int64) ([]any, error) {
 		}
 		received = u.Received
 	}
+	if d.Settings != nil {
+		text, err := json.Marshal(d.Settings)
+		if err != nil {
+			return nil, err
+		}
+		settings = string(text)
+	}
 	problems, err := json.Marshal(slices.Concat([]string{}, d.Problems))
 	if err != nil {
 		return nil, err
 	}
 	return []any{
 		d.ID, d.Type(), d.Version(), sequence, slot, defaultSlot, boot, sdk, reset, safe, info, d.Status, d.Silent,
-		state, version, progress, failure, httpStatus, received, now, micros(d.Seen), d.Malformed, string(problems), rssi,
+		state, version, progress, failure, httpStatus, received, settings, now, micros(d.Seen), d.Malformed, string(problems), rssi,
 		micros(d.LoopsUntil),
 	}, nil
 }

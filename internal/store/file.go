@@ -20,10 +20,10 @@ import (
 // Settings of a connection to SQLite. FULL: what is committed outlives a power cut, too. A writer
 // waits for another.
 const (
-	settings = "_pragma=busy_timeout(10000)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" +
+	pragmas = "_pragma=busy_timeout(10000)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" +
 		"&_txlock=immediate"
-	together = settings + "&_pragma=journal_mode(WAL)"
-	alone    = "_pragma=locking_mode(EXCLUSIVE)&" + settings
+	together = pragmas + "&_pragma=journal_mode(WAL)"
+	alone    = "_pragma=locking_mode(EXCLUSIVE)&" + pragmas
 )
 
 // How many connections there are to a file, and how long one lasts that has the file to itself,
@@ -55,8 +55,8 @@ func openFile(where string) (*sql.DB, *file, error) {
 		return nil, nil, err
 	}
 	f := &file{}
-	name := func(settings string) string {
-		return (&url.URL{Scheme: "file", Path: path, RawQuery: settings}).String()
+	name := func(query string) string {
+		return (&url.URL{Scheme: "file", Path: path, RawQuery: query}).String()
 	}
 	if f.together, err = sqlite.NewConnector(name(together)); err != nil {
 		return nil, nil, err

@@ -146,7 +146,7 @@ func (d *database) find(ctx context.Context, q Query) ([]Device, error) {
 		devices = append(devices, found)
 		return err
 	}, `
-		SELECT d.id, d.info, d.status, d.silent, d.update_state, d.update_version, d.update_progress, d.update_error, d.update_http_status, d.update_received,
+		SELECT d.id, d.info, d.status, d.silent, d.update_state, d.update_version, d.update_progress, d.update_error, d.update_http_status, d.update_received, d.settings,
 		    d.first_seen, d.seen, d.malformed, d.problems, d.loops_until, d.name, d.group_name, COALESCE(m.version, '')
 		FROM devices d LEFT JOIN targets m ON m.device = d.id`+where.String()+page, where.args...)
 	if err != nil {
@@ -165,12 +165,12 @@ func (d *database) find(ctx context.Context, q Query) ([]Device, error) {
 
 func scanDevice(rows *sql.Rows) (Device, error) {
 	var d Device
-	var info, state, version, failure sql.NullString
+	var info, state, version, failure, settings sql.NullString
 	var progress, httpStatus sql.NullInt64
 	var received sql.Null[uint32]
 	var first, seen, loops int64
 	var problems string
-	err := rows.Scan(&d.ID, &info, &d.Status, &d.Silent, &state, &version, &progress, &failure, &httpStatus, &received,
+	err := rows.Scan(&d.ID, &info, &d.Status, &d.Silent, &state, &version, &progress, &failure, &httpStatus, &received, &settings,
 		&first, &seen, &d.Malformed, &problems, &loops, &d.Name, &d.Group, &d.Target)
 	if err != nil {
 		return d, err
@@ -186,6 +186,12 @@ func scanDevice(rows *sql.Rows) (Device, error) {
 		d.Info = new(fleet.Info)
 		if err := json.Unmarshal([]byte(info.String), d.Info); err != nil {
 			return d, fmt.Errorf("the info of device %s: %w", d.ID, err)
+		}
+	}
+	if settings.Valid {
+		d.Settings = new(fleet.SettingsStatus)
+		if err := json.Unmarshal([]byte(settings.String), d.Settings); err != nil {
+			return d, fmt.Errorf("the settings of device %s: %w", d.ID, err)
 		}
 	}
 	if state.Valid {

@@ -24,7 +24,8 @@ type database struct {
 	file *file // nil if it is in none
 	lock lock  // nil: it was opened as it is
 
-	devices, events, rollouts, rolloutDevices, targets, rolloutEvents prepared
+	devices, events, rollouts, rolloutEvents prepared
+	firmware, settings                       rolloutTables
 }
 
 // Open opens a database for a server, makes it if it is a file that is not there, and brings
@@ -122,7 +123,7 @@ func connect(where string) (*sql.DB, *file, goose.Dialect, error) {
 		handle.SetMaxOpenConns(8)
 		return handle, nil, goose.DialectPostgres, nil
 	case where == InMemory:
-		handle, err := sql.Open("sqlite", "file::memory:?"+settings)
+		handle, err := sql.Open("sqlite", "file::memory:?"+pragmas)
 		if err == nil {
 			handle.SetMaxOpenConns(1) // each connection would be a database of its own
 		}
@@ -133,7 +134,7 @@ func connect(where string) (*sql.DB, *file, goose.Dialect, error) {
 }
 
 func prepare(ctx context.Context, where string, handle *sql.DB, of *file) (*database, error) {
-	d := &database{sql: handle, file: of}
+	d := &database{sql: handle, file: of, firmware: firmwareTables, settings: settingsTables}
 	rows := rowsAtOnceSQLite
 	if isURL(where) {
 		rows = rowsAtOncePostgres
@@ -143,7 +144,9 @@ func prepare(ctx context.Context, where string, handle *sql.DB, of *file) (*data
 		from insert
 	}{
 		{&d.devices, upsertDevices}, {&d.events, insertEvents}, {&d.rollouts, upsertRollouts},
-		{&d.rolloutDevices, upsertRolloutDevices}, {&d.targets, upsertTargets}, {&d.rolloutEvents, insertRolloutEvents},
+		{&d.rolloutEvents, insertRolloutEvents},
+		{&d.firmware.devices, d.firmware.upsertDevices()}, {&d.firmware.targets, d.firmware.upsertTargets()},
+		{&d.settings.devices, d.settings.upsertDevices()}, {&d.settings.targets, d.settings.upsertTargets()},
 	} {
 		var err error
 		if *p.to, err = p.from.prepare(ctx, handle, rows); err != nil {

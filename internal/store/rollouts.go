@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"esper/internal/rollout"
+	"esper/internal/settings"
 )
 
 var upsertRollouts = insert{
@@ -17,14 +18,35 @@ var upsertRollouts = insert{
 	conflict: "ON CONFLICT (type) DO UPDATE SET state = excluded.state",
 }
 
-var upsertRolloutDevices = insert{
-	columns: strings.Fields("device state"), into: "rollout_devices",
-	conflict: "ON CONFLICT (device) DO UPDATE SET state = excluded.state",
+// rolloutTables are where the roll-outs of firmware, or those of settings, keep what they know of each
+// device. Their states and events are in the same tables, as their types have other names.
+type rolloutTables struct {
+	devicesTable, targetsTable string
+	of                         string // the condition on the types
+	devices, targets           prepared
 }
 
-var upsertTargets = insert{
-	columns: strings.Fields("device version since"), into: "targets",
-	conflict: "ON CONFLICT (device) DO UPDATE SET version = excluded.version, since = excluded.since",
+var (
+	firmwareTables = rolloutTables{
+		devicesTable: "rollout_devices", targetsTable: "targets", of: "type NOT LIKE '%" + settings.Suffix + "'",
+	}
+	settingsTables = rolloutTables{
+		devicesTable: "settings_devices", targetsTable: "settings_targets", of: "type LIKE '%" + settings.Suffix + "'",
+	}
+)
+
+func (t rolloutTables) upsertDevices() insert {
+	return insert{
+		columns: strings.Fields("device state"), into: t.devicesTable,
+		conflict: "ON CONFLICT (device) DO UPDATE SET state = excluded.state",
+	}
+}
+
+func (t rolloutTables) upsertTargets() insert {
+	return insert{
+		columns: strings.Fields("device version since"), into: t.targetsTable,
+		conflict: "ON CONFLICT (device) DO UPDATE SET version = excluded.version, since = excluded.since",
+	}
 }
 
 var insertRolloutEvents = insert{
@@ -34,6 +56,25 @@ var insertRolloutEvents = insert{
 
 // SaveRollouts implements Store.
 func (d *database) SaveRollouts(ctx context.Context, changed rollout.Snapshot) error {
+	return kept{d, &d.firmware}.SaveRollouts(ctx, changed)
+}
+
+// LoadRollouts implements Store.
+func (d *database) LoadRollouts(ctx context.Context) (rollout.Snapshot, error) {
+	return kept{d, &d.firmware}.LoadRollouts(ctx)
+}
+
+// SettingsRollouts implements Store.
+func (d *database) SettingsRollouts() Rollouts { return kept{d, &d.settings} }
+
+// kept implements Rollouts: the roll-outs of firmware, or those of settings.
+type kept struct {
+	*database
+	tables *rolloutTables
+}
+
+// SaveRollouts implements Rollouts.
+func (d kept) SaveRollouts(ctx context.Context, changed rollout.Snapshot) error {
 	err := d.saveRollouts(ctx, changed)
 	if err != nil {
 		return fmt.Errorf("save the roll-outs: %w", err)
@@ -41,7 +82,7 @@ func (d *database) SaveRollouts(ctx context.Context, changed rollout.Snapshot) e
 	return nil
 }
 
-func (d *database) saveRollouts(ctx context.Context, changed rollout.Snapshot) error {
+func (d kept) saveRollouts(ctx context.Context, changed rollout.Snapshot) error {
 	var states, devices, targets, events []any
 	for _, s := range changed.States {
 		text, err := json.Marshal(s)
@@ -67,7 +108,7 @@ func (d *database) saveRollouts(ctx context.Context, changed rollout.Snapshot) e
 		for _, step := range []struct {
 			into   prepared
 			values []any
-		}{{d.rollouts, states}, {d.rolloutDevices, devices}, {d.targets, targets}, {d.rolloutEvents, events}} {
+		}{{d.rollouts, states}, {d.tables.devices, devices}, {d.tables.targets, targets}, {d.rolloutEvents, events}} {
 			if err := step.into.exec(ctx, tx, step.values); err != nil {
 				return err
 			}
@@ -76,12 +117,12 @@ func (d *database) saveRollouts(ctx context.Context, changed rollout.Snapshot) e
 	})
 }
 
-// LoadRollouts implements Store.
-func (d *database) LoadRollouts(ctx context.Context) (rollout.Snapshot, error) {
+// LoadRollouts implements Rollouts.
+func (d kept) LoadRollouts(ctx context.Context) (rollout.Snapshot, error) {
 	var all rollout.Snapshot
-	err := readJSON(ctx, d, `SELECT state FROM rollouts`, &all.States)
+	err := readJSON(ctx, d.database, `SELECT state FROM rollouts WHERE `+d.tables.of, &all.States)
 	if err == nil {
-		err = readJSON(ctx, d, `SELECT state FROM rollout_devices`, &all.Devices)
+		err = readJSON(ctx, d.database, `SELECT state FROM `+d.tables.devicesTable, &all.Devices)
 	}
 	if err == nil {
 		err = d.read(ctx, func(rows *sql.Rows) error {
@@ -91,7 +132,7 @@ func (d *database) LoadRollouts(ctx context.Context) (rollout.Snapshot, error) {
 			t.Since = fromMicros(since)
 			all.Targets = append(all.Targets, t)
 			return err
-		}, `SELECT device, version, since FROM targets`)
+		}, `SELECT device, version, since FROM `+d.tables.targetsTable)
 	}
 	if err != nil {
 		return rollout.Snapshot{}, fmt.Errorf("load the roll-outs: %w", err)

@@ -16,7 +16,7 @@ import (
 // Store is the database. What a method has stored when it returns without an error
 // outlives the end of the process, by whatever. Its methods can be called at the
 // same time, and by several processes; but only the one that has it from [Open] may call
-// Apply, SetReleases, SaveRollouts and Prune.
+// Apply, SetReleases, SaveDeviceLogin, SaveRollouts and Prune.
 type Store interface {
 	// Apply stores what messages changed: all of it or, with an error, nothing. To
 	// apply the same again changes nothing.
@@ -48,17 +48,21 @@ type Store interface {
 	RemoveToken(ctx context.Context, name, by string) error
 	// UseToken notes when a token was used last, if there is one.
 	UseToken(ctx context.Context, name string, at time.Time) error
+	// DeviceLogins returns how devices log in that do not as all do, sorted by id.
+	DeviceLogins(context.Context) ([]access.DeviceLogin, error)
+	// SaveDeviceLogin replaces how a device logs in. Remove leaves it: a revoked device that is
+	// forgotten is still revoked.
+	SaveDeviceLogin(context.Context, access.DeviceLogin) error
 	// Audit adds to the audit log, AuditLog reads it, the oldest first.
 	Audit(context.Context, access.Entry) error
 	AuditLog(context.Context, access.AuditQuery) ([]access.Entry, error)
 	// Prune removes from the history and the audit log what retention does not keep, and
 	// says how many events and entries that were.
 	Prune(context.Context, Retention) (int, error)
-	// LoadRollouts returns all that SaveRollouts saved, but for the events.
-	LoadRollouts(context.Context) (rollout.Snapshot, error)
-	// SaveRollouts saves what has changed of the roll-outs, all of it or nothing. Each state,
-	// device and target replaces the one of the same type or id; no two may be of the same.
-	SaveRollouts(context.Context, rollout.Snapshot) error
+	// Rollouts are those of firmware, and SettingsRollouts those of settings, whose types are named
+	// <type>.settings.
+	Rollouts
+	SettingsRollouts() Rollouts
 	// RolloutHistory returns what happened in roll-outs, the oldest first.
 	RolloutHistory(context.Context, RolloutQuery) ([]rollout.Event, error)
 	// Adoption returns how a release of a type spread, from the beginning of its roll-out to a
@@ -68,6 +72,15 @@ type Store interface {
 	// PostgreSQL was away: [ErrInUse].
 	KeepLock(context.Context) error
 	Close() error
+}
+
+// Rollouts keeps roll-outs.
+type Rollouts interface {
+	// LoadRollouts returns all that SaveRollouts saved, but for the events.
+	LoadRollouts(context.Context) (rollout.Snapshot, error)
+	// SaveRollouts saves what has changed of the roll-outs, all of it or nothing. Each state,
+	// device and target replaces the one of the same type or id; no two may be of the same.
+	SaveRollouts(context.Context, rollout.Snapshot) error
 }
 
 // Errors that methods wrap.

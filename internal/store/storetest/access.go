@@ -107,3 +107,46 @@ func keepsAudit(t *testing.T, b *bench) {
 		t.Errorf("left: %s", show(got))
 	}
 }
+
+func keepsDeviceLogins(t *testing.T, b *bench) {
+	ctx := t.Context()
+	password := func(made, used time.Time) access.DevicePassword {
+		_, hash := access.NewDevicePassword()
+		return access.DevicePassword{DeviceHash: hash, Made: made, Used: used}
+	}
+	later := now.Add(time.Hour)
+	used := access.DeviceLogin{ID: "00c0de", Passwords: []access.DevicePassword{
+		password(now, later), password(later, time.Time{}), password(now, time.Time{}), // the order is not that of their times
+	}}
+	revoked := access.DeviceLogin{ID: "beef00", Revoked: later}
+	both := access.DeviceLogin{ID: "aaaaaa", Revoked: now, Passwords: []access.DevicePassword{password(now, time.Time{})}}
+	expect := func(want ...access.DeviceLogin) {
+		t.Helper()
+		logins, err := b.store.DeviceLogins(ctx)
+		b.must(err)
+		if len(logins) != len(want) || len(want) > 0 && !reflect.DeepEqual(logins, want) {
+			t.Errorf("logins %s, want %s", show(logins), show(want))
+		}
+	}
+	expect()
+	for _, l := range []access.DeviceLogin{used, revoked, both} {
+		b.must(b.store.SaveDeviceLogin(ctx, l))
+	}
+	expect(used, both, revoked)
+	used.Passwords = used.Passwords[1:]
+	used.Revoked = later
+	for range 2 { // the same again changes nothing
+		b.must(b.store.SaveDeviceLogin(ctx, used))
+	}
+	b.open()
+	expect(used, both, revoked)
+
+	// A device that is forgotten is let in no more than before.
+	b.says(now, "beef00/status", "ONLINE")
+	b.must(b.store.Remove(ctx, "beef00"))
+	expect(used, both, revoked)
+	for _, id := range []string{"00c0de", "beef00", "000000"} {
+		b.must(b.store.SaveDeviceLogin(ctx, access.DeviceLogin{ID: id}))
+	}
+	expect(both)
+}

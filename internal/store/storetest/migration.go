@@ -70,6 +70,11 @@ func migrates(t *testing.T, newDatabase func(testing.TB) string) {
 			if n := len(tokens); n != map[bool]int{true: 1}[schema >= 4] {
 				t.Errorf("%d tokens", n)
 			}
+			logins, err := b.store.DeviceLogins(t.Context())
+			b.must(err)
+			if n := len(logins); n != map[bool]int{true: 1}[schema >= 13] || n > 0 && (logins[0].Revoked.IsZero() || logins[0].Used().IsZero()) {
+				t.Errorf("logins of devices: %s", show(logins))
+			}
 			entries, err := b.store.AuditLog(t.Context(), access.AuditQuery{})
 			b.must(err)
 			if n := len(entries); n != map[bool]int{true: 1}[schema >= 4] {
@@ -78,6 +83,13 @@ func migrates(t *testing.T, newDatabase func(testing.TB) string) {
 			saved, err := b.store.LoadRollouts(t.Context())
 			if err != nil || schema >= 5 && (len(saved.States) != 1 || saved.States[0].AtRisk != 1 || !saved.Devices[0].Held) {
 				t.Errorf("roll-outs %s, %v", show(saved), err)
+			}
+			ofSettings, err := b.store.SettingsRollouts().LoadRollouts(t.Context())
+			if err != nil || schema >= 12 && (len(ofSettings.States) != 1 || ofSettings.Devices[0].Running != "6" || ofSettings.Targets[0].Release != "7") {
+				t.Errorf("roll-outs of settings %s, %v", show(ofSettings), err)
+			}
+			if s := found[0].Settings; (s != nil) != (schema >= 12) || s != nil && s.Candidate != 7 {
+				t.Errorf("settings %s", show(s))
 			}
 			// And it goes on.
 			b.must(b.store.Apply(t.Context(), []fleet.Change{{

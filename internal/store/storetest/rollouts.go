@@ -50,6 +50,36 @@ func keepsRollouts(t *testing.T, b *bench) {
 	}
 }
 
+// Roll-outs of firmware and of settings do not know of each other.
+func keepsSettingsRollouts(t *testing.T, b *bench) {
+	of := func(deviceType, release string) rollout.Snapshot {
+		return rollout.Snapshot{
+			States:  []rollout.State{{Type: deviceType, Release: rollout.Release{Version: release, Sequence: 1}, Status: rollout.Running}},
+			Devices: []rollout.Device{{ID: "00c0de", Type: deviceType, Running: release}},
+			Targets: []rollout.Target{{Device: "00c0de", Release: release, Since: now}},
+		}
+	}
+	firmware, settings := of("socket", "v1"), of("socket.settings", "7")
+	b.must(b.store.SaveRollouts(t.Context(), firmware))
+	b.must(b.store.SettingsRollouts().SaveRollouts(t.Context(), settings))
+	b.must(b.store.Apply(t.Context(), []fleet.Change{{Device: fleet.Device{ID: "00c0de", Status: fleet.Online}}}))
+	b.open()
+	load := func(from store.Rollouts, want rollout.Snapshot) {
+		t.Helper()
+		if got, err := from.LoadRollouts(t.Context()); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("loaded %s, %v, want %s", show(got), err, show(want))
+		}
+	}
+	load(b.store, firmware)
+	load(b.store.SettingsRollouts(), settings)
+	if found := b.find(store.Query{ID: "00c0de"}); len(found) != 1 || found[0].Target != "v1" {
+		t.Errorf("%s", show(found))
+	}
+	b.must(b.store.Remove(t.Context(), "00c0de"))
+	load(b.store, rollout.Snapshot{States: firmware.States})
+	load(b.store.SettingsRollouts(), rollout.Snapshot{States: settings.States})
+}
+
 // event is one of a roll-out of v2 to sockets.
 func event(minute int, kind rollout.Kind, device string) rollout.Event {
 	return rollout.Event{Kind: kind, At: now.Add(time.Duration(minute) * time.Minute), Type: "socket", Release: "v2", Device: device}

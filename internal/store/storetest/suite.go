@@ -35,8 +35,11 @@ func Suite(t *testing.T, newDatabase func(testing.TB) string) {
 		"the history is pruned":                 prunes,
 		"the recorder":                          records,
 		"tokens":                                keepsTokens,
+		"how devices log in":                    keepsDeviceLogins,
 		"the audit log":                         keepsAudit,
+		"settings of a device":                  storesSettings,
 		"roll-outs are kept":                    keepsRollouts,
+		"roll-outs of settings are kept":        keepsSettingsRollouts,
 		"what happened in roll-outs is kept":    keepsRolloutHistory,
 		"the adoption of a release is counted":  countsAdoption,
 		"who lags is found":                     findsLagging,
@@ -124,6 +127,23 @@ func info(id, deviceType, version string, sequence uint32, boot, uptime int, res
 		"network":{"mac":"5c:cf:7f:00:c0:de","ip":"192.168.1.23","mask":"255.255.255.0","gateway":"192.168.1.1"},
 		"wifi":{"ssid":"Café ☕ 'x'","bssid":"02:00:00:00:00:01","rssi":-61,"channel":6},
 		"heap":41200,"uptime":%d}`, deviceType, id, version, sequence, boot, reset, uptime)
+}
+
+func storesSettings(t *testing.T, b *bench) {
+	b.says(now, "00c0de/settings", `{"state":"rolled-back","sequence":4294967295,"own":3,"candidate":7,"from":"flash","error":"no-wifi"}`)
+	b.open()
+	want := &fleet.SettingsStatus{State: "rolled-back", Sequence: 4294967295, Own: 3, Candidate: 7, From: "flash", Error: "no-wifi"}
+	if found := b.find(store.Query{}); len(found) != 1 || !reflect.DeepEqual(found[0].Settings, want) {
+		t.Errorf("stored %s", show(found))
+	}
+	if events := b.history(store.HistoryQuery{Kind: fleet.SettingsEvent}); len(events) != 1 || events[0].Version != "7" || events[0].Error != "no-wifi" {
+		t.Errorf("history %s", show(events))
+	}
+	b.says(now, "00c0de/settings", "")
+	b.says(now, "00c0de/status", "")
+	if found := b.find(store.Query{}); len(found) != 0 {
+		t.Errorf("stored %s", show(found))
+	}
 }
 
 func storesReports(t *testing.T, b *bench) {

@@ -102,12 +102,15 @@ function firmware(d, done) {
     isDevelopment(d) && h("p", null, badge(development), " It runs what no release says, and takes the first release that there is."),
     d.problem && h("p", null, badge(isUnpublished(d) ? ["off", "–", "Last check"] : updates[d.update.state] ?? ["off", "?", d.update.state]), ` ${sentence(d.problem)}`),
     note && h("p", null, badge(updates.downloading), ` ${sentence(note)}`),
+    d.settings_problem && h("p", null, badge(updates[d.settings.state] ?? ["off", "?", d.settings.state]), ` Settings: ${d.settings_problem}.`),
     price && h("p", null, h("strong", null, "Last update: "), `${price}.`),
     why && h("p", null, h("strong", null, why.release ? ["The release for it now: ", code(why.release), ". "] : "There is no release for it now. "), sentence(why.explanation)),
     why?.device.last?.state === "failed" && h("p", null, badge(["bad", "✕", "Failed"]), " with ", code(why.device.last.release), `: ${why.device.last.failure}, `, ago(why.device.last.since)));
 }
 
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + ".";
+
+const settings = (s) => `${updates[s.state]?.[2] ?? s.state}, ${s.sequence ? "release " + s.sequence : "from no release"}${s.own ? `, and ${s.own} for it alone` : ""}`;
 
 function now(d) {
   const i = d.info;
@@ -122,11 +125,12 @@ function now(d) {
       ["Free memory", i && `${number(i.heap)} bytes`],
       ["WiFi", i?.wifi.ssid], ["Signal", i?.wifi.rssi && `${i.wifi.rssi} dBm, channel ${i.wifi.channel}`], ["Access point", i?.wifi.bssid],
       ["Address", i?.network.ip], ["Gateway", i?.network.gateway], ["Network mask", i?.network.mask], ["MAC", i?.network.mac],
+      ["Settings", d.settings && settings(d.settings)],
       ["Unreadable messages", d.malformed > 0 && number(d.malformed)],
     ]),
     d.problems?.length > 0 && h("div", { class: "problems" }, h("p", null, badge(["bad", "!", "Problems"]), " A part of what it published cannot be used:"),
       h("ul", null, d.problems.map((text) => h("li", null, text)))),
-    h("details", null, h("summary", null, "As it was sent"), h("pre", { tabindex: "0" }, JSON.stringify({ status: d.status, info: d.info, update: d.update }, null, 2))));
+    h("details", null, h("summary", null, "As it was sent"), h("pre", { tabindex: "0" }, JSON.stringify({ status: d.status, info: d.info, update: d.update, settings: d.settings }, null, 2))));
 }
 
 function features({ device, features: all }, context, id) {

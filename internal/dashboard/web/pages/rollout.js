@@ -1,9 +1,13 @@
-// The roll-out of a device type's newest release.
+// The roll-out of a device type's newest release, or that of its settings.
 
 import { get, post } from "../api.js";
 import { h } from "../dom.js";
 import { badge, button, chart, code, confirm, empty, facts, link, meter, section, table } from "../parts.js";
 import { ago, many, nanoseconds, number, rollouts } from "../words.js";
+
+const suffix = ".settings";
+const ofSettings = (type) => type.endsWith(suffix);
+const deviceType = (type) => (ofSettings(type) ? type.slice(0, -suffix.length) : type);
 
 export const title = (_, type) => "Roll-out of " + type;
 
@@ -12,12 +16,14 @@ export async function load(type, _, signal) {
   const [states, summary, adoption, history] = await Promise.all([
     get("/api/rollouts", signal), get("/api/summary", signal), get(at + "/adoption", signal), get(at + "/history", signal)]);
   const state = states.find((s) => s.type === type);
-  return { state, numbers: summary.types.find((t) => t.type === type) ?? { devices: 0, versions: {} }, adoption, history };
+  let numbers = summary.types.find((t) => t.type === deviceType(type)) ?? { devices: 0, versions: {} };
+  if (ofSettings(type) && state) numbers = { ...numbers, versions: { [state.release.version]: state.confirmed } };
+  return { state, numbers, adoption, history };
 }
 
 export function happened(kind, event, data, type) {
   if (kind === "feature" || kind === "build") return "ignored";
-  if (kind === "device") return event.info?.device === type ? "" : "ignored";
+  if (kind === "device") return event.info?.device === deviceType(type) ? "" : "ignored";
   if (kind === "rollout" && event.type !== type) return "ignored";
   return "";
 }
@@ -35,7 +41,7 @@ export function view(data, _, context, type) {
       facts([["On the release", `${number(on)} of ${number(data.numbers.devices)}`], ["Reported it in this roll-out", number(s.confirmed)], ["At it now", number(s.at_risk)],
         ["Online and still to be told", number(s.waiting)], ["Failures in this stage", number(s.failed)], ["Generally available", s.general?.version && code(s.general.version)], ["Stage began", s.opened && ago(s.opened)]])),
     section("Stages", {}, stages(s)),
-    section("Adoption", {}, adoption(data.adoption, data.numbers.devices, s.release.version)),
+    !ofSettings(type) && section("Adoption", {}, adoption(data.adoption, data.numbers.devices, s.release.version)),
     section("What happened", {}, history(data.history)),
   ];
 }
