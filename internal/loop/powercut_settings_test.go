@@ -26,6 +26,7 @@ import (
 // plot is what happens to the settings of a device from its start on, and what must come of it.
 type plot struct {
 	name     string
+	f        *firmwares
 	v        variant
 	flash    func(t *testing.T) []byte // of the store and the candidate, when it gets its power
 	file     []byte                    // that the server offers
@@ -36,9 +37,8 @@ type plot struct {
 }
 
 // plots are all of them: taking, trying, confirming and rolling back, moving, and mending a copy.
-func plots(t *testing.T) []plot {
+func plots(t *testing.T, f *firmwares) []plot {
 	t.Helper()
-	f := theFirmwares(t)
 	home := map[string]string{"net": "kryptonite1", "new": "kryptonite2"}
 	with := func(sequence int32, change func(c *settings.Connection)) settings.Entries {
 		return append(atHomeBut(change), settings.OfNumber(settings.SequenceName, sequence))
@@ -95,6 +95,9 @@ func plots(t *testing.T) []plot {
 			},
 			records: []settings.Entries{old}, wanted: old, state: "idle"})
 	}
+	for i := range all {
+		all[i].f = f
+	}
 	return all
 }
 
@@ -120,7 +123,7 @@ type act struct {
 
 func newAct(t *testing.T, p plot) *act {
 	t.Helper()
-	f := theFirmwares(t)
+	f := p.f
 	a := &act{Lab: emulator.NewLab(), t: t, plot: p}
 	images := f.variant(t, "socket", "v1", 1, p.v)
 	a.Net.SetNetworks(p.networks)
@@ -336,10 +339,19 @@ func together[J any](t *testing.T, p plot, jobs []J, do func(a *act, j J)) {
 // The power is cut in each operation on the settings' sectors, in each way, and once more in one of
 // those that follow: the device comes online with the settings that it should have, and its record
 // is the old or the new one at any time.
-func TestPowerCutsOfSettings(t *testing.T) {
+func TestPowerCutsOfSettings(t *testing.T) { powerCutsOfSettings(t, theFirmwares(t), 1000, 6, 5) }
+
+// TestPowerCutsOfSettingsOfAChipImage is that for an image with the vendor's own software.
+func TestPowerCutsOfSettingsOfAChipImage(t *testing.T) {
+	powerCutsOfSettings(t, chipFirmwares(t), 20, 2, 3)
+}
+
+// powerCutsOfSettings tries so many of the single cuts of each plot unless all are wanted, so many
+// first ones of two, and so many second ones for each of these.
+func powerCutsOfSettings(t *testing.T, f *firmwares, singles, firsts, seconds int) {
 	var mu sync.Mutex
 	single, double, lockouts, operations, booted := 0, 0, 0, 0, 0
-	for _, p := range plots(t) {
+	for _, p := range plots(t, f) {
 		a := newAct(t, p)
 		tr := a.record(nil)
 		if a.problem != "" || !a.ended(true) || len(tr.operations) == 0 {
@@ -380,11 +392,11 @@ func TestPowerCutsOfSettings(t *testing.T) {
 			}
 			return all
 		}
-		together(t, p, cuts(tr), func(a *act, one powerCut) { try(a, tr, []powerCut{one}, &single) })
-		together(t, p, some(cuts(tr), 6), func(a *act, first powerCut) {
+		together(t, p, some(cuts(tr), singles), func(a *act, one powerCut) { try(a, tr, []powerCut{one}, &single) })
+		together(t, p, some(cuts(tr), firsts), func(a *act, first powerCut) {
 			a.from(tr.before(first.operation))
 			again := a.record([]powerCut{first})
-			for _, second := range some(cuts(again), 5) {
+			for _, second := range some(cuts(again), seconds) {
 				try(a, again, []powerCut{second}, &double)
 			}
 		})
@@ -398,7 +410,7 @@ func TestPowerCutsOfSettings(t *testing.T) {
 func TestFlashErrorsOfSettings(t *testing.T) {
 	var mu sync.Mutex
 	cases, late := 0, 0
-	for _, p := range plots(t) {
+	for _, p := range plots(t, theFirmwares(t)) {
 		a := newAct(t, p)
 		tr := a.record(nil)
 		together(t, p, tr.operations, func(a *act, op esp8266.Operation) {
