@@ -622,3 +622,39 @@ func TestAMovingImageKeepsSettingsForOneDevice(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// Firmware that has its settings from the flash, where there are none, cannot reach anything: the
+// firmware with settings of its own comes back.
+func TestFirmwareThatFindsNoSettingsIsRolledBack(t *testing.T) {
+	t.Parallel()
+	s := newStoredOf(t, variant{name: "image at home", config: func(c *site.Config) {
+		c.WiFi.Password, c.MQTT.User, c.MQTT.Password = "kryptonite1", "devices", "swordfish1"
+	}}, nil)
+	s.settle()
+	s.offer(s.firmwareRelease("v2", 2))
+	s.notify()
+	s.expect("v2 on trial", time.Minute, func() bool {
+		return strings.Contains(s.serial.String(), "settings: none: flash them with 'esper flash --settings'")
+	})
+	s.expect("v1 again", 8*time.Minute, func() bool {
+		return s.runs(s.device, "v1") && s.lastUpdate(s.device).State == "rolled-back"
+	})
+}
+
+// A device that has lost both copies of its record goes on with a candidate, even a rejected one.
+func TestACandidateReplacesALostRecord(t *testing.T) {
+	t.Parallel()
+	s := withSequence(t)
+	s.Net.SetNetworks(map[string]string{"net": "kryptonite1"})
+	s.release(8, atHomeBut(func(c *settings.Connection) {
+		c.WiFi = append(c.WiFi, settings.Network{SSID: "new", Password: "kryptonite2"})
+		c.Update.Host = "10.0.0.99"
+	}))
+	s.became(8*time.Minute, "rolled-back", 7, "no-update-server")
+	must(t, s.device.Chip.Flash.Put(image.SettingsAddress, make([]byte, image.StoreSize)))
+	host := s.Net.AddHost("10.0.0.99")
+	host.IP = [4]byte{10, 0, 0, 99}
+	host.Listen(80, s.web)
+	s.device.PowerCycle()
+	s.became(8*time.Minute, "confirmed", 8, "")
+}

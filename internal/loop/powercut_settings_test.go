@@ -448,3 +448,46 @@ func TestFlashErrorsOfSettings(t *testing.T) {
 	}
 	t.Logf("%d flash errors, all of them without harm; %d were made good by the next start", cases, late)
 }
+
+// TestPowerCutsOfSettings can fail: devices that did worse would be found out.
+func TestPowerCutsOfSettingsFindMistakes(t *testing.T) {
+	for name, c := range map[string]struct {
+		mistake func(store []byte)
+		found   string
+	}{
+		"both copies are erased first": {func(store []byte) { copy(store, bytes.Repeat([]byte{0xFF}, len(store))) }, "the record is"},
+		"something else is written": {func(store []byte) {
+			other, err := settings.Record{Generation: 9, Entries: atHome().Entries()}.Store()
+			must(t, err)
+			copy(store, other)
+		}, "the record is"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAct(t, plots(t, theFirmwares(t))[0])
+			tr := a.record(nil)
+			middle := tr.operations[len(tr.operations)/2]
+			spoil := func([32]byte) bool {
+				store := bytes.Clone(a.store())
+				c.mistake(store)
+				must(t, a.device.Chip.Flash.Put(image.SettingsAddress, store))
+				a.recorded()
+				return false
+			}
+			if problem := a.play(tr, []powerCut{{middle.Index, 0}}, spoil); !strings.Contains(problem, c.found) {
+				t.Errorf("what was found is %q, not %q", problem, c.found)
+			}
+		})
+	}
+	t.Run("the device never comes online", func(t *testing.T) {
+		a := newAct(t, plots(t, theFirmwares(t))[0])
+		tr := a.record(nil)
+		silence := func([32]byte) bool {
+			a.Net.Host("broker").Silent = true
+			return false
+		}
+		problem := a.play(tr, []powerCut{{tr.operations[0].Index, 0}}, silence)
+		if !strings.Contains(problem, "locked out") {
+			t.Errorf("what was found is %q", problem)
+		}
+	})
+}
