@@ -19,7 +19,8 @@ func storedOnChip(t testing.TB) *stored {
 
 func storedOnChipOf(t testing.TB, v variant) *stored {
 	t.Helper()
-	s := newStoredOn(t, chipFirmwares(t), v, append(atHome().Entries(), settings.OfNumber(settings.SequenceName, 7)))
+	s := newStoredOn(t, chipFirmwares(t), v, append(atHome().Entries(),
+		settings.OfNumber(settings.SequenceName, 7)))
 	s.settle()
 	s.RunFor(20 * time.Second)
 	return s
@@ -36,7 +37,8 @@ func (s *stored) unharmed() {
 func TestAChipTakesSettings(t *testing.T) {
 	s := storedOnChip(t)
 	s.release(8, atHomeBut(func(c *settings.Connection) {
-		c.WiFi = []settings.Network{{SSID: "new network of 32 characters at", Password: strings.Repeat("0123456789abcdef", 4)}}
+		c.WiFi = []settings.Network{{SSID: "new network of 32 characters at",
+			Password: strings.Repeat("0123456789abcdef", 4)}}
 	}))
 	s.expect("the trial", time.Minute, func() bool { return s.status().State == "trial" })
 	s.Net.SetNetworks(map[string]string{"new network of 32 characters at": strings.Repeat("0123456789abcdef", 4)})
@@ -55,14 +57,20 @@ func TestAChipRollsSettingsBack(t *testing.T) {
 		reason string
 		change func(c *settings.Connection)
 	}{
-		"a wrong password":      {"no-wifi", func(c *settings.Connection) { c.WiFi[0].Password = "kryptonite9" }},
-		"a network not there":   {"no-wifi", func(c *settings.Connection) { c.WiFi[0].SSID = "elsewhere" }},
-		"no network at all":     {"no-wifi", func(c *settings.Connection) { c.WiFi = []settings.Network{{SSID: ""}} }},
-		"a broker not there":    {"no-broker", func(c *settings.Connection) { c.Broker.Host = "10.0.0.200" }},
-		"a name unknown":        {"no-broker", func(c *settings.Connection) { c.Broker.Host = "nowhere" }},
-		"a long name":           {"no-broker", func(c *settings.Connection) { c.Broker.Host = strings.Repeat("long.", 300) }},
-		"another login":         {"no-broker", func(c *settings.Connection) { c.Password = "swordfish9" }},
-		"an update server gone": {"no-update-server", func(c *settings.Connection) { c.Update.Host = "10.0.0.200" }},
+		"a wrong password": {"no-wifi",
+			func(c *settings.Connection) { c.WiFi[0].Password = "kryptonite9" }},
+		"a network not there": {"no-wifi",
+			func(c *settings.Connection) { c.WiFi[0].SSID = "elsewhere" }},
+		"no network at all": {"no-wifi",
+			func(c *settings.Connection) { c.WiFi = []settings.Network{{SSID: ""}} }},
+		"a broker not there": {"no-broker",
+			func(c *settings.Connection) { c.Broker.Host = "10.0.0.200" }},
+		"a name unknown": {"no-broker", func(c *settings.Connection) { c.Broker.Host = "nowhere" }},
+		"a long name": {"no-broker",
+			func(c *settings.Connection) { c.Broker.Host = strings.Repeat("long.", 300) }},
+		"another login": {"no-broker", func(c *settings.Connection) { c.Password = "swordfish9" }},
+		"an update server gone": {"no-update-server",
+			func(c *settings.Connection) { c.Update.Host = "10.0.0.200" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := storedOnChip(t)
@@ -79,7 +87,9 @@ func TestAChipRollsSettingsBack(t *testing.T) {
 // The old network goes before the new one is there.
 func TestAChipTriesBothSettingsUntilOneWorks(t *testing.T) {
 	s := storedOnChip(t)
-	s.release(8, atHomeBut(func(c *settings.Connection) { c.WiFi = []settings.Network{{SSID: "new", Password: "kryptonite2"}} }))
+	s.release(8, atHomeBut(func(c *settings.Connection) {
+		c.WiFi = []settings.Network{{SSID: "new", Password: "kryptonite2"}}
+	}))
 	s.expect("the trial", time.Minute, func() bool { return s.status().State == "trial" })
 	s.Net.SetNetworks(map[string]string{})
 	s.RunFor(25 * time.Minute)
@@ -102,12 +112,14 @@ func TestAChipChangesItsSettingsOften(t *testing.T) {
 			if sequence%4 == 1 {
 				c.Broker.Host = "nowhere"
 			} else if sequence%2 == 0 {
-				c.WiFi = []settings.Network{{SSID: "gone", Password: "kryptonite3"}, {SSID: "new", Password: "kryptonite2"}}
+				c.WiFi = []settings.Network{{SSID: "gone", Password: "kryptonite3"}, {SSID: "new",
+					Password: "kryptonite2"}}
 			}
 		}))
 		s.expect(fmt.Sprint("an end of ", sequence), 8*time.Minute, func() bool {
 			got := s.status()
-			return got.State == "confirmed" && got.Sequence == sequence || got.State == "rolled-back" && got.Candidate == sequence
+			return got.State == "confirmed" && got.Sequence == sequence ||
+				got.State == "rolled-back" && got.Candidate == sequence
 		})
 		s.RunFor(3 * time.Minute) // until the connections before are forgotten
 		heap = append(heap, free())

@@ -9,10 +9,10 @@ import (
 	"esper/internal/site"
 )
 
-// BenchmarkSettings is what settings in the flash cost a socket, in its image and its heap, and what
-// a change of them costs: the heap that is needed by the check for firmware before it, and then while
-// the release is looked at, and the times until the trial begins and until it is confirmed, of which
-// confirm_after is a part.
+// BenchmarkSettings is what settings in the flash cost a socket, in its image and its heap, and
+// what a change of them costs: the heap that is needed by the check for firmware before it, and
+// while the release is looked at, and the times until the trial begins and until it is confirmed,
+// of which confirm_after is a part.
 func BenchmarkSettings(b *testing.B) {
 	home := func(secrets site.Secrets) variant {
 		return variant{name: "at home: " + string(secrets), config: func(c *site.Config) {
@@ -31,7 +31,8 @@ func BenchmarkSettings(b *testing.B) {
 				for b.Loop() {
 					next := len(f.elves)
 					image := f.variant(b, "socket", "v1", 1, v)[0]
-					entries := append(atHome().Entries(), settings.OfNumber(settings.SequenceName, 7))
+					entries := append(atHome().Entries(), settings.OfNumber(settings.SequenceName,
+						7))
 					if secrets == site.InImage {
 						entries = nil
 					}
@@ -60,10 +61,12 @@ func BenchmarkSettings(b *testing.B) {
 					}
 					begin, asked := s.Now(), s.requests(".settings")
 					s.release(8, atHome().Entries())
-					s.expect("a request", time.Minute, func() bool { return s.requests(".settings") > asked })
+					s.expect("a request", time.Minute,
+						func() bool { return s.requests(".settings") > asked })
 					b.ReportMetric(float64(connected-least), "B-heap-checking")
 					least = free()
-					s.expect("the trial", time.Minute, func() bool { return s.status().State == "trial" })
+					s.expect("the trial", time.Minute,
+						func() bool { return s.status().State == "trial" })
 					s.device.Chip.CPU.Trace = nil
 					trial := s.Now()
 					s.became(time.Minute, "confirmed", 8, "")

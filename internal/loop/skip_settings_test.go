@@ -12,21 +12,22 @@ import (
 	"esper/emulator/network"
 	"esper/internal/image"
 	"esper/internal/settings"
-	"esper/internal/settings/settingstest"
 )
 
-// From the moment that a settings release has been asked for to its refusal: whatever instruction is
-// skipped, one that somebody else has signed, though with the site's fleet key, is never taken; nor is
-// one that is not sealed with the fleet key.
+// From the moment that a settings release has been asked for to its refusal: whatever instruction
+// is skipped, one that somebody else has signed, though with the site's fleet key, is never taken;
+// nor is one that is not sealed with the fleet key.
 func TestNoSkippedInstructionTakesForeignSettings(t *testing.T) {
 	f := theFirmwares(t)
 	v := variant{name: "settings, for skipping", config: inSettings.config}
 	f.variant(t, "socket", "v1", 1, v)
 	elf := f.elf("socket", 0)
 	program := readProgram(t, elf)
-	foreign := func(c *settingstest.Release) { c.Signers = strangers(t, 1) }
-	unsealed := func(c *settingstest.Release) { c.Keys = [][]byte{make([]byte, settings.KeySize)} }
-	for what, change := range map[string]func(*settingstest.Release){"another signature": foreign, "another fleet key": unsealed} {
+	others := strangers(t, 1) // always the same, so that each run executes the same
+	foreign := func(c *crafted) { c.Signers = others }
+	unsealed := func(c *crafted) { c.Keys = [][]byte{make([]byte, settings.KeySize)} }
+	for what, change := range map[string]func(*crafted){"another signature": foreign,
+		"another fleet key": unsealed} {
 		for part := range workers {
 			t.Run(fmt.Sprint(what, " ", part), func(t *testing.T) {
 				t.Parallel()
@@ -43,12 +44,13 @@ func TestNoSkippedInstructionTakesForeignSettings(t *testing.T) {
 type settingsSweep struct {
 	program *program
 	v       variant
-	change  func(*settingstest.Release)
+	change  func(*crafted)
 }
 
 // asking is a device that has just asked for the settings.
 func (s *settingsSweep) asking(t *testing.T) *stored {
-	w := newStoredOf(t, s.v, append(atHome().Entries(), settings.OfNumber(settings.SequenceName, 7)))
+	w := newStoredOf(t, s.v, append(atHome().Entries(), settings.OfNumber(settings.SequenceName,
+		7)))
 	w.settle()
 	w.RunFor(20 * time.Second)
 	w.file = w.craft(s.change)
@@ -81,7 +83,8 @@ func (s *settingsSweep) run(t *testing.T, part int) (tried int, harm []fault) {
 			others = append(others, f)
 		}
 	}
-	t.Logf("%d instructions, %d of them where it is decided", len(decisive)+len(others), len(decisive))
+	t.Logf("%d instructions, %d of them where it is decided", len(decisive)+len(others),
+		len(decisive))
 	chosen, last := map[uint64]fault{}, uint64(0)
 	for _, f := range slices.Concat(sampled(decisive, 20), sampled(others, 2*sample)) {
 		if f.n%workers == uint64(part) {
@@ -89,7 +92,8 @@ func (s *settingsSweep) run(t *testing.T, part int) (tried int, harm []fault) {
 		}
 	}
 	w = s.asking(t)
-	fork, err := emulator.New(emulator.Config{ChipID: 1, Flash: esp8266.NewFlash(image.FlashSize), Link: network.NewMemory().Link()})
+	fork, err := emulator.New(emulator.Config{ChipID: 1, Flash: esp8266.NewFlash(image.FlashSize),
+		Link: network.NewMemory().Link()})
 	must(t, err)
 	n := uint64(0)
 	w.device.Chip.CPU.Trace = func(uint32) {
@@ -109,12 +113,16 @@ func (s *settingsSweep) run(t *testing.T, part int) (tried int, harm []fault) {
 // decides reports whether an instruction belongs to what decides on a release.
 func (s *settingsSweep) decides(pc uint32) bool {
 	name := s.program.functions[s.program.find(pc)].name
-	return slices.ContainsFunc([]string{"SettingsUpdate::", "SettingsFile::", "Settings::", "beginSignature", "Ed25519::step",
-		"Ed25519::compare", "unseal", "crypto_verify", "crypto_aead"}, func(f string) bool { return strings.HasPrefix(name, f) })
+	return slices.ContainsFunc([]string{"SettingsUpdate::", "SettingsFile::", "Settings::",
+		"beginSignature", "Ed25519::step",
+		"Ed25519::compare", "unseal", "crypto_verify", "crypto_aead"},
+		func(f string) bool { return strings.HasPrefix(name, f) })
 }
 
-// skipIn goes on from a snapshot without the next instruction, and reports whether the release is taken.
-func (s *settingsSweep) skipIn(t *testing.T, fork *emulator.Device, from *emulator.Snapshot, net *network.Memory) bool {
+// skipIn goes on from a snapshot without the next instruction, and reports whether the release is
+// taken.
+func (s *settingsSweep) skipIn(t *testing.T, fork *emulator.Device, from *emulator.Snapshot,
+	net *network.Memory) bool {
 	must(t, fork.Restore(from, net.Links()[0]))
 	resets := fork.Resets()
 	skip(fork.Chip)
