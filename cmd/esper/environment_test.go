@@ -52,7 +52,8 @@ func leaves(t *testing.T) (names []string, globals []*kong.Flag) {
 var arguments = map[string][]string{
 	"device": {"00c0de"}, "hold": {"00c0de"}, "label": {"00c0de", "--name", "Kettle"}, "pin": {"00c0de", "1"}, "remove": {"00c0de"},
 	"retry": {"00c0de"}, "why": {"00c0de"}, "image": {"file"}, "new device-type": {"button"},
-	"secrets remove": {"wifi.password"}, "secrets set": {"wifi.password"}, "sign": {"build"}, "settings set": {"wifi.password"},
+	"settings show": {"00c0de"}, "settings set": {"interval", "5", "--type", "lamp"}, "settings unset": {"interval", "--type", "lamp"},
+	"secrets remove": {"wifi.password"}, "secrets set": {"wifi.password"}, "sign": {"build"},
 	"dump": {"file"}, "flash": {"socket"},
 	"passwords forget": {"00c0de"}, "passwords mosquitto": {"file"}, "revoke": {"00c0de", "--yes"},
 	"token add": {"ada", "--role", "viewer"}, "token remove": {"ada"}, "trigger": {"--all"},
@@ -104,7 +105,7 @@ func TestAnEnvironmentIsNotForgottenForWhatCountsMore(t *testing.T) {
 		{"emulate", "--release", "build"}, {"builds", "list", "--data", "data"},
 		{"devices", "--mqtt", "mqtt://127.0.0.1:1", "--realm", "home"}, {"trigger", "--all", "--mqtt", "mqtt://127.0.0.1:1", "--realm", "home"},
 	}
-	own := []string{"build", "release", "watch", "publish", "flash", "doctor"} // they read the site whatever server they send to
+	own := []string{"build", "release", "watch", "publish", "flash", "doctor", "give"} // they read the site whatever server they send to
 	parser, err := kong.New(&commands{}, kong.Name("esper"))
 	if err != nil {
 		t.Fatal(err)

@@ -24,8 +24,8 @@ type initCommand struct {
 // Help is the command's description.
 func (c *initCommand) Help() string {
 	return `Makes a site: esper.toml, a folder in devices/ for each device type, a key pair to sign
-with, .gitignore, and a git repository if the folder is not in one. Nothing is
-overwritten, and after an error nothing is left behind.
+with, the keys of the devices' settings, .gitignore, and a git repository if the folder is
+not in one. Nothing is overwritten, and after an error nothing is left behind.
 
 The devices must reach the broker and the firmware at the addresses in esper.toml: by
 default those of this computer, where 'esper serve' provides both.`

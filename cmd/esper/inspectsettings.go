@@ -30,8 +30,8 @@ type storeDetails struct {
 	Entries    []string `json:"entries"`
 }
 
-// inspectSettings reads a settings release. With a key that opens it, it names the entries, and never
-// what is in them.
+// inspectSettings reads a settings release. With a key that opens it, it names the entries, and
+// never what is in them.
 func inspectSettings(content []byte, keys [][]byte) finding {
 	f := finding{Kind: "settings release"}
 	r, err := settings.ParseRelease(content)
@@ -40,7 +40,8 @@ func inspectSettings(content []byte, keys [][]byte) finding {
 		return f
 	}
 	d := settingsDetails{
-		Type: r.Type, Device: r.Chip, Sequence: r.Sequence, Size: len(content), Keys: r.Keys(), Signatures: len(r.Signatures),
+		Type: r.Type, Device: r.Chip, Sequence: r.Sequence, Size: len(content),
+		Keys: r.Keys(), Signatures: len(r.Signatures),
 	}
 	if entries, err := r.Open(keys...); err == nil {
 		d.Entries = entries.Names()
@@ -60,8 +61,8 @@ func (d settingsDetails) print(w io.Writer) {
 	if d.Device != "" {
 		fmt.Fprintf(w, "  only for\t%s\n", d.Device)
 	}
-	fmt.Fprintf(w, "  sequence\t%d\n  size\t%d bytes\n  opened by\t%s\n  signed by\t%s\n", d.Sequence, d.Size,
-		plural(d.Keys, "key"), plural(d.Signatures, "key"))
+	fmt.Fprintf(w, "  sequence\t%d\n  size\t%d bytes\n  opened by\t%s\n  signed by\t%s\n",
+		d.Sequence, d.Size, plural(d.Keys, "key"), plural(d.Signatures, "key"))
 	what := strings.Join(d.Entries, " ")
 	if d.Entries == nil {
 		what = "sealed: " + d.Sealed
@@ -76,7 +77,9 @@ func inspectStore(flash []byte) *storeDetails {
 		return nil
 	}
 	record, err := settings.ReadStore(store)
-	d := &storeDetails{partDetails: part(err), Generation: record.Generation, Entries: record.Entries.Names()}
+	d := &storeDetails{
+		partDetails: part(err), Generation: record.Generation, Entries: record.Entries.Names(),
+	}
 	d.Sequence, d.Own = record.Sequences().Fleet, record.Sequences().Device
 	return d
 }

@@ -138,9 +138,9 @@ func (c *passwordsGiveCommand) give(ctx context.Context, server *client.Client, 
 	if key := opened.Config.DeviceKey(d.ID); key != nil {
 		entries = append(entries, settings.OfBytes(settings.DeviceKeyName, key))
 	}
-	release := &settingsReleaseCommand{Device: d.ID, All: true}
+	release := &settingsReleaseCommand{All: true}
 	to := remoteSettings{server, false}
-	o, err := release.prepare(ctx, to, d.Info.Device, entries, opened.Config.Keys(), sign)
+	o, err := release.prepare(ctx, to, receiver{d.Info.Device, d.ID}, entries, opened.Config.Keys(), sign)
 	if err != nil {
 		return settingsPublishHint(err)
 	}

@@ -34,7 +34,8 @@ func (c *secretsCommand) Help() string {
 	return `Keeps passwords and keys in secrets.toml, in the site's repository, encrypted with age for
 the recipients in esper.toml. The names can be read, what they stand for cannot:
 
-  wifi.password, mqtt.password (the user stays in mqtt.url), signing.key (PEM), webhook.secret
+  wifi.password, wifi.2.password to wifi.4.password (of [[wifi.others]]), mqtt.password (the user stays
+  in mqtt.url), signing.key (PEM), fleet.key, devices.key, webhook.secret
 
 lab/wifi.password takes the place of wifi.password in the environment lab. With --environment lab,
 'set' and 'remove' mean lab/wifi.password by wifi.password, and 'list' shows what lab uses; 'edit'
@@ -42,8 +43,9 @@ and 'rekey' are for the secrets of all environments.
 
 Everybody can set a secret. Reading takes an age key: the file that ESPER_AGE_KEY_FILE names, or
 its text in ESPER_AGE_KEY, or ~/.config/esper/age.key. An environment variable goes before the
-file: ESPER_WIFI_PASSWORD, ESPER_MQTT_PASSWORD, ESPER_SIGNING_KEY, ESPER_HOOK_SECRET, or with
-_FILE behind it the name of a file. See docs/secrets.md.`
+file: ESPER_WIFI_PASSWORD, ESPER_WIFI_2_PASSWORD, ESPER_MQTT_PASSWORD, ESPER_SIGNING_KEY, ESPER_FLEET_KEY,
+ESPER_DEVICES_KEY, ESPER_HOOK_SECRET, or with _FILE behind it the name of a file. See
+docs/secrets.md.`
 }
 
 // secretsFile is the file of the site that a command is about.

@@ -17,7 +17,9 @@ import (
 // settingsCommand is about the settings of devices that lie outside the image.
 type settingsCommand struct {
 	List      settingsListCommand      `cmd:"" help:"List the site's settings for devices, and where each is from."`
-	Set       settingsSetCommand       `cmd:"" help:"Set a password or the fleet's key, or say where to set something else."`
+	Set       settingsSetCommand       `cmd:"" help:"Set a password or key of the site; or a setting of device code, of a device, a group or a type."`
+	Unset     settingsUnsetCommand     `cmd:"" help:"Want no value of a setting of device code any more."`
+	Show      settingsShowCommand      `cmd:"" help:"Show the settings of device code, of a device, a group or a type."`
 	Release   settingsReleaseCommand   `cmd:"" help:"Seal, sign and publish the settings, and tell the devices."`
 	Published settingsPublishedCommand `cmd:"" help:"Show the settings releases that the server keeps."`
 }
@@ -31,7 +33,10 @@ old ones if it does not reach network, broker and update server with them.
 
 A settings release is sealed with the fleet's key ('esper keygen --fleet'), so servers and onlookers
 cannot read it, and signed as firmware is. It is rolled out with the plan of its type, by the name
-TYPE.settings: 'esper rollout status socket.settings'. docs/rollouts.md says more.`
+TYPE.settings: 'esper rollout status socket.settings'. docs/rollouts.md says more.
+
+Settings of device code are others: a device type declares them in its device.toml
+(docs/device-types.md), and 'set' with --device, --group or --type changes them at once.`
 }
 
 // settingsListCommand lists the site's settings.
@@ -121,11 +126,14 @@ func siteSettings(opened *site.Site) []siteSetting {
 	return all
 }
 
-// settingsSetCommand sets a secret, or says where to set something else.
+// settingsSetCommand sets a secret, or says where to set something else; or it sets a setting of device
+// code.
 type settingsSetCommand struct {
-	Name  string `arg:"" help:"wifi.password, mqtt.password, fleet.key and so on, or a setting of esper.toml, such as wifi.ssid."`
-	Value string `arg:"" optional:"" help:"The value, of what is no secret."`
-	secretsFile
+	Name   string  `arg:"" help:"wifi.password, mqtt.password, fleet.key and so on, or a setting of esper.toml, such as wifi.ssid; or one of device code."`
+	Value  *string `arg:"" optional:"" help:"The value, of what is no secret: of device code a whole number, 1 or 0, an option, or a text."`
+	Device string  `placeholder:"ID" help:"Of device code: one device, by its chip id."`
+	targetFlags
+	serverFlags
 }
 
 // Help is the command's description.
@@ -133,7 +141,35 @@ func (c *settingsSetCommand) Help() string {
 	return `Sets a secret in secrets.toml, from standard input or asked for, as 'esper secrets set' does. What is no
 secret stands in esper.toml, where you change it: the command says where.
 
-Devices get it by 'esper settings release'.`
+Devices get it by 'esper settings release'.
+
+With --device, --group or --type it has devices use a value of a setting of their code: those that are
+online at once, the others when they are. The server keeps what is wanted, and tells a device again that
+reports something else. What is wanted for a device has precedence over its group, and that over its
+type. A negative number goes behind --, as in 'esper settings set --type lamp offset -- -5'.`
+}
+
+// ofCode reports whether it is about a setting of device code.
+func (c *settingsSetCommand) ofCode() bool { return c.Device != "" || c.Group != "" || c.Type != "" }
+
+// Validate checks the command line.
+func (c *settingsSetCommand) Validate() error {
+	if !c.ofCode() {
+		return nil
+	}
+	if c.Value == nil {
+		return errors.New("which value?")
+	}
+	_, _, err := c.target(c.Device)
+	return err
+}
+
+// instead implements siteless: without one, a secret has no place to be.
+func (c *settingsSetCommand) instead() string {
+	if !c.ofCode() {
+		return ""
+	}
+	return c.serverFlags.instead()
 }
 
 // configSettings are the settings of devices that stand in esper.toml: the table and the key.
@@ -145,18 +181,21 @@ var configSettings = map[string][2]string{
 
 // Run sets it.
 func (c *settingsSetCommand) Run(s *streams) error {
+	if c.ofCode() {
+		return c.setWanted()
+	}
 	at, plain := configSettings[c.Name]
 	switch {
 	case plain:
 		return c.where(at[0], at[1])
 	case site.CheckSecretName(c.Name) != nil:
 		return hint(fmt.Errorf("%.64q is no setting of devices that can be set", c.Name),
-			"there are wifi.ssid, mqtt.url and update.url in esper.toml, and the secrets wifi.password, wifi.2.password, mqtt.password and fleet.key")
-	case c.Value != "":
+			"there are wifi.ssid, mqtt.url and update.url in esper.toml, and the secrets wifi.password, wifi.2.password, mqtt.password and fleet.key; one of device code takes --device, --group or --type")
+	case c.Value != nil:
 		return hint(fmt.Errorf("%s is a secret, and others on this machine can read the command line", c.Name),
 			"leave it out: it is asked for, or read from standard input")
 	}
-	if err := (&secretsSetCommand{Name: c.Name, secretsFile: c.secretsFile}).Run(s); err != nil {
+	if err := (&secretsSetCommand{Name: c.Name, secretsFile: secretsFile{Site: c.Site}}).Run(s); err != nil {
 		return err
 	}
 	s.note("'esper settings release' sends it to the devices")
@@ -165,14 +204,18 @@ func (c *settingsSetCommand) Run(s *streams) error {
 
 // where returns the error that says where in esper.toml a setting stands.
 func (c *settingsSetCommand) where(table, key string) error {
-	if err := c.open(); err != nil {
-		return err
+	keeping, err := site.OpenKeeping(c.Site)
+	if err != nil {
+		return siteHint(err)
 	}
-	if environment := c.keeping.Environment; environment != "" {
+	if environment := keeping.Environment; environment != "" {
 		table = "environment." + environment + "." + table
 	}
-	path := filepath.Join(filepath.Dir(c.keeping.Path), site.ConfigFile)
-	place := path
+	path := filepath.Join(filepath.Dir(keeping.Path), site.ConfigFile)
+	place, value := path, "..."
+	if c.Value != nil {
+		value = *c.Value
+	}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -181,7 +224,7 @@ func (c *settingsSetCommand) where(table, key string) error {
 		place = fmt.Sprintf("%s, line %d", path, line)
 	}
 	return hint(fmt.Errorf("%s is no secret: it stands in %s", c.Name, site.ConfigFile),
-		"write [%s] %s = %q in %s; then 'esper settings release' sends it to the devices", table, key, c.Value, place)
+		"write [%s] %s = %q in %s; then 'esper settings release' sends it to the devices", table, key, value, place)
 }
 
 // lineOf returns the line of esper.toml on which a key of a table stands; 0 if it is not found.
@@ -195,7 +238,8 @@ func lineOf(text []byte, table, key string) int {
 			continue
 		}
 		name, _, ok := strings.Cut(words, "=")
-		if name = strings.TrimSpace(name); ok && (in == table && name == key || in == "" && name == table+"."+key) {
+		name = strings.TrimSpace(name)
+		if ok && (in == table && name == key || in == "" && name == table+"."+key) {
 			return number
 		}
 	}
@@ -235,7 +279,8 @@ func (c *settingsPublishedCommand) Run(s *streams) error {
 	fmt.Fprintln(w, "TYPE\tDEVICE\tSEQUENCE\tNEWEST\tGENERAL\tPUBLISHED")
 	mark := map[bool]string{true: "yes", false: "-"}
 	for _, r := range kept {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", r.Type, orDash(r.Device), r.Sequence, mark[r.Newest], mark[r.General], localTime(r.Published))
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", r.Type, orDash(r.Device), r.Sequence,
+			mark[r.Newest], mark[r.General], localTime(r.Published))
 	}
 	return w.Flush()
 }

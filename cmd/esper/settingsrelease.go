@@ -31,6 +31,7 @@ import (
 type settingsReleaseCommand struct {
 	Type       []string `arg:"" optional:"" help:"Device types whose devices get the settings (default: all of the site)."`
 	Device     string   `placeholder:"ID" help:"Only for this device, before what its type has."`
+	Each       bool     `help:"For each device that the server knows, one by one, sealed with its own key: for when the fleet's key has leaked."`
 	OwnKey     bool     `help:"With --device: seal them with the device's own key, so that no other device can read them (default: with the fleet's)."`
 	Key        []string `env:"ESPER_KEY" placeholder:"FILE" sep:"none" help:"Private key to sign with; up to three, to reach devices that trust only one of them (default: the site's, see 'esper secrets --help')."`
 	Repository string   `placeholder:"DIR" help:"Folder to publish to (default: data/firmware, in the site, which 'esper serve' serves)."`
@@ -55,6 +56,9 @@ Before that, the published firmware takes the settings in the emulator, and this
 and update server whether they answer at the new addresses. Whether the password of the WiFi is right, only
 devices find out.
 
+With --device the settings are for one device, in place of what was published for it alone before and
+it has not fetched yet.
+
 Settings that are the published ones already are left as they are. With more than one key in
 fleet.key each of them opens the release, and devices get the first one: that replaces a key.
 
@@ -66,10 +70,12 @@ the devices; it cannot read it.
 
 // Validate checks the command line.
 func (c *settingsReleaseCommand) Validate() error {
-	if c.Device == "" {
-		if c.OwnKey {
-			return errors.New("--own-key goes together with --device")
-		}
+	switch {
+	case c.Each && (c.Device != "" || c.Sequence != 0 || c.Repository != ""):
+		return errors.New("--each is for all devices that a server knows, without --device, --sequence and --repository")
+	case c.Device == "" && c.OwnKey:
+		return errors.New("--own-key goes together with --device")
+	case c.Device == "":
 		return nil
 	}
 	if len(c.Type) > 1 {
@@ -85,7 +91,8 @@ func (c *settingsReleaseCommand) instead() string { return "" }
 type settingsTarget interface {
 	// next returns the sequence of the next release of a type.
 	next(ctx context.Context, deviceType string) (uint32, error)
-	// current returns the release of a type or, with a chip id, of a device; none: an fs.ErrNotExist.
+	// current returns the release of a type or, with a chip id, of a device; none: an
+	// fs.ErrNotExist.
 	current(ctx context.Context, deviceType, chip string) ([]byte, error)
 	// publish publishes a release, or only checks whether it could be.
 	publish(ctx context.Context, deviceType string, file []byte, check bool) (api.PublishedSettings, error)
@@ -114,10 +121,6 @@ func (c *settingsReleaseCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	seal, err := c.sealingKeys(s, opened)
-	if err != nil {
-		return err
-	}
 	sign, err := signingKeys(s, opened, c.Key)
 	if err != nil {
 		return err
@@ -128,9 +131,20 @@ func (c *settingsReleaseCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
+	receivers, err := c.receivers(ctx, s, types)
+	if err != nil {
+		return err
+	}
+	if c.Device != "" && !c.OwnKey {
+		s.note("warning: the fleet's key, which every device has, opens it; with --own-key it is for the device alone, if that has a key of its own")
+	}
 	var all []settingsOutcome
-	for _, deviceType := range types { // all are checked before the first is published
-		o, err := c.prepare(ctx, to, deviceType, entries, seal, sign)
+	for _, r := range receivers { // all are checked before the first is published
+		seal, err := c.sealingKeys(opened, r.device)
+		if err != nil {
+			return err
+		}
+		o, err := c.prepare(ctx, to, r, entries, seal, sign)
 		if err != nil {
 			return settingsPublishHint(err)
 		}
@@ -212,29 +226,58 @@ func (c *settingsReleaseCommand) types(opened *site.Site) ([]string, error) {
 	return known, nil
 }
 
-// sealingKeys returns the keys that open the release.
-func (c *settingsReleaseCommand) sealingKeys(s *streams, opened *site.Site) ([][]byte, error) {
-	if c.Device == "" {
-		return opened.Config.Keys(), nil
-	}
-	key, err := c.ownKey(opened)
-	if err == nil && key != nil {
-		return [][]byte{key}, nil
-	}
-	s.note("warning: the fleet's key, which every device has, opens it; with --own-key it is for the device alone, if that has a key of its own")
-	return opened.Config.Keys(), err
+// receiver is who gets a settings release.
+type receiver struct {
+	deviceType string
+	device     string // chip id; empty: all of the type
 }
 
-// ownKey returns the key of the device that the settings are for, if they are to be sealed with it.
-func (c *settingsReleaseCommand) ownKey(opened *site.Site) ([]byte, error) {
-	if !c.OwnKey {
-		return nil, nil
+// receivers returns who gets the settings: the types, the device that was named, or each device.
+func (c *settingsReleaseCommand) receivers(ctx context.Context, s *streams, types []string) ([]receiver, error) {
+	var all []receiver
+	if !c.Each {
+		for _, deviceType := range types {
+			all = append(all, receiver{deviceType, c.Device})
+		}
+		return all, nil
 	}
-	key := opened.Config.DeviceKey(c.Device)
+	server, err := c.client()
+	if err != nil {
+		return nil, err
+	}
+	devices, err := server.Devices(ctx, api.DeviceQuery{})
+	if err != nil {
+		return nil, err
+	}
+	without := 0
+	for _, d := range devices {
+		switch {
+		case d.Info == nil || !slices.Contains(types, d.Info.Device):
+		case d.Settings == nil:
+			without++
+		default:
+			all = append(all, receiver{d.Info.Device, d.ID})
+		}
+	}
+	if without > 0 {
+		s.note("%s without settings in flash, left out", plural(without, "device"))
+	}
+	return all, nil
+}
+
+// sealingKeys returns the keys that open the release for a device, or for all.
+func (c *settingsReleaseCommand) sealingKeys(opened *site.Site, device string) ([][]byte, error) {
+	if !c.OwnKey && !c.Each {
+		return opened.Config.Keys(), nil
+	}
+	if err := opened.Unlocked(site.DevicesKey); err != nil {
+		return nil, secretHint(err)
+	}
+	key := opened.Config.DeviceKey(device)
 	if key == nil {
 		return nil, hint(errors.New("the site has no devices.key, from which the devices' own keys follow"), "'esper init' makes one for new sites, 'esper keygen --fleet devices' for others")
 	}
-	return key, nil
+	return [][]byte{key}, nil
 }
 
 // readKeys reads a file with keys of 64 hex digits, a line each. No error quotes one.
@@ -258,7 +301,9 @@ func readKeys(path string) ([][]byte, error) {
 }
 
 // target returns where the settings are published, and whether that is a server.
-func (c *settingsReleaseCommand) target(opened *site.Site, sign []ed25519.PrivateKey) (settingsTarget, bool, error) {
+func (c *settingsReleaseCommand) target(
+	opened *site.Site, sign []ed25519.PrivateKey,
+) (settingsTarget, bool, error) {
 	if c.Server != "" && c.Repository == "" {
 		server, err := c.client()
 		return remoteSettings{server, c.NoNotify}, true, err
@@ -285,12 +330,16 @@ func (t localSettings) current(_ context.Context, deviceType, chip string) ([]by
 	return t.repository.CurrentSettings(deviceType, chip)
 }
 
-func (t localSettings) publish(_ context.Context, deviceType string, file []byte, check bool) (api.PublishedSettings, error) {
+func (t localSettings) publish(
+	_ context.Context, deviceType string, file []byte, check bool,
+) (api.PublishedSettings, error) {
 	h, before, err := t.repository.CheckSettings(deviceType, file, t.trusted)
 	if err == nil && !check {
 		err = t.repository.PublishSettings(deviceType, file, t.trusted)
 	}
-	return api.PublishedSettings{Type: deviceType, Device: h.Chip, Sequence: h.Sequence, Before: before}, err
+	return api.PublishedSettings{
+		Type: deviceType, Device: h.Chip, Sequence: h.Sequence, Before: before,
+	}, err
 }
 
 // remoteSettings publishes to a server.
@@ -314,22 +363,24 @@ func (t remoteSettings) current(ctx context.Context, deviceType, chip string) ([
 	return t.server.CurrentSettings(ctx, deviceType, chip)
 }
 
-func (t remoteSettings) publish(ctx context.Context, deviceType string, file []byte, check bool) (api.PublishedSettings, error) {
+func (t remoteSettings) publish(
+	ctx context.Context, deviceType string, file []byte, check bool,
+) (api.PublishedSettings, error) {
 	return t.server.PublishSettings(ctx, deviceType, file, check, t.quiet)
 }
 
-// prepare seals and signs the settings of a type, unless they are the published ones, and checks that they
-// could be published.
-func (c *settingsReleaseCommand) prepare(ctx context.Context, to settingsTarget, deviceType string, entries settings.Entries,
+// prepare seals and signs settings, unless they are the published ones, and checks that they could be
+// published.
+func (c *settingsReleaseCommand) prepare(ctx context.Context, to settingsTarget, r receiver, entries settings.Entries,
 	seal [][]byte, sign []ed25519.PrivateKey) (settingsOutcome, error) {
 	o := settingsOutcome{Entries: entries.Names()}
 	if !c.All && c.Sequence == 0 {
-		published, err := to.current(ctx, deviceType, c.Device)
+		published, err := to.current(ctx, r.deviceType, r.device)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return o, err
 		}
 		if h, same := sameSettings(published, entries, seal, sign); err == nil && same {
-			o.PublishedSettings = api.PublishedSettings{Type: deviceType, Device: c.Device, Sequence: h.Sequence, Before: h.Sequence}
+			o.PublishedSettings = api.PublishedSettings{Type: r.deviceType, Device: r.device, Sequence: h.Sequence, Before: h.Sequence}
 			o.Unchanged = true
 			return o, nil
 		}
@@ -337,16 +388,16 @@ func (c *settingsReleaseCommand) prepare(ctx context.Context, to settingsTarget,
 	sequence := c.Sequence
 	if sequence == 0 {
 		var err error
-		if sequence, err = to.next(ctx, deviceType); err != nil {
+		if sequence, err = to.next(ctx, r.deviceType); err != nil {
 			return o, err
 		}
 	}
-	file, err := settings.Seal(settings.Header{Type: deviceType, Chip: c.Device, Sequence: sequence}, entries, seal, sign, rand.Reader)
+	file, err := settings.Seal(settings.Header{Type: r.deviceType, Chip: r.device, Sequence: sequence}, entries, seal, sign, rand.Reader)
 	if err != nil {
 		return o, err
 	}
 	o.file = file
-	o.PublishedSettings, err = to.publish(ctx, deviceType, file, true)
+	o.PublishedSettings, err = to.publish(ctx, r.deviceType, file, true)
 	return o, err
 }
 
@@ -374,10 +425,12 @@ func (c *settingsReleaseCommand) try(ctx context.Context, s *streams, opened *si
 		s.note("warning: not tried in the emulator: %v", err)
 		return nil
 	}
+	tried := map[string]bool{}
 	for _, o := range all {
-		if o.Unchanged {
+		if o.Unchanged || tried[o.Type] { // of many devices' settings, those of one stand for all
 			continue
 		}
+		tried[o.Type] = true
 		firmware, err := target.Current(o.Type)
 		if errors.Is(err, fs.ErrNotExist) {
 			s.note("warning: %s: not tried in the emulator: no firmware is published", o.Type)
@@ -405,9 +458,9 @@ func (c *settingsReleaseCommand) try(ctx context.Context, s *streams, opened *si
 func (c *settingsReleaseCommand) before(opened *site.Site, o settingsOutcome) settings.Entries {
 	name := settings.SequenceName
 	changes := settings.Entries{}
-	if c.Device != "" {
+	if o.Device != "" {
 		name = settings.DeviceSequenceName
-		if key, err := c.ownKey(opened); err == nil && key != nil {
+		if key := opened.Config.DeviceKey(o.Device); key != nil {
 			changes = append(changes, settings.OfBytes(settings.DeviceKeyName, key))
 		}
 	}
@@ -417,7 +470,9 @@ func (c *settingsReleaseCommand) before(opened *site.Site, o settingsOutcome) se
 }
 
 // sameSettings reports whether a release holds the entries, and the same keys open and signed it.
-func sameSettings(file []byte, entries settings.Entries, seal [][]byte, sign []ed25519.PrivateKey) (settings.Header, bool) {
+func sameSettings(
+	file []byte, entries settings.Entries, seal [][]byte, sign []ed25519.PrivateKey,
+) (settings.Header, bool) {
 	r, err := settings.ParseRelease(file)
 	if err != nil || r.Keys() != len(seal) || len(r.Signatures) != len(sign) {
 		return settings.Header{}, false
@@ -473,14 +528,17 @@ func (c *settingsReleaseCommand) print(s *streams, all []settingsOutcome) error 
 		case o.Before != 0:
 			before = fmt.Sprint(o.Before)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", o.Type, orDash(o.Device), o.Sequence, before, strings.Join(o.Entries, " "))
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", o.Type, orDash(o.Device), o.Sequence, before,
+			strings.Join(o.Entries, " "))
 	}
 	return w.Flush()
 }
 
 // announce tells the devices to check.
 func (c *settingsReleaseCommand) announce(ctx context.Context, s *streams) error {
-	err := c.tell(ctx, []string{c.Device}, func(topic, where string) { s.note("told the devices: %s at %s", topic, where) })
+	err := c.tell(ctx, []string{c.Device}, func(topic, where string) {
+		s.note("told the devices: %s at %s", topic, where)
+	})
 	if err == nil {
 		return nil
 	}

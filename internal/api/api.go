@@ -24,6 +24,7 @@ import (
 	"esper/internal/repository"
 	"esper/internal/rollout"
 	"esper/internal/store"
+	"esper/internal/wanted"
 	"esper/internal/watch"
 )
 
@@ -49,6 +50,8 @@ type Config struct {
 	Command func(id, topic, payload string) error
 	// Features is what devices have published of their features.
 	Features *fleet.States
+	// Wanted are the settings that device types declare, and what people want them to be.
+	Wanted *wanted.Settings
 	// Devices knows the devices' own passwords and which are revoked, MQTT what the server makes of that.
 	Devices *access.Devices
 	MQTT    MQTTAccess
@@ -99,6 +102,7 @@ func (a *api) register(mux *http.ServeMux) *huma.OpenAPI {
 	a.registerRolloutHistory(described)
 	a.registerDevices(described)
 	a.registerFeatures(described)
+	a.registerDeviceSettings(described)
 	a.registerAudit(described)
 	a.registerBuilds(described)
 	a.registerEvents(described)
@@ -160,14 +164,14 @@ func (a *api) problem(err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return huma.Error404NotFound("nothing is published for this device type")
 	case errors.Is(err, conductor.ErrNoDevice), errors.Is(err, store.ErrNoDevice), errors.Is(err, conductor.ErrNoType),
-		errors.Is(err, watch.ErrNoBuild):
+		errors.Is(err, watch.ErrNoBuild), errors.Is(err, wanted.ErrNoSetting), errors.Is(err, store.ErrNoSetting):
 		return huma.Error404NotFound(err.Error())
 	case errors.Is(err, context.DeadlineExceeded):
 		return huma.Error503ServiceUnavailable("the database does not answer in time; nothing was changed, and devices are served all the same")
 	case errors.Is(err, rollout.ErrNotNow), errors.Is(err, access.ErrTooManyDevices):
 		return huma.Error409Conflict(err.Error())
 	case errors.Is(err, conductor.ErrNoRelease), errors.Is(err, store.ErrLabel), errors.Is(err, watch.ErrNotFollowed),
-		errors.Is(err, mosquitto.ErrHash):
+		errors.Is(err, wanted.ErrValue), errors.Is(err, store.ErrSetting), errors.Is(err, mosquitto.ErrHash):
 		return huma.Error422UnprocessableEntity(err.Error())
 	}
 	a.Log.Error("a request cannot be answered", "error", err)

@@ -24,12 +24,18 @@ const (
 	RolloutEvent = "rollout"        // a [rollout.State] has changed, and with it what devices get
 	ReleaseEvent = "release"        // a [rollout.Release] was published
 	FeatureEvent = "feature"        // the state of a [fleet.Feature] has changed
+	SettingEvent = "setting"        // [SettingsOf] a device have changed
 	BuildEvent   = "build"          // a [watch.Build] has changed
 )
 
 // Removed is a device that is known no more.
 type Removed struct {
 	ID string `json:"id"`
+}
+
+// SettingsOf names a device whose settings have changed.
+type SettingsOf struct {
+	Device string `json:"device"`
 }
 
 // Published is a release that was published.
@@ -112,6 +118,9 @@ func (l *Live) Published(p *repository.Published) {
 
 // Feature tells that a feature has another state.
 func (l *Live) Feature(f fleet.Feature) { l.tell(FeatureEvent, f) }
+
+// Setting tells that the settings of a device have changed.
+func (l *Live) Setting(id string) { l.tell(SettingEvent, SettingsOf{id}) }
 
 // Build tells that a build has come further.
 func (l *Live) Build(b watch.Build) { l.tell(BuildEvent, b) }

@@ -10,9 +10,11 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"esper/internal/conductor"
+	"esper/internal/devicesetting"
 	"esper/internal/fleet"
 	"esper/internal/rollout"
 	"esper/internal/store"
+	"esper/internal/wanted"
 )
 
 // What is sent is what the description says, also of devices of which little is known.
@@ -22,10 +24,13 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	informed := store.Device{Device: fleet.Device{ID: "00c0de", Info: &fleet.Info{}, Update: &fleet.UpdateStatus{Received: new(uint32)}, Seen: time.Now(), Settings: &fleet.SettingsStatus{}}}
 	informed.Info.Boot.Slots = []*fleet.Slot{nil, {Version: "v1"}}
 	staged := rollout.State{Plan: rollout.Plan{Stages: []rollout.Stage{{Percent: 10}, {Group: "x", Approve: true}}}, Opened: time.Now()}
+	least, value := int32(1), "2"
+	tuned := wanted.Setting{Name: "a", Declaration: devicesetting.Declaration{Type: "number", Min: &least, Options: []string{"x"}}, Value: &value, Wanted: &value, From: devicesetting.OfType}
 	for _, v := range []any{
 		Device{}, Device{informed, &conductor.Answer{}, "the flash reported an error", &conductor.Answer{}, "the settings are damaged"}, SettingsRelease{}, SettingsRelease{Device: "00c0de"}, PublishedSettings{}, Summary{Summary: store.Summary{Types: []store.TypeSummary{}, Attention: map[store.Condition]int{}}}, Group{Kind: "tag"}, rollout.Event{}, store.AdoptionPoint{}, fleet.Event{}, fleet.Event{Received: new(uint32)}, fleet.Update{}, fleet.Update{WithoutDelta: "flash", Received: new(uint64), Seconds: 1.4}, rollout.State{}, staged, Release{ReleaseContent: ReleaseContent{Keys: []string{}}},
 		DevicePasswords{MQTTAccess{Broker: OpenBroker}, []DevicePassword{{ID: "00c0de"}, {ID: "00c0df", Revoked: time.Now()}}},
 		conductor.Answer{}, conductor.Answer{Device: rollout.Device{Held: true, Last: rollout.Try{Release: "v1"}}},
+		wanted.Device{Settings: []wanted.Setting{}}, wanted.Device{Settings: []wanted.Setting{tuned, {Declaration: devicesetting.Declaration{Type: "text"}}}, Problems: []string{"x"}}, devicesetting.Wanted{Scope: devicesetting.OfGroup},
 	} {
 		text, err := json.Marshal(v)
 		if err != nil {

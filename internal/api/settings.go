@@ -34,20 +34,24 @@ same file again changes nothing.`
 
 func (a *api) registerSettings(on huma.API) {
 	const tag = "settings"
-	huma.Register(on, operation("list-settings", http.MethodGet, "settings", "The settings releases that are kept", tag),
+	list := operation("list-settings", http.MethodGet, "settings",
+		"The settings releases that are kept", tag)
+	huma.Register(on, list,
 		func(context.Context, *struct{}) (*body[[]SettingsRelease], error) {
 			kept, err := a.settingsReleases()
 			return answer(a, kept, err)
 		})
-	get := operation("get-settings", http.MethodGet, "settings/{type}", "The settings release of a device type that was published last", tag,
-		http.StatusNotFound)
+	get := operation("get-settings", http.MethodGet, "settings/{type}",
+		"The settings release of a device type that was published last", tag, http.StatusNotFound)
 	get.Responses = map[string]*huma.Response{"200": {
 		Description: "the file, as publish-settings takes it",
-		Content:     map[string]*huma.MediaType{"application/octet-stream": {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
+		Content: map[string]*huma.MediaType{
+			"application/octet-stream": {Schema: &huma.Schema{Type: "string", Format: "binary"}},
+		},
 	}}
 	huma.Register(on, get, func(_ context.Context, q *struct {
 		DeviceType
-		Device string `query:"device" pattern:"^([0-9a-f]{6})?$" doc:"chip id: that for this device alone"`
+		Device string `query:"device" pattern:"^[0-9a-f]{6}$" doc:"chip id: that for this device alone"`
 	}) (*bundle, error) {
 		file, err := a.Repository.CurrentSettings(q.Type, q.Device)
 		if err != nil {
@@ -55,8 +59,8 @@ func (a *api) registerSettings(on huma.API) {
 		}
 		return &bundle{"application/octet-stream", file}, nil
 	})
-	put := operation("publish-settings", http.MethodPost, "settings/{type}", "Publish a signed settings release", tag,
-		http.StatusConflict, http.StatusRequestEntityTooLarge)
+	put := operation("publish-settings", http.MethodPost, "settings/{type}",
+		"Publish a signed settings release", tag, http.StatusConflict, http.StatusRequestEntityTooLarge)
 	put.Description = settingsDescription
 	put.MaxBodyBytes, put.BodyReadTimeout = settings.MaxRelease, uploadTimeout
 	put.Middlewares = huma.Middlewares{atMost(on, maxUploads)}
@@ -83,7 +87,8 @@ func (a *api) settingsReleases() ([]SettingsRelease, error) {
 	for _, e := range a.SettingsFeed.Published().Entries() {
 		deviceType, _ := settings.DeviceType(e.Type)
 		kept = append(kept, SettingsRelease{
-			Type: deviceType, Sequence: e.Sequence, Newest: e.Current, General: e.Version == general[e.Type], Published: e.Published,
+			Type: deviceType, Sequence: e.Sequence, Newest: e.Current,
+			General: e.Version == general[e.Type], Published: e.Published,
 		})
 	}
 	single, err := a.Repository.ListDeviceSettings()
@@ -92,15 +97,18 @@ func (a *api) settingsReleases() ([]SettingsRelease, error) {
 	}
 	for _, d := range single {
 		kept = append(kept, SettingsRelease{
-			Type: d.Type, Device: d.Chip, Sequence: d.Sequence, Newest: true, General: true, Published: d.Published,
+			Type: d.Type, Device: d.Chip, Sequence: d.Sequence,
+			Newest: true, General: true, Published: d.Published,
 		})
 	}
 	return kept, nil
 }
 
-// publishSettings publishes settings and has the devices told unless it is quiet, or only says what would
-// come of it.
-func (a *api) publishSettings(deviceType string, file []byte, check, quiet bool) (PublishedSettings, error) {
+// publishSettings publishes settings and has the devices told unless it is quiet, or only says
+// what would come of it.
+func (a *api) publishSettings(
+	deviceType string, file []byte, check, quiet bool,
+) (PublishedSettings, error) {
 	if err := a.trusts(); err != nil {
 		return PublishedSettings{}, err
 	}
@@ -118,14 +126,16 @@ func (a *api) publishSettings(deviceType string, file []byte, check, quiet bool)
 	if err := a.SettingsFeed.Look(); err != nil {
 		a.Log.Warn("not all settings releases can be read", "error", err)
 	}
-	a.Log.Info("published settings", "type", deviceType, "device", h.Chip, "sequence", h.Sequence, "before", before)
+	a.Log.Info("published settings", "type", deviceType, "device", h.Chip, "sequence", h.Sequence,
+		"before", before)
 	switch {
 	case quiet:
 	case h.Chip == "":
 		a.telling.soon(a.tellAll)
 	default:
 		if err := a.Tell(h.Chip); err != nil {
-			a.Log.Warn("the device is not told of its settings; it finds them at its next check", "device", h.Chip, "error", err)
+			a.Log.Warn("the device is not told of its settings; it finds them at its next check",
+				"device", h.Chip, "error", err)
 		}
 	}
 	return done, nil

@@ -142,7 +142,16 @@ func (b *builder) deviceObjects(out *objects, c site.Config, t job) func() error
 		if err != nil {
 			return err
 		}
-		units = append(units, unit{name: "configuration.cpp", content: configuration(c, b.settings, t.Name, t.version),
+		if len(t.Settings) > 0 {
+			content, err := settingsSource(t.Settings)
+			if err != nil {
+				return err
+			}
+			units = append(units, unit{name: "settings.cpp", content: content,
+				label: t.Name + "/settings.cpp", flags: slices.Concat(strict, apart)})
+		}
+		content := configuration(c, b.settings, t.Name, len(t.Settings) > 0, t.version)
+		units = append(units, unit{name: "configuration.cpp", content: content,
 			label: t.Name + "/configuration.cpp", flags: slices.Concat(strict, discreet, apart)})
 		return b.compileAll(out, append(libraries, units...))
 	}

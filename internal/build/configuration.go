@@ -12,8 +12,9 @@ import (
 
 // configuration returns the source of the one translation unit that knows device
 // type, version and site (framework/esper/Configuration.h).
-// The compiled ones are the entries of the settings (SPEC 12.2) that are built in.
-func configuration(c site.Config, compiled []byte, deviceType string, v site.Version) []byte {
+// The compiled ones are the entries of the settings (SPEC 12.2) that are built in; declares says
+// that the device type declares settings of its own (SPEC 12.6).
+func configuration(c site.Config, compiled []byte, deviceType string, declares bool, v site.Version) []byte {
 	var b bytes.Buffer
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	updates := c.Update.URL != ""
@@ -64,6 +65,9 @@ func configuration(c site.Config, compiled []byte, deviceType string, v site.Ver
 	p("    Descriptor::MAGIC, Descriptor::FORMAT, %s, %s, %du, 0, 0, {}, 0,", quote(deviceType), quote(v.Name), v.Sequence)
 	p("};")
 	p("")
+	if declares { // settings.cpp
+		p("void installSettings(Device& device);")
+	}
 	p("void installServices([[maybe_unused]] Device& device) {")
 	if c.Heartbeat.Timeout > 0 {
 		p("    static Heartbeat heartbeat(&device);")
@@ -73,6 +77,9 @@ func configuration(c site.Config, compiled []byte, deviceType string, v site.Ver
 	}
 	if updates && c.Secrets.Stored() {
 		p("    static SettingsUpdate settingsUpdate(&device, &update);")
+	}
+	if declares {
+		p("    installSettings(device);")
 	}
 	p("}")
 	return b.Bytes()

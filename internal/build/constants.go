@@ -30,6 +30,9 @@ func headers(t site.DeviceType) map[string][]byte {
 	if t.Board != nil {
 		all[boardFile] = header("the board "+t.Board.Name, "board", "BOARD_", pins(t.Board))
 	}
+	if len(t.Settings) > 0 {
+		all[settingsFile] = settingsHeader(t.Settings)
+	}
 	return all
 }
 

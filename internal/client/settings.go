@@ -21,13 +21,14 @@ func (c *Client) SettingsReleases(ctx context.Context) ([]api.SettingsRelease, e
 	return get[[]api.SettingsRelease](ctx, c, nil, "settings")
 }
 
-// CurrentSettings returns the settings release of a device type that was published last or, with a chip
-// id, that for the device alone. It returns an fs.ErrNotExist if there is none.
+// CurrentSettings returns the settings release of a device type that was published last or, with a
+// chip id, that for the device alone. It returns an fs.ErrNotExist if there is none.
 func (c *Client) CurrentSettings(ctx context.Context, deviceType, chip string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	answer, err := c.send(ctx, request{
-		method: http.MethodGet, path: []string{"settings", deviceType}, query: url.Values{"device": {chip}},
+		method: http.MethodGet, path: []string{"settings", deviceType},
+		query: url.Values{"device": {chip}},
 	}, nil, "")
 	if problem := new(Problem); errors.As(err, &problem) && problem.Status == http.StatusNotFound {
 		return nil, fmt.Errorf("%s: %w", settings.FileName(deviceType), fs.ErrNotExist)
@@ -39,9 +40,11 @@ func (c *Client) CurrentSettings(ctx context.Context, deviceType, chip string) (
 	return io.ReadAll(io.LimitReader(answer.Body, settings.MaxRelease+1))
 }
 
-// PublishSettings publishes a settings release, or only checks whether it could be. If it is quiet, the
-// devices are not told.
-func (c *Client) PublishSettings(ctx context.Context, deviceType string, file []byte, check, quiet bool) (api.PublishedSettings, error) {
+// PublishSettings publishes a settings release, or only checks whether it could be. If it is
+// quiet, the devices are not told.
+func (c *Client) PublishSettings(
+	ctx context.Context, deviceType string, file []byte, check, quiet bool,
+) (api.PublishedSettings, error) {
 	var done api.PublishedSettings
 	ctx, cancel := context.WithTimeout(ctx, uploadTimeout)
 	defer cancel()
@@ -51,8 +54,9 @@ func (c *Client) PublishSettings(ctx context.Context, deviceType string, file []
 			query.Set(name, "true")
 		}
 	}
-	answer, err := c.send(ctx, request{method: http.MethodPost, path: []string{"settings", deviceType}, query: query},
-		bytes.NewReader(file), "application/octet-stream")
+	answer, err := c.send(ctx, request{
+		method: http.MethodPost, path: []string{"settings", deviceType}, query: query,
+	}, bytes.NewReader(file), "application/octet-stream")
 	if err != nil {
 		return done, refusal(err)
 	}
@@ -72,7 +76,8 @@ func (c *Client) WhySettings(ctx context.Context, id string) (conductor.Answer, 
 func (c *Client) RetrySettings(ctx context.Context, id string) (conductor.Answer, error) {
 	var told conductor.Answer
 	_, err := c.ask(ctx, request{
-		method: http.MethodPost, path: []string{"devices", id, "retry"}, query: url.Values{"settings": {"true"}},
+		method: http.MethodPost, path: []string{"devices", id, "retry"},
+		query: url.Values{"settings": {"true"}},
 	}, &told)
 	return told, err
 }

@@ -18,18 +18,18 @@ type subject interface {
 	read(d fleet.Device, now time.Time) report
 	// event is the kind of events by which it is known that a device's outcome is news.
 	event() fleet.Kind
-	// request returns a request as the conductor takes it: with the name of the type, and the version
-	// that the device says it has.
+	// request returns a request as the conductor takes it: with the name of the type, and the
+	// version that the device says it has.
 	request(q repository.Request) repository.Request
 	// taken returns the version that a device has begun to take by a request; empty if it has not.
 	taken(q repository.Request) string
 	// sequence returns that of a version; 0 if it is not known.
 	sequence(p *repository.Published, deviceType, version string) uint32
-	// none returns the version of devices that have had no release yet, if they can stay as they are:
-	// then the first release is rolled out in stages, too.
+	// none returns the version of devices that have had no release yet, if they can stay as they
+	// are: then the first release is rolled out in stages, too.
 	none() rollout.Release
-	// transient reports whether an error says nothing about the release: the device could not fetch or
-	// store it this time, or has something newer.
+	// transient reports whether an error says nothing about the release: the device could not
+	// fetch or store it this time, or has something newer.
 	transient(err string) bool
 }
 
@@ -86,7 +86,8 @@ func (firmware) sequence(p *repository.Published, deviceType, version string) ui
 
 func (firmware) transient(err string) bool {
 	return slices.Contains([]string{
-		"unreachable", "http-status", "malformed-response", "malformed-version-file", "truncated", "flash", "no-memory", "boot-mode-latched", "not-newer",
+		"unreachable", "http-status", "malformed-response", "malformed-version-file", "truncated",
+		"flash", "no-memory", "boot-mode-latched", "not-newer",
 	}, err)
 }
 
@@ -105,7 +106,9 @@ func (settingsOf) read(d fleet.Device, _ time.Time) report {
 	}
 	r.known = true
 	r.running = rollout.Release{Version: decimal(s.Sequence), Sequence: s.Sequence}
-	r.outcome = &outcome{state: s.State, version: decimal(s.Candidate), err: s.Error, told: s.Candidate == 0}
+	r.outcome = &outcome{
+		state: s.State, version: decimal(s.Candidate), err: s.Error, told: s.Candidate == 0,
+	}
 	return r
 }
 
@@ -134,7 +137,9 @@ func (settingsOf) sequence(_ *repository.Published, _, version string) uint32 {
 }
 
 func (settingsOf) transient(err string) bool {
-	return slices.Contains([]string{"unreachable", "http-status", "malformed-response", "flash", "no-memory", "not-newer"}, err)
+	return slices.Contains([]string{
+		"unreachable", "http-status", "malformed-response", "flash", "no-memory", "not-newer",
+	}, err)
 }
 
 func decimal(sequence uint32) string { return strconv.FormatUint(uint64(sequence), 10) }

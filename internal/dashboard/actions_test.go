@@ -197,3 +197,67 @@ func TestWhatCanBeDoneToARollout(t *testing.T) {
 	b.says("Aborted")
 	b.fine()
 }
+
+// The settings of device code are shown, and operators set them. What is refused is said.
+func TestSettingsOfADeviceAreSet(t *testing.T) {
+	t.Parallel()
+	w := house(t)
+	heard := make(chan string, 100)
+	if err := w.devices.Subscribe("home/00c001/setting/+/set", func(m broker.Message) {
+		heard <- strings.TrimPrefix(m.Topic, "home/00c001/setting/") + " " + string(m.Payload)
+		w.devices.Publish(strings.TrimSuffix(m.Topic, "/set"), m.Payload, true)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	told := func(want string) {
+		t.Helper()
+		select {
+		case got := <-heard:
+			if got != want {
+				t.Errorf("the device is told %q, not %q", got, want)
+			}
+		case <-time.After(patience):
+			t.Fatalf("the device is not told %q", want)
+		}
+	}
+	b := open(t, w.url())
+	b.visit("/devices/00c001")
+	b.wait(`!document.querySelector("#section-settings")`)
+	w.says("00c001", "setting/interval", "60")
+	w.says("00c001", "setting/enabled", "0")
+	w.says("00c001", "setting", `{"interval":{"type":"number","label":"<b>Interval</b>","default":"60","min":10,"max":3600,"unit":"s"},`+
+		`"mode":{"type":"select","default":"slow","options":["slow","fast"]},"enabled":{"type":"switch","default":"1"},"odd":{"type":"colour","default":"red"}}`)
+	b.says("60 s") // without a reload
+	b.says("<b>Interval</b>")
+	b.says(`setting: odd: type: "colour" is none of`)
+
+	press := func(label string) {
+		t.Helper()
+		b.clickAt(`[...document.querySelectorAll("button")].find((e) => e.ariaLabel?.startsWith("` + label + `"))`)
+	}
+	press("Change <b>Interval")
+	b.says("A whole number from 10 to 3600.")
+	b.enter("<b>Interval</b>", "90")
+	b.clickAt(`document.querySelector("dialog button[value=yes]")`)
+	told("interval/set 90")
+	b.says("90 s is wanted for this device.")
+
+	press("Change <b>Interval")
+	b.enter("<b>Interval</b>", "9")
+	b.clickAt(`document.querySelector("dialog button[value=yes]")`)
+	b.says("9 is less than 10")
+
+	press("Change mode")
+	b.choose("mode", "fast")
+	b.clickAt(`document.querySelector("dialog button[value=yes]")`)
+	told("mode/set fast")
+	b.says("fast is wanted for this device.")
+
+	b.clickAt(`document.querySelector("#section-settings ~ dl [role=switch]")`)
+	told("enabled/set 1")
+	b.wait(`document.querySelector("#section-settings ~ dl [role=switch]").getAttribute("aria-checked") === "true"`)
+
+	press("Let go of mode")
+	b.wait(`!document.body.innerText.includes("fast is wanted")`)
+	b.fine()
+}

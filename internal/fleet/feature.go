@@ -116,10 +116,13 @@ func isValue(s string) bool {
 	return err == nil
 }
 
+// ownTopics are the topics that each device has beside those of its features.
+var ownTopics = []string{"status", "info", "update", "reboot", "setting", "settings"}
+
 // IsFeature says whether a text can be the name of a feature: plain characters, and none of
 // the names that the other topics of a device have.
 func IsFeature(s string) bool {
-	if s == "" || len(s) > maxFeatureName || slices.Contains([]string{"status", "info", "update", "reboot"}, s) {
+	if s == "" || len(s) > maxFeatureName || slices.Contains(ownTopics, s) {
 		return false
 	}
 	for _, c := range []byte(s) {

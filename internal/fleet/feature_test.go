@@ -21,6 +21,8 @@ func TestTheStateOfFeaturesIsKnown(t *testing.T) {
 		{"home/00c0de/gone", "", true},
 		{"home/00c0de/never", "", false},
 		{"home/00c0de/status", "1", false},
+		{"home/00c0de/setting", "1", false},
+		{"home/00c0de/settings", "1", false},
 		{"home/00c0de/relay/set", "1", false},
 		{"home/00c0de/ä", "1", false},
 		{"home/00C0DE/relay", "1", false},

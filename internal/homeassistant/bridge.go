@@ -24,6 +24,8 @@ type Config struct {
 	Options
 	Realm string
 	Fleet *fleet.Fleet
+	// Settings are what devices have reported of their settings; nil: nothing of them is announced.
+	Settings *fleet.SettingStates
 	// Wanted returns the release that a device may have now, or empty.
 	Wanted func(id string) string
 	Log    *slog.Logger
@@ -50,13 +52,14 @@ type Bridge struct {
 	announced map[string]described
 	stated    map[string]string
 	features  map[string]features
+	settings  map[string]settings
 }
 
 // New returns a bridge.
 func New(c Config) *Bridge {
 	return &Bridge{
 		config: c, poked: make(chan struct{}, 1),
-		announced: map[string]described{}, stated: map[string]string{}, features: map[string]features{},
+		announced: map[string]described{}, stated: map[string]string{}, features: map[string]features{}, settings: map[string]settings{},
 	}
 }
 
@@ -70,6 +73,10 @@ func (b *Bridge) Run(ctx context.Context, client broker.Client) error {
 	connected := true
 	for {
 		changed := b.config.Fleet.Changed()
+		var set <-chan struct{}
+		if b.config.Settings != nil {
+			set = b.config.Settings.Changed()
+		}
 		if now := client.Connected(); now != connected {
 			connected = now
 			b.restart() // the broker may have forgotten what it retained
@@ -81,6 +88,7 @@ func (b *Bridge) Run(ctx context.Context, client broker.Client) error {
 		pause := max(settle, (leisure-1)*time.Since(began))
 		select {
 		case <-changed:
+		case <-set:
 		case <-b.poked:
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -135,6 +143,7 @@ func (b *Bridge) publish(client broker.Client) {
 			delete(b.announced, id)
 			delete(b.stated, id)
 			delete(b.features, id)
+			delete(b.settings, id)
 		}
 	}
 }
@@ -153,17 +162,18 @@ func (b *Bridge) announce(client broker.Client, d fleet.Device) {
 	if d.Info.Features == nil {
 		has = b.features[d.ID] // in safe mode they are gone only for a while
 	}
-	now := described{id: d.ID, deviceType: d.Type(), version: d.Version(), name: d.Name, features: has.key()}
+	sets := b.settingsOf(d)
+	now := described{id: d.ID, deviceType: d.Type(), version: d.Version(), name: d.Name, features: has.key(), settings: sets.key()}
 	if b.announced[d.ID] == now {
 		return
 	}
-	text, err := config(b.config.Realm, now, has, b.features[d.ID])
+	text, err := config(b.config.Realm, now, has, b.features[d.ID], sets, b.settings[d.ID])
 	if err != nil {
 		b.config.Log.Error("Home Assistant is not told of a device", "device", d.ID, "error", err)
 		return
 	}
 	if b.send(client, b.configTopic(d.ID), text) {
-		b.announced[d.ID], b.features[d.ID] = now, has
+		b.announced[d.ID], b.features[d.ID], b.settings[d.ID] = now, has, sets
 	}
 }
 

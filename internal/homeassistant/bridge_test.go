@@ -46,13 +46,17 @@ func start(t *testing.T) *world {
 	for _, filter := range fleet.Topics("home") {
 		w.subscribe(filter, func(m broker.Message) { f.Handle(m.Topic, m.Payload, time.Now()) })
 	}
+	settings := fleet.NewSettingStates("home")
+	for _, filter := range fleet.SettingTopics("home") {
+		w.subscribe(filter, func(m broker.Message) { settings.Handle(m.Topic, m.Payload, time.Now()) })
+	}
 	hear := func(m broker.Message) { w.heard <- m }
 	w.subscribe("homeassistant/device/+/config", hear)
 	w.subscribe("home/+/update/available", hear)
 
 	b := homeassistant.New(homeassistant.Config{
 		Options: homeassistant.Options{Prefix: "homeassistant"},
-		Realm:   "home", Fleet: f, Log: discard,
+		Realm:   "home", Fleet: f, Settings: settings, Log: discard,
 		Wanted: func(string) string { w.mu.Lock(); defer w.mu.Unlock(); return w.wanted },
 	})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -143,6 +147,13 @@ func TestADeviceIsAnnouncedChangedAndRemoved(t *testing.T) {
 	w.publish("home/00c0de/info", info("3", `{"level":"sensor","odd":"of a newer kind"}`))
 	w.publish("home/00c0de/info", info("3", `{"level":"sensor","odd":"newer"}`))
 	w.wait(configTopic, "without the switch", has(`"feature_relay_switch":{"p":"switch"}`))
+
+	w.publish("home/00c0de/setting", `{"mode":{"type":"select","default":"slow","options":["slow","fast"]}}`)
+	w.wait(configTopic, "with a setting", has(`"command_topic":"home/00c0de/setting/mode/set"`))
+	w.publish("home/00c0de/setting", `{"mode":{"type":"text","default":"","length":9},"odd":{"type":"{{ 1 }}","default":""}}`)
+	w.wait(configTopic, "with a text instead", has(`"setting_mode_select":{"p":"select"}`))
+	w.publish("home/00c0de/setting", "")
+	w.wait(configTopic, "without a setting", has(`"setting_mode_text":{"p":"text"}`))
 
 	for _, topic := range []string{"status", "info", "update/status"} {
 		w.publish("home/00c0de/"+topic, "")

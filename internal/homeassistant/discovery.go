@@ -51,6 +51,11 @@ type component struct {
 	Unit           string         `json:"unit_of_measurement,omitempty"`
 	Availability   []availability `json:"availability,omitempty"`
 	Mode           string         `json:"availability_mode,omitempty"`
+	Display        string         `json:"mode,omitempty"`
+	Min            *int32         `json:"min,omitempty"`
+	Max            *int32         `json:"max,omitempty"`
+	Step           int32          `json:"step,omitempty"`
+	Options        []string       `json:"options,omitempty"`
 	StateTopic     string         `json:"state_topic,omitempty"`
 	ValueTemplate  string         `json:"value_template,omitempty"`
 	PayloadOn      string         `json:"payload_on,omitempty"`
@@ -72,11 +77,12 @@ type described struct {
 	id, deviceType, version string
 	name                    string // given by the operator, or empty
 	features                string // the device's features, as features.key returns them
+	settings                string // its settings, as settings.key returns them
 }
 
 // config returns the configuration of a device. What it had before and has no more, Home
 // Assistant is to remove.
-func config(realm string, d described, has, had features) ([]byte, error) {
+func config(realm string, d described, has, had features, sets, hadSet settings) ([]byte, error) {
 	object := objectID(realm, d.id)
 	topic := realm + "/" + d.id
 	status := []availability{{Topic: topic + "/status", Available: fleet.Online, NotAvailable: fleet.Offline}}
@@ -121,6 +127,7 @@ func config(realm string, d described, has, had features) ([]byte, error) {
 		}
 		all[feature{name, platform}.component()] = c
 	}
+	sets.add(all, topic, status)
 	for key, c := range all {
 		c.UniqueID = object + "_" + key
 		all[key] = c
@@ -130,6 +137,7 @@ func config(realm string, d described, has, had features) ([]byte, error) {
 			all[feature{name, platform}.component()] = component{Platform: platform}
 		}
 	}
+	sets.remove(all, hadSet)
 	return json.Marshal(payload{
 		Device: device{
 			Identifiers: []string{object}, Name: name, Manufacturer: "ESPer",

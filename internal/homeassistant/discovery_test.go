@@ -22,7 +22,7 @@ func read(t *testing.T, text []byte) map[string]any {
 
 func components(t *testing.T, has, had features) map[string]any {
 	t.Helper()
-	text, err := config("home", described{id: "00c0de", deviceType: "socket", version: "8a1b2c3d"}, has, had)
+	text, err := config("home", described{id: "00c0de", deviceType: "socket", version: "8a1b2c3d"}, has, had, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func components(t *testing.T, has, had features) map[string]any {
 
 func TestADeviceIsDescribed(t *testing.T) {
 	for given, shown := range map[string]string{"": "socket 00c0de", `Lamp "{{ 1 }}"`: `Lamp "{{ 1 }}"`} {
-		text, err := config("home", described{id: "00c0de", deviceType: "socket", version: "8a1b2c3d", name: given}, nil, nil)
+		text, err := config("home", described{id: "00c0de", deviceType: "socket", version: "8a1b2c3d", name: given}, nil, nil, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,5 +141,55 @@ func TestWhatUpdateThereIs(t *testing.T) {
 		if got, _ := json.Marshal(updates(d, c.wanted)); string(got) != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
+	}
+}
+
+func TestSettingsAreComponents(t *testing.T) {
+	status := []any{map[string]any{
+		"topic": "home/00c0de/status", "payload_available": "ONLINE", "payload_not_available": "OFFLINE",
+	}}
+	least, most := int32(0), int32(100)
+	text, err := config("home", described{id: "00c0de", deviceType: "socket", version: "8a1b2c3d"}, nil, nil, settings{
+		"interval": {Type: "number", Label: "Interval {{ 1 }}", Default: "5", Min: &least, Max: &most, Step: 5, Unit: "s"},
+		"any":      {Type: "number", Default: "5"},
+		"mode":     {Type: "select", Default: "slow", Options: []string{"slow", "fast"}},
+		"greeting": {Type: "text", Default: "Hello", Length: 16},
+		"enabled":  {Type: "switch", Default: "1"},
+	}, settings{"enabled": {Type: "number"}, "gone": {Type: "text"}, "mode": {Type: "select"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := read(t, text)["cmps"].(map[string]any)
+	for _, usual := range []string{"update", "connectivity", "signal", "restart"} {
+		delete(got, usual)
+	}
+	for key, want := range map[string]map[string]any{
+		"setting_interval_number": {"p": "number", "name": "Interval {{ 1 }}", "min": 0.0, "max": 100.0, "step": 5.0, "mode": "box", "unit_of_measurement": "s"},
+		"setting_any_number":      {"p": "number", "name": "any", "min": -2147483648.0, "max": 2147483647.0, "step": 1.0, "mode": "box"},
+		"setting_mode_select":     {"p": "select", "name": "mode", "options": []any{"slow", "fast"}},
+		"setting_greeting_text":   {"p": "text", "name": "greeting", "min": 0.0, "max": 16.0},
+		"setting_enabled_switch":  {"p": "switch", "name": "enabled", "payload_on": "1", "payload_off": "0"},
+	} {
+		_, name, _ := strings.Cut(key, "_")
+		name, _, _ = strings.Cut(name, "_")
+		for member, value := range map[string]any{
+			"unique_id": "esper_home_00c0de_" + key, "entity_category": "config", "availability": status,
+			"state_topic": "home/00c0de/setting/" + name, "command_topic": "home/00c0de/setting/" + name + "/set",
+		} {
+			want[member] = value
+		}
+		if !reflect.DeepEqual(got[key], any(want)) {
+			t.Errorf("%s:\n%v, want\n%v", key, got[key], want)
+		}
+		delete(got, key)
+	}
+	for key, platform := range map[string]string{"setting_enabled_number": "number", "setting_gone_text": "text"} { // removes them
+		if !reflect.DeepEqual(got[key], any(map[string]any{"p": platform})) {
+			t.Errorf("%s: %v", key, got[key])
+		}
+		delete(got, key)
+	}
+	if len(got) != 0 {
+		t.Errorf("also there: %v", got)
 	}
 }

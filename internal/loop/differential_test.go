@@ -159,7 +159,7 @@ func TestAChipImageDoesWhatTheEmulatorsLinkDoes(t *testing.T) {
 		"hang on trial":  func(w *world, d *emulator.Device) { fail(w, d, "hangs") },
 		"safe mode": func(w *world, d *emulator.Device) {
 			// When both are online: the chip's link takes longer for that.
-			later := variant{"crashes 8 s after a start", strings.Replace(crashing.source, "2000", "8000", 1), nil}
+			later := variant{name: "crashes 8 s after a start", source: strings.Replace(crashing.source, "2000", "8000", 1)}
 			w.publishVariant("socket", "v2", 2, later)
 			w.notify()
 			w.expect("safe mode", 5*time.Minute, func() bool { return w.runs(d, "v2") && w.device(d).Info.Boot.Safe })

@@ -90,6 +90,9 @@ func makeFirmwares(dir string) (*firmwares, error) {
 	if err := addCrowded(dir); err != nil {
 		return nil, err
 	}
+	if err := addTuned(dir); err != nil {
+		return nil, err
+	}
 	f := &firmwares{built: map[string][image.Slots][]byte{}}
 	if f.site, err = site.Open(dir); err != nil {
 		return nil, err
@@ -116,9 +119,10 @@ func shortenTrial(config string) error {
 
 // variant is how a firmware differs from what the site says. The zero value does not.
 type variant struct {
-	name   string
-	source string             // added to the device type's
-	config func(*site.Config) // what changes
+	name    string
+	source  string                 // added to the device type's
+	config  func(*site.Config)     // what changes
+	declare func(*site.DeviceType) // what it declares
 }
 
 // images builds a device type in a version, once.
@@ -141,13 +145,18 @@ func (f *firmwares) variant(t testing.TB, deviceType, version string, sequence u
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := f.site.Config
+	config, types := f.site.Config, f.site.Types
+	f.site.Types = slices.Clone(types)
 	defer func() {
-		f.site.Config = config
+		f.site.Config, f.site.Types = config, types
 		os.WriteFile(path, source, 0o644)
 	}()
 	if v.config != nil {
 		v.config(&f.site.Config)
+	}
+	if v.declare != nil {
+		at := slices.IndexFunc(types, func(t site.DeviceType) bool { return t.Name == deviceType })
+		v.declare(&f.site.Types[at])
 	}
 	if err := os.WriteFile(path, []byte(string(source)+v.source), 0o644); err != nil {
 		t.Fatal(err)

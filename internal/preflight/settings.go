@@ -71,7 +71,14 @@ func (w *world) takes(h settings.Header) {
 	}
 	done := func() bool {
 		s := f.settings
-		return s != nil && s.Candidate == h.Sequence && (s.State == "confirmed" || s.Error != "")
+		if s == nil || s.Error != "" && s.Candidate == h.Sequence {
+			return s != nil
+		}
+		has := s.Sequence
+		if h.Chip != "" {
+			has = s.Own
+		}
+		return s.State == "confirmed" && has == h.Sequence
 	}
 	switch {
 	case !w.until(w.Config.Update.TrialTimeout+2*time.Minute, done):

@@ -19,13 +19,13 @@ import (
 	"esper/internal/settings"
 )
 
-// PublishSettings makes a settings release the current one of a device type or, if it is for a single
-// device, that of the device. It appears complete or not at all.
+// PublishSettings makes a settings release the current one of a device type or, if it is for a
+// single device, that of the device. It appears complete or not at all.
 //
-// It returns an error of package settings if the file is malformed, for another type, or not signed
-// by one of the keys; [ErrNotNewer] if its sequence is not greater than that of the current one,
-// [ErrConflict] if it is the same and the content differs, and [ErrJump] if no device would take it.
-// To publish the current one again changes nothing.
+// It returns an error of package settings if the file is malformed, for another type, or not
+// signed by one of the keys; [ErrNotNewer] if its sequence is not greater than that of the current
+// one, [ErrConflict] if it is the same and the content differs, and [ErrJump] if no device would
+// take it. To publish the current one again changes nothing.
 func (r *Repository) PublishSettings(deviceType string, file []byte, keys []ed25519.PublicKey) error {
 	err := r.publishSettings(deviceType, file, keys)
 	if err != nil {
@@ -34,10 +34,12 @@ func (r *Repository) PublishSettings(deviceType string, file []byte, keys []ed25
 	return nil
 }
 
-// CheckSettings returns the error that [Repository.PublishSettings] would refuse a settings release
-// with as things stand, and changes nothing. It returns what the release says, and the sequence of the
-// one that it replaces; 0 if there is none.
-func (r *Repository) CheckSettings(deviceType string, file []byte, keys []ed25519.PublicKey) (settings.Header, uint32, error) {
+// CheckSettings returns the error that [Repository.PublishSettings] would refuse a settings
+// release with as things stand, and changes nothing. It returns what the release says, and the
+// sequence of the one that it replaces; 0 if there is none.
+func (r *Repository) CheckSettings(
+	deviceType string, file []byte, keys []ed25519.PublicKey,
+) (settings.Header, uint32, error) {
 	h, before, err := r.checkSettings(deviceType, file, keys)
 	if err != nil {
 		err = fmt.Errorf("publish %s: %w", settings.FileName(deviceType), err)
@@ -45,7 +47,9 @@ func (r *Repository) CheckSettings(deviceType string, file []byte, keys []ed2551
 	return h, before, err
 }
 
-func (r *Repository) checkSettings(deviceType string, file []byte, keys []ed25519.PublicKey) (settings.Header, uint32, error) {
+func (r *Repository) checkSettings(
+	deviceType string, file []byte, keys []ed25519.PublicKey,
+) (settings.Header, uint32, error) {
 	if err := image.CheckDeviceType(deviceType); err != nil {
 		return settings.Header{}, 0, err
 	}
@@ -160,8 +164,8 @@ func (r *Repository) publishDeviceSettings(chip string, file []byte) error {
 	return errors.Join(syncDir(filepath.Dir(path)), syncDir(r.dir))
 }
 
-// CurrentSettings reads the settings release of a device type that was published last or, with a chip
-// id, that for the device alone. It returns an fs.ErrNotExist if there is none.
+// CurrentSettings reads the settings release of a device type that was published last or, with a
+// chip id, that for the device alone. It returns an fs.ErrNotExist if there is none.
 func (r *Repository) CurrentSettings(deviceType, chip string) ([]byte, error) {
 	if err := image.CheckDeviceType(deviceType); err != nil {
 		return nil, err
@@ -172,7 +176,8 @@ func (r *Repository) CurrentSettings(deviceType, chip string) ([]byte, error) {
 	return os.ReadFile(r.currentSettings(deviceType, chip))
 }
 
-// ListSettings returns the settings releases of device types that are kept, as [Repository.List] does.
+// ListSettings returns the settings releases of device types that are kept, as [Repository.List]
+// does.
 func (r *Repository) ListSettings() ([]Entry, error) {
 	names, err := r.names(func(name string) bool {
 		_, ok := settings.DeviceType(name)
@@ -208,8 +213,8 @@ type DeviceSettings struct {
 	Published time.Time
 }
 
-// ListDeviceSettings returns the settings releases for single devices, sorted by chip id. What cannot
-// be read is left out, and the error says what that is.
+// ListDeviceSettings returns the settings releases for single devices, sorted by chip id. What
+// cannot be read is left out, and the error says what that is.
 func (r *Repository) ListDeviceSettings() ([]DeviceSettings, error) {
 	files, err := os.ReadDir(filepath.Join(r.dir, devicesDir))
 	if found, err := exists(err); !found {
@@ -233,7 +238,8 @@ func (r *Repository) ListDeviceSettings() ([]DeviceSettings, error) {
 	return all, errors.Join(problems...)
 }
 
-// deviceSettings returns what the settings release for a single device says, and when it was published.
+// deviceSettings returns what the settings release for a single device says, and when it was
+// published.
 func (r *Repository) deviceSettings(chip string) (h settings.Header, published time.Time, err error) {
 	path := r.currentSettings("", chip)
 	info, err := os.Stat(path)

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"esper/internal/broker"
@@ -31,11 +32,38 @@ func (s *Server) openInventory() ([]fleet.Device, error) {
 
 // hear takes in a message of a device.
 func (s *Server) hear(m broker.Message) {
-	at := time.Now()
-	if m.Retained {
-		at = time.Time{}
-	}
+	at := receivedAt(m)
 	s.fleet.Handle(m.Topic, m.Payload, at)
+	id, online := strings.CutSuffix(strings.TrimPrefix(m.Topic, s.config.Realm+"/"), "/status")
+	if !online || at.IsZero() || string(m.Payload) != fleet.Online {
+		return
+	}
+	if topics := s.reported.Connected(id, at); len(topics) > 0 {
+		go s.clearTopics(id, topics) // the broker may be slow, and waits for us
+	}
+}
+
+// receivedAt returns when a message was received, zero for a retained one.
+func receivedAt(m broker.Message) time.Time {
+	if m.Retained {
+		return time.Time{}
+	}
+	return time.Now()
+}
+
+// clearTopics removes what the broker retains at topics of a device.
+func (s *Server) clearTopics(id string, topics []string) {
+	client := s.client.Load()
+	for _, topic := range topics {
+		if client == nil {
+			return
+		}
+		if err := (*client).Publish(s.config.Realm+"/"+id+"/"+topic, nil, true); err != nil {
+			s.log.Warn("the settings of former firmware stay at the broker", "device", id, "topic", topic, "error", err)
+			return
+		}
+	}
+	s.live.Setting(id)
 }
 
 // label changes what people call a device.
@@ -81,6 +109,14 @@ func (s *Server) watchSilence() func(context.Context) error {
 		}
 		return nil
 	}
+}
+
+// applySettings tells devices the values of settings that are wanted, if they use others.
+func (s *Server) applySettings(context.Context) error {
+	if s.connected() {
+		s.wanted.Look()
+	}
+	return nil
 }
 
 // storeReleases returns what keeps the database up to date about what is published.

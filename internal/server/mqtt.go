@@ -50,6 +50,16 @@ func (s *Server) watchFleet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for _, filter := range fleet.SettingTopics(s.config.Realm) {
+		err := client.Subscribe(filter, func(m broker.Message) {
+			if id, news := s.reported.Handle(m.Topic, m.Payload, receivedAt(m)); news {
+				s.live.Setting(id)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
 	s.client.Store(&client)
 	if s.config.HomeAssistant.Prefix == "" {
 		<-ctx.Done()
@@ -57,7 +67,7 @@ func (s *Server) watchFleet(ctx context.Context) error {
 	}
 	s.log.Info("telling Home Assistant about the devices", "discovery_prefix", s.config.HomeAssistant.Prefix)
 	return homeassistant.New(homeassistant.Config{
-		Options: s.config.HomeAssistant, Realm: s.config.Realm, Fleet: s.fleet, Log: s.log, Wanted: s.conductor.Wanted,
+		Options: s.config.HomeAssistant, Realm: s.config.Realm, Fleet: s.fleet, Log: s.log, Wanted: s.conductor.Wanted, Settings: s.reported,
 	}).Run(ctx, client)
 }
 

@@ -25,6 +25,7 @@ func TestQueriesAreChecked(t *testing.T) {
 				Name, In string
 				Schema   struct {
 					Type, Format     string
+					Pattern          string
 					Enum             []string
 					Minimum, Maximum *float64
 				}
@@ -83,6 +84,8 @@ func TestQueriesAreChecked(t *testing.T) {
 					if p.Schema.Maximum != nil {
 						wrong = append(wrong, strconv.FormatFloat(*p.Schema.Maximum+1, 'f', 0, 64))
 					}
+				case p.Schema.Pattern != "": // a chip id
+					good, wrong = "00c0de", []string{"00C0DE", "c0de", "00c0de0"}
 				case p.Schema.Type == "boolean":
 					good, wrong = "true", []string{"perhaps"}
 				}

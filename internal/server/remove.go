@@ -30,8 +30,10 @@ func (s *Server) remove(ctx context.Context, id string) error {
 		undoFleet()
 		undoRollouts()
 		undoSettings()
+		return err
 	}
-	return err
+	s.wanted.Remove(id)
+	return nil
 }
 
 // clear removes what the broker retains below a device's topics. At an external one that

@@ -29,6 +29,7 @@ import (
 	"esper/internal/repository"
 	"esper/internal/rollout"
 	"esper/internal/store"
+	"esper/internal/wanted"
 )
 
 // Config is how a server is set up.
@@ -76,6 +77,8 @@ type Server struct {
 	labelling  chan struct{} // holds an element while labels are changed
 	conductor  *conductor.Conductor
 	features   *fleet.States
+	reported   *fleet.SettingStates // of the settings of device code
+	wanted     *wanted.Settings
 	guard      *access.Guard
 	devices    *access.Devices // how they may log in
 	live       *api.Live
@@ -97,7 +100,7 @@ func Open(c Config) (*Server, error) {
 	s := &Server{
 		config: c, log: c.Log, health: health.New(c.Log), labelling: make(chan struct{}, 1),
 		requests: logging.NewDigest(c.Log, "firmware requests"),
-		fleet:    fleet.New(c.Realm, c.Log), features: fleet.NewStates(c.Realm),
+		fleet:    fleet.New(c.Realm, c.Log), features: fleet.NewStates(c.Realm), reported: fleet.NewSettingStates(c.Realm),
 	}
 	if err := s.open(c); err != nil {
 		s.Close()
@@ -126,6 +129,12 @@ func (s *Server) open(c Config) (err error) {
 	s.conductor, err = conductor.Open(conductor.Config{
 		Plan: c.Plan, Devices: devices, Storage: s.store, Keep: s.repository.Keep,
 		Now: time.Now, Happened: s.announce, Changed: s.live.Rollout, Log: c.Log,
+	})
+	if err != nil {
+		return err
+	}
+	s.wanted, err = wanted.Open(context.Background(), wanted.Config{
+		Storage: s.store, Fleet: s.fleet, States: s.reported, Command: s.command, Now: time.Now, Log: c.Log,
 	})
 	if err != nil {
 		return err
@@ -253,6 +262,7 @@ func (s *Server) Run(ctx context.Context) error {
 		{"history", time.Hour, s.prune()},
 		{"disk", 10 * time.Second, func(context.Context) error { return health.CheckDisks(s.folders()...) }},
 		{"devices", 10 * time.Second, s.watchSilence()},
+		{"settings", 2 * time.Second, s.applySettings},
 	} {
 		working.Go(func() { s.health.Every(ctx, job.interval, job.what, job.do) })
 	}

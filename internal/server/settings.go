@@ -18,7 +18,8 @@ type rolled struct {
 // openSettings opens the roll-outs of settings. They have the plans of the firmware's.
 func (s *Server) openSettings(devices []fleet.Device) (*rolled, error) {
 	by, err := conductor.Open(conductor.Config{
-		Plan: s.config.Plan, Settings: true, Devices: devices, Storage: s.store.SettingsRollouts(), Keep: s.repository.Keep,
+		Plan: s.config.Plan, Settings: true, Devices: devices,
+		Storage: s.store.SettingsRollouts(), Keep: s.repository.Keep,
 		Now: time.Now, Happened: s.announce, Changed: s.live.Rollout, Log: s.log,
 	})
 	if err != nil {

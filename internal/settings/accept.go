@@ -38,7 +38,8 @@ func (h Header) Decide(deviceType, chip string, have Sequences) (bool, error) {
 	case h.Sequence < now:
 		return false, fmt.Errorf("%w: sequence %d, not more than %d", ErrNotNewer, h.Sequence, now)
 	case h.Sequence-now > MaxJump:
-		return false, fmt.Errorf("%w: %d is more than %d after %d", ErrSequenceJump, h.Sequence, MaxJump, now)
+		return false, fmt.Errorf("%w: %d is more than %d after %d",
+			ErrSequenceJump, h.Sequence, MaxJump, now)
 	}
 	return true, nil
 }

@@ -156,7 +156,8 @@ func (e Entries) Marshal() ([]byte, error) {
 		}
 		seen[entry.Name] = true
 		if size := len(b) + entryHeader + len(entry.Name) + len(entry.Value); size > MaxEntries {
-			return nil, malformed("the entries have %d bytes or more, but at most %d fit", size, MaxEntries)
+			return nil, malformed("the entries have %d bytes or more, but at most %d fit",
+				size, MaxEntries)
 		}
 		b = append(b, byte(entry.Type), byte(len(entry.Name)))
 		b = binary.LittleEndian.AppendUint16(b, uint16(len(entry.Value)))

@@ -62,7 +62,8 @@ func (c Connection) Entries() Entries {
 		entries = append(entries, OfTexts(WiFiName(1+i), n.SSID, n.Password))
 	}
 	if c.Broker.Host != "" {
-		entries = append(entries, OfTexts(MQTTName, c.Broker.Host, c.Broker.port(), c.User, c.Password))
+		entries = append(entries,
+			OfTexts(MQTTName, c.Broker.Host, c.Broker.port(), c.User, c.Password))
 	}
 	if c.Update.Host != "" {
 		entries = append(entries, OfTexts(UpdateName, c.Update.Host, c.Update.port(), c.UpdatePath))

@@ -49,6 +49,8 @@ type deviceFile struct {
 	FlashMode string         `toml:"flash_mode"`
 	Libraries []string       `toml:"libraries"`
 	Constants map[string]any `toml:"constants"`
+
+	Settings map[string]settingTable `toml:"settings"`
 }
 
 var (
@@ -154,5 +156,7 @@ func (f *deviceFile) check(t *DeviceType) error {
 		}
 		t.Constants = append(t.Constants, Constant{name, value})
 	}
-	return nil
+	var err error
+	t.Settings, err = f.checkSettings()
+	return err
 }

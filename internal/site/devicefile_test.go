@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"esper/internal/devicesetting"
 	"esper/internal/image"
 )
 
@@ -42,6 +43,45 @@ func TestADeviceTypeSaysWhatIsItsOwn(t *testing.T) {
 	}
 }
 
+// setting is a device.toml with a setting called a.
+func setting(kind, standard, more string) string {
+	return fmt.Sprintf("[settings.a]\ntype = %q\ndefault = %s\n%s\n", kind, standard, more)
+}
+
+func TestADeviceTypeDeclaresSettings(t *testing.T) {
+	s, err := openWith(t, `
+[settings.mode]
+type = "select"
+default = "slow"
+options = ["slow", "fast"]
+[settings.interval]
+type = "number"
+default = 60
+min = 1
+max = 3600
+unit = "s"
+label = "Interval"
+[settings.enabled]
+type = "switch"
+default = true
+[settings.greeting]
+type = "text"
+default = ""
+`)
+	must(t, err)
+	must(t, s.Types[0].Wrong)
+	least, most := int32(1), int32(3600)
+	want := []devicesetting.Setting{
+		{Name: "enabled", Declaration: devicesetting.Declaration{Type: devicesetting.Switch, Default: "1"}},
+		{Name: "greeting", Declaration: devicesetting.Declaration{Type: devicesetting.Text, Length: 64}},
+		{Name: "interval", Declaration: devicesetting.Declaration{Type: devicesetting.Number, Label: "Interval", Default: "60", Min: &least, Max: &most, Unit: "s"}},
+		{Name: "mode", Declaration: devicesetting.Declaration{Type: devicesetting.Select, Default: "slow", Options: []string{"slow", "fast"}}},
+	}
+	if got := s.Types[0].Settings; !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, not %+v", got, want)
+	}
+}
+
 // An explicit flash mode goes before the board's.
 func TestABoardGivesTheFlashMode(t *testing.T) {
 	for text, want := range map[string]uint8{
@@ -65,6 +105,14 @@ func TestAMistakeInADeviceFileIsNamed(t *testing.T) {
 	for i := range maxConstants + 1 {
 		many += fmt.Sprintf("N%d = 1\n", i)
 	}
+	manySettings, large := "", ""
+	for i := range devicesetting.Max + 1 {
+		manySettings += fmt.Sprintf("[settings.s%d]\ntype = \"switch\"\ndefault = true\n", i)
+	}
+	for i := range devicesetting.Max {
+		large += fmt.Sprintf("[settings.s%d]\ntype = \"text\"\ndefault = \"%s\"\nlabel = \"%s\"\n",
+			i, strings.Repeat("d", 64), strings.Repeat("l", 64))
+	}
 	for text, says := range map[string]string{
 		"flash_mode = \"fast\"\n":                                 "flash_mode",
 		"board = \"sonof-basic\"\n":                               "device.toml: board: there is no board \"sonof-basic\": perhaps sonoff-basic",
@@ -84,6 +132,27 @@ func TestAMistakeInADeviceFileIsNamed(t *testing.T) {
 		"[constants]\nA = \"" + strings.Repeat("x", 257) + "\"\n": "constants.A",
 		"[constants]\nA = \"\\u0000\"\n":                          "constants.A",
 		many:                                                      "at most 64",
+		manySettings:                                              "settings: 17, but at most 16",
+		"[settings.A]\ntype = \"switch\"\ndefault = true\n":       "settings: \"A\": a name is",
+		"[settings.switch]\ntype = \"switch\"\ndefault = true\n":  "settings: switch: is a word of C++",
+		"[settings.a]\ndefault = true\n":                          "settings.a.type: is missing",
+		"[settings.a]\ntype = \"colour\"\ndefault = true\n":       "settings.a.type: \"colour\" is none of",
+		"[settings.a]\ntype = \"switch\"\n":                       "settings.a.default: is missing",
+		"[settings.a]\ntype = \"switch\"\ndefault = 1\n":          "settings.a.default: is not true or false",
+		"[settings.a]\ntype = \"number\"\ndefault = true\n":       "settings.a.default: is not a whole number",
+		"[settings.a]\ntype = \"number\"\ndefault = 1.5\n":        "settings.a.default: is not a whole number",
+		"[settings.a]\ntype = \"text\"\ndefault = 1\n":            "settings.a.default: is not a text in quotes",
+		setting("number", "5", "min = 6"):                         "settings.a.default: 5 is less than 6",
+		setting("number", "5", "min = 2147483648"):                "settings.a.min: 2147483648 is not between",
+		setting("number", "5", "step = 0"):                        "settings.a.step: 0 is less than 1",
+		setting("number", "5", "length = 3"):                      "settings.a.length: only a setting of type text",
+		setting("text", "''", "length = 0"):                       "settings.a.length: 0 is not between",
+		setting("text", "''", "length = 4294967297"):              "settings.a.length: 4294967297 is not between",
+		setting("text", "'long'", "length = 3"):                   "settings.a.default: \"long\" is not at most 3 bytes",
+		setting("select", "'a'", ""):                              "settings.a.options: there are 0",
+		setting("select", "'c'", "options = ['a', 'b']"):          "settings.a.default: \"c\" is none of a, b",
+		setting("number", "5", "maximum = 6"):                     "unknown key settings.a.maximum",
+		large:                                                     "settings: what is declared takes",
 		"#" + strings.Repeat("x", maxConfigFile):                  "larger than",
 	} {
 		s, err := openWith(t, text)

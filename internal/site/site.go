@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"esper/internal/board"
+	"esper/internal/devicesetting"
 	"esper/internal/image"
 )
 
@@ -60,6 +61,8 @@ type DeviceType struct {
 	Board     *board.Board // that device.toml names, or nil
 	Constants []Constant   // sorted by name
 	Libraries []Library    // in the order of device.toml
+
+	Settings []devicesetting.Setting // sorted by name
 }
 
 // TypeError says what is wrong with a device type.

@@ -17,7 +17,7 @@ import (
 var files embed.FS
 
 // Schema is the schema that this program works with.
-const Schema = 13
+const Schema = 14
 
 // Migrate opens a database, making it if need be, and brings its schema up to a
 // version: the number of a migration. A newer schema is [ErrSchema].

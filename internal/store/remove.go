@@ -11,7 +11,8 @@ func (d *database) Remove(ctx context.Context, id string) error {
 	err := d.transaction(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		removed := int64(0)
 		for _, from := range []string{"devices WHERE id", "events WHERE device", "targets WHERE device", "rollout_devices WHERE device",
-			"settings_targets WHERE device", "settings_devices WHERE device"} { // tags go with the device
+			"settings_targets WHERE device", "settings_devices WHERE device",
+			"wanted_settings WHERE scope = 'device' AND target"} { // tags go with the device
 			result, err := tx.ExecContext(ctx, `DELETE FROM `+from+` = $1`, id)
 			if err != nil {
 				return err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"esper/internal/access"
+	"esper/internal/devicesetting"
 	"esper/internal/fleet"
 	"esper/internal/rollout"
 )
@@ -68,6 +69,14 @@ type Store interface {
 	// Adoption returns how a release of a type spread, from the beginning of its roll-out to a
 	// time: a few hundred points at most, those at which something had changed.
 	Adoption(ctx context.Context, deviceType, version string, until time.Time) ([]AdoptionPoint, error)
+	// WantedSettings returns the values that people want settings to have, sorted by scope, target and
+	// name.
+	WantedSettings(context.Context) ([]devicesetting.Wanted, error)
+	// SetWantedSetting stores such a value, in place of one of the same scope, target and name. It
+	// returns [ErrNoDevice] if the device is unknown, [ErrSetting] if there would be too many.
+	SetWantedSetting(context.Context, devicesetting.Wanted) error
+	// UnsetWantedSetting removes such a value. It returns [ErrNoSetting] if there is none.
+	UnsetWantedSetting(ctx context.Context, scope devicesetting.Scope, of, name string) error
 	// KeepLock checks that no other server has taken the database, as it could while
 	// PostgreSQL was away: [ErrInUse].
 	KeepLock(context.Context) error
@@ -89,6 +98,8 @@ var (
 	ErrNoDatabase = errors.New("there is no database")
 	ErrSchema     = errors.New("the database is of another version of esper")
 	ErrLabel      = errors.New("not a label")
+	ErrSetting    = errors.New("not a setting that can be wanted")
+	ErrNoSetting  = errors.New("no such value is wanted")
 	ErrInUse      = errors.New("another server uses it")
 )
 

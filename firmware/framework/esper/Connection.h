@@ -24,6 +24,7 @@ class Connection {
     void open(const char* host, uint16_t port);
 
     // The data must stay until onSent; one send is under way at a time.
+    static constexpr size_t MAX_SEND = 2 * 1460;  // bytes: more, the SDK may refuse
     bool send(const uint8_t* data, size_t length);
 
     // The listener hears no more of this connection. May be called at any time, also by the

@@ -158,8 +158,9 @@ bool Mqtt::written(size_t length) {
 }
 
 void Mqtt::send() {
-    if (sending == 0 && queued > 0 && connection.send(queue, queued)) {
-        sending = queued;
+    const size_t part = queued < Connection::MAX_SEND ? queued : Connection::MAX_SEND;
+    if (sending == 0 && part > 0 && connection.send(queue, part)) {
+        sending = part;
     }
 }
 

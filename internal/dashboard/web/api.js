@@ -45,7 +45,7 @@ export function query(parameters) {
   return text && "?" + text;
 }
 
-const kinds = ["hello", "device", "device-removed", "rollout", "release", "feature", "build"];
+const kinds = ["hello", "device", "device-removed", "rollout", "release", "feature", "setting", "build"];
 
 // live calls happened for each event, and changed with whether there is a connection. After a gap
 // there is a hello, upon which everything is to be read again. It returns how to end it.

@@ -84,6 +84,11 @@ func migrates(t *testing.T, newDatabase func(testing.TB) string) {
 			if err != nil || schema >= 5 && (len(saved.States) != 1 || saved.States[0].AtRisk != 1 || !saved.Devices[0].Held) {
 				t.Errorf("roll-outs %s, %v", show(saved), err)
 			}
+			wanted, err := b.store.WantedSettings(t.Context())
+			b.must(err)
+			if n := len(wanted); n != map[bool]int{true: 1}[schema >= 14] {
+				t.Errorf("%d wanted settings", n)
+			}
 			ofSettings, err := b.store.SettingsRollouts().LoadRollouts(t.Context())
 			if err != nil || schema >= 12 && (len(ofSettings.States) != 1 || ofSettings.Devices[0].Running != "6" || ofSettings.Targets[0].Release != "7") {
 				t.Errorf("roll-outs of settings %s, %v", show(ofSettings), err)

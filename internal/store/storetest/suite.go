@@ -44,6 +44,7 @@ func Suite(t *testing.T, newDatabase func(testing.TB) string) {
 		"the adoption of a release is counted":  countsAdoption,
 		"who lags is found":                     findsLagging,
 		"who failed is found":                   findsFailed,
+		"wanted settings are kept":              keepsWantedSettings,
 		"one server has it":                     letsOneServerIn,
 	} {
 		t.Run(name, func(t *testing.T) {

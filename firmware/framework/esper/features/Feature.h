@@ -18,7 +18,7 @@ class Feature : public Service {
                   "a feature's name may have the characters A-Z a-z 0-9 _ - only: "
                   "no blanks, slashes or umlauts");
     static_assert(!feature_name::isTaken(name),
-                  "a feature cannot be called status, info, update or reboot: "
+                  "a feature cannot be called status, info, update, reboot, setting or settings: "
                   "the device has topics of these names");
 
   protected:

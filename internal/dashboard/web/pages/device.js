@@ -3,6 +3,7 @@
 import { ask, get, post } from "../api.js";
 import { h } from "../dom.js";
 import { badge, badges, button, code, confirm, facts, link, section } from "../parts.js";
+import { deviceSettings } from "../devicesettings.js";
 import { ago, clock, cost, development, duration, isDevelopment, isUnpublished, number, presence, updates, withoutDelta } from "../words.js";
 
 export const title = ({ device }) => device.name || device.id;
@@ -11,10 +12,10 @@ export const start = () => ({ limit: 200 });
 
 export async function load(id, state, signal) {
   const at = "/api/devices/" + id;
-  const [device, features, events, done, releases] = await Promise.all([
-    get(at, signal), get(at + "/features", signal), get(`${at}/history?limit=${state.limit}`, signal), get(at + "/updates", signal),
+  const [device, features, set, events, done, releases] = await Promise.all([
+    get(at, signal), get(at + "/features", signal), get(at + "/setting", signal), get(`${at}/history?limit=${state.limit}`, signal), get(at + "/updates", signal),
     get("/api/releases", signal)]);
-  return { device, features, events, updates: done, releases };
+  return { device, features, settings: set, events, updates: done, releases };
 }
 
 export function happened(kind, event, data, id) {
@@ -24,6 +25,7 @@ export function happened(kind, event, data, id) {
     feature.value = event.value;
     return "drawn";
   }
+  if (kind === "setting" && event.device === id) return "";
   const mine = kind === "device" && event.id === id || kind === "device-removed" && event.id === id || kind === "rollout" || kind === "release";
   if (!mine) return "ignored";
   if (kind === "device") Object.assign(data.device, event);
@@ -38,7 +40,7 @@ export function view(data, state, context, id) {
       h("h1", null, d.name || d.id, " ", badges(d)),
       actions(data, context, id)),
     h("div", { class: "columns" },
-      h("div", null, firmware(d, data.updates), features(data, context, id), history(data, state, context)),
+      h("div", null, firmware(d, data.updates), features(data, context, id), deviceSettings(data, context, id), history(data, state, context)),
       now(d)),
   ];
 }

@@ -40,7 +40,7 @@ async function failedBuild(signal) {
 // A device that is shown changes in place; what that does to the numbers and the order is read
 // again when there is time.
 export function happened(kind, event, data) {
-  if (kind === "feature") return "ignored";
+  if (kind === "feature" || kind === "setting") return "ignored";
   if (kind === "build") known.until = 0;
   if (kind !== "device") return "";
   const i = data.devices.findIndex((d) => d.id === event.id);

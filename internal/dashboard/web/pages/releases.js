@@ -12,7 +12,7 @@ export async function load(_, __, signal) {
   return { releases, states, types: summary.types, builds: summary.builds ? await get("/api/builds", signal) : [] };
 }
 
-export const happened = (kind) => (kind === "feature" || kind === "build" ? "ignored" : "");
+export const happened = (kind) => (kind === "feature" || kind === "setting" || kind === "build" ? "ignored" : "");
 
 export function view({ releases, states, types, builds }) {
   const head = h("h1", null, "Releases and roll-outs");

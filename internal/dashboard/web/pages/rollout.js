@@ -22,7 +22,7 @@ export async function load(type, _, signal) {
 }
 
 export function happened(kind, event, data, type) {
-  if (kind === "feature" || kind === "build") return "ignored";
+  if (kind === "feature" || kind === "setting" || kind === "build") return "ignored";
   if (kind === "device") return event.info?.device === deviceType(type) ? "" : "ignored";
   if (kind === "rollout" && event.type !== type) return "ignored";
   return "";

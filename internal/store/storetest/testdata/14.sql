@@ -1,0 +1,1 @@
+INSERT INTO wanted_settings (scope, target, name, value) VALUES ('group', 'kitchen', 'interval', '60');
