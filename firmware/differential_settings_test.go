@@ -37,8 +37,10 @@ var settingsOracleOnce sync.Once
 func settingsOracleProgram(monocypher string) (program string, err error) {
 	program = filepath.Join(folder, "settings_oracle")
 	settingsOracleOnce.Do(func() {
-		_, err = compileTarget(program, "fuzz/settings_oracle.cpp", "fuzz/answer.cpp", "framework/esper/Ed25519.cpp",
-			"framework/esper/Sealing.cpp", "framework/esper/Sha512.cpp", "framework/esper/Signature.cpp",
+		_, err = compileTarget(program, "fuzz/settings_oracle.cpp", "fuzz/answer.cpp",
+			"framework/esper/Ed25519.cpp",
+			"framework/esper/Sealing.cpp", "framework/esper/Sha512.cpp",
+			"framework/esper/Signature.cpp",
 			"-isystem", monocypher)
 	})
 	if err == nil {
@@ -93,10 +95,12 @@ func sameMerge(t *testing.T, o *oracle, record, changes settings.Entries) {
 }
 
 // sameVerdict compares what both sides make of a settings release, and returns it.
-func sameVerdict(t *testing.T, o *oracle, key ed25519.PrivateKey, record settings.Entries, file []byte) string {
+func sameVerdict(t *testing.T, o *oracle, key ed25519.PrivateKey, record settings.Entries,
+	file []byte) string {
 	t.Helper()
 	public := key.Public().(ed25519.PublicKey)
-	device := settings.Device{Type: "socket", Chip: "00c0de", Keys: []ed25519.PublicKey{public}, Record: record}
+	device := settings.Device{Type: "socket", Chip: "00c0de", Keys: []ed25519.PublicKey{public},
+		Record: record}
 	entries, err := device.Accept(file)
 	want := settings.ErrorName(err)
 	switch {
@@ -130,8 +134,10 @@ var (
 	settingsOwn    = bytes.Repeat([]byte{0x99}, settings.KeySize)
 	settingsRecord = settings.Entries{
 		settings.OfTexts("wifi.1", "net", "kryptonite1"), settings.OfTexts("wifi.2", "yard", ""),
-		settings.OfTexts("mqtt", "broker", "1883", "devices", "swordfish1"), settings.OfNumber("sequence", 41),
-		settings.OfBytes("fleet", settingsFleet), settings.OfNumber("device.sequence", 2), settings.OfBytes("device.key", settingsOwn),
+		settings.OfTexts("mqtt", "broker", "1883", "devices", "swordfish1"),
+		settings.OfNumber("sequence", 41),
+		settings.OfBytes("fleet", settingsFleet), settings.OfNumber("device.sequence", 2),
+		settings.OfBytes("device.key", settingsOwn),
 	}
 )
 
@@ -159,8 +165,10 @@ func (g generator) one(of ...string) string { return of[g.IntN(len(of))] }
 
 func (g generator) entries(n int) (all settings.Entries) {
 	for range g.IntN(n) {
-		name := g.one("wifi.1", "wifi.2", "wifi.4", "wifi.", "wifi", "mqtt", "update", "fleet", "sequence", "device.sequence",
-			"device.key", "a", "a-_.9", "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn", "device.name", "b", "c", "d", "e")
+		name := g.one("wifi.1", "wifi.2", "wifi.4", "wifi.", "wifi", "mqtt", "update", "fleet",
+			"sequence", "device.sequence",
+			"device.key", "a", "a-_.9", "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn", "device.name", "b", "c",
+			"d", "e")
 		var e settings.Entry
 		switch g.IntN(5) {
 		case 0:
@@ -195,7 +203,8 @@ func (g generator) mutated(b []byte) []byte {
 		case 2:
 			b = append(b[:at], b[min(len(b), at+1+g.IntN(4)):]...)
 		case 3:
-			b = append(b[:at:at], append(bytes.Clone(b[at:min(len(b), at+g.IntN(40))]), b[at:]...)...)
+			b = append(b[:at:at], append(bytes.Clone(b[at:min(len(b), at+g.IntN(40))]),
+				b[at:]...)...)
 		default:
 			b = b[:at]
 		}
@@ -213,7 +222,8 @@ func (g generator) release() []byte {
 	}
 	r := settingstest.Release{Plain: plain, Signers: []ed25519.PrivateKey{settingsKey}}
 	r.Type, r.Chip = g.one("socket", "socket", "*", "sensor"), g.one("", "", "00c0de", "00c0df")
-	r.Sequence = []uint32{0, 1, 2, 3, 40, 41, 42, 43, 44, 1_000_002, 1_000_041, 1_000_042, 1<<31 - 1, 1 << 31}[g.IntN(14)]
+	r.Sequence = []uint32{0, 1, 2, 3, 40, 41, 42, 43, 44, 1_000_002, 1_000_041, 1_000_042,
+		1<<31 - 1, 1 << 31}[g.IntN(14)]
 	keys := [][]byte{settingsFleet, settingsFleet, settingsOwn, make([]byte, settings.KeySize)}
 	for range 1 + g.IntN(3) {
 		r.Keys = append(r.Keys, keys[g.IntN(len(keys))])
@@ -256,7 +266,8 @@ func TestSettingsAsOnTheDevice(t *testing.T) {
 		}
 	}
 	t.Logf("%d entries, merges and releases each; of the releases: %v", n, verdicts)
-	for _, want := range []string{"accepted", "nothing new", "malformed-settings", "wrong-device", "not-newer",
+	for _, want := range []string{"accepted", "nothing new", "malformed-settings", "wrong-device",
+		"not-newer",
 		"sequence-jump", "bad-signature", "wrong-fleet-key"} {
 		if verdicts[want] == 0 {
 			t.Errorf("no release is %s", want)

@@ -113,8 +113,8 @@ func must(err tcpip.Error) {
 	}
 }
 
-// Up reports whether the access point is there.
-func (g *Gateway) Up() bool { return g.link.Up() }
+// Admits reports whether an access point of that network, with that password, is there.
+func (g *Gateway) Admits(ssid, password string) bool { return g.link.Admits(ssid, password) }
 
 // Restart forgets the device's connections, as when it starts or leaves.
 func (g *Gateway) Restart(now time.Duration) {

@@ -14,8 +14,8 @@ import (
 
 // Air is what frames are sent to and come from.
 type Air interface {
-	// Up reports whether there is an access point.
-	Up() bool
+	// Admits reports whether an access point of that network, with that password, is there.
+	Admits(ssid, password string) bool
 	// Restart forgets the device's connections.
 	Restart(now time.Duration)
 	// Frame takes a frame of the device's.
@@ -60,6 +60,7 @@ type state struct {
 	program uint32 // that runs: where its image begins in flash; 0: it is not known
 	phase   phase
 	joinAt  uint64 // cycle at which the scan ends
+	network        // that it joins, or has joined
 	node    uint32 // of the access point; 0: there is none yet
 	frame   []byte // that is being delivered
 
@@ -70,6 +71,12 @@ type state struct {
 	then    func(r *Radio, result uint32) // what to do with its result
 	waiting lx106.State                   // what it was doing
 }
+
+// network is what the program wants to join.
+type network struct{ ssid, password string }
+
+// admitted reports whether the access point is there, and takes the password.
+func (r *Radio) admitted() bool { return r.air.Admits(r.ssid, r.password) }
 
 // phase is how far the station is.
 type phase int
@@ -173,14 +180,14 @@ func (r *Radio) idle() uint64 {
 	switch {
 	case r.phase == scanning && now < r.joinAt:
 		return r.joinAt
-	case r.phase == scanning && r.air.Up():
+	case r.phase == scanning && r.admitted():
 		r.join()
 	case r.phase == scanning:
 		r.notFound()
 	case r.left():
 		r.phase = idle
 		return never
-	case !r.air.Up():
+	case !r.admitted():
 		r.lose()
 	default:
 		if frame, ok := r.air.Poll(r.now()); ok {

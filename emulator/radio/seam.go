@@ -1,6 +1,7 @@
 package radio
 
 import (
+	"bytes"
 	"encoding/binary"
 	"time"
 )
@@ -19,7 +20,8 @@ import (
 //	cnx_sta_connect_cmd      returns at once; it would scan for the access point and join it.
 //	                         Some time later the CPU calls eagle_auth_done, as the vendor's
 //	                         software does at the end of that, with a node for the access point;
-//	                         or cnx_start_handoff_cb, the end of a scan that found nothing
+//	                         or cnx_start_handoff_cb, the end of a scan that found nothing.
+//	                         Which network it is, and its password, stand in g_ic
 //	                         When the access point is gone, the CPU calls
 //	                         ieee80211_sta_new_state, as the vendor's timer of beacons does
 //	ieee80211_output_pbuf    takes the Ethernet frame in the pbuf, and returns 0
@@ -68,9 +70,24 @@ func (r *Radio) begin() {
 
 // connect is cnx_sta_connect_cmd: a scan begins.
 func (r *Radio) connect() {
+	r.network = r.wanted()
 	r.joinAt = r.chip.CPU.Cycles + r.cycles(scanTime)
 	r.phase = scanning
 	r.chip.Return(0)
+}
+
+// wanted reads the station's configuration, which wifi_station_set_config_current has put in g_ic.
+func (r *Radio) wanted() network {
+	ic := r.address("g_ic")
+	length, err := r.chip.Load32(ic + ssidLengthInIC)
+	ssid, _ := r.chip.Read(ic+ssidInIC, int(min(length, maxSSID)))
+	password, _ := r.chip.Read(ic+passwordInIC, maxPassword)
+	if err != nil || length > maxSSID {
+		r.fault("the station's configuration is not where it should be: %d, %v", length, err)
+		return network{}
+	}
+	text, _, _ := bytes.Cut(password, []byte{0})
+	return network{string(ssid), string(text)}
 }
 
 // scanTime is how long it takes to find an access point and to join it: 13 channels of 120 ms,
@@ -129,6 +146,16 @@ const (
 
 	stateInit, stateRun = 0, 5
 	beaconTimeout       = 1 // why the state changes; told as reason 200
+)
+
+// Where the vendor's software keeps the station's configuration, offsets in g_ic.
+const (
+	ssidLengthInIC = 0x218
+	ssidInIC       = 0x21C
+	passwordInIC   = 0x243 // its end is a 0, or the end of the room for it
+
+	maxSSID     = 32
+	maxPassword = 64
 )
 
 // join makes the node, once, and ends the connecting.

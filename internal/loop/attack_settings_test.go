@@ -20,10 +20,14 @@ import (
 
 // The attacks on settings releases (SPEC 12.4). docs/security.md says what comes of each.
 
-// craft is a release of sequence 8 with all that is right, entries, key and signature, but a change.
-func (s *stored) craft(change func(c *settingstest.Release)) []byte {
+type crafted = settingstest.Release
+
+// craft is a release of sequence 8 with all that is right, entries, key and signature, but for a
+// change.
+func (s *stored) craft(change func(c *crafted)) []byte {
 	s.t.Helper()
-	c := settingstest.Release{Header: settings.Header{Type: "socket", Sequence: 8}, Plain: marshal(s.t, atHome().Entries()),
+	c := crafted{Header: settings.Header{Type: "socket", Sequence: 8}, Plain: marshal(s.t,
+		atHome().Entries()),
 		Keys: [][]byte{fleetKey}, Signers: []ed25519.PrivateKey{s.firmwares.key}}
 	change(&c)
 	return c.File()
@@ -32,7 +36,8 @@ func (s *stored) craft(change func(c *settingstest.Release)) []byte {
 // withSequence is a device whose settings are from release 7.
 func withSequence(t testing.TB) *stored {
 	t.Helper()
-	s := newStoredOf(t, inSettings, append(atHome().Entries(), settings.OfNumber(settings.SequenceName, 7)))
+	s := newStoredOf(t, inSettings, append(atHome().Entries(),
+		settings.OfNumber(settings.SequenceName, 7)))
 	s.settle()
 	s.RunFor(20 * time.Second)
 	return s
@@ -88,51 +93,67 @@ func TestForeignSettings(t *testing.T) {
 	t.Parallel()
 	s := withSequence(t)
 	otherFleet := bytes.Repeat([]byte{0x31}, settings.KeySize)
-	evil := atHomeBut(func(c *settings.Connection) { c.Broker.Host, c.FleetKey = "evil", otherFleet })
+	evil := atHomeBut(func(c *settings.Connection) {
+		c.Broker.Host, c.FleetKey = "evil", otherFleet
+	})
 	for _, a := range []struct {
 		what, reason string
-		change       func(c *settingstest.Release)
+		change       func(c *crafted)
 	}{
-		{"signed with another key", "bad-signature", func(c *settingstest.Release) { c.Signers = strangers(t, 1) }},
-		{"signed with three other keys", "bad-signature", func(c *settingstest.Release) { c.Signers = strangers(t, 3) }},
-		{"another site's", "bad-signature", func(c *settingstest.Release) {
+		{"signed with another key", "bad-signature", func(c *crafted) {
+			c.Signers = strangers(t, 1)
+		}},
+		{"signed with three other keys", "bad-signature",
+			func(c *crafted) { c.Signers = strangers(t, 3) }},
+		{"another site's", "bad-signature", func(c *crafted) {
 			c.Signers, c.Keys, c.Plain = strangers(t, 1), [][]byte{otherFleet}, marshal(t, evil)
 		}},
-		{"sealed with another fleet key", "wrong-fleet-key", func(c *settingstest.Release) { c.Keys = [][]byte{otherFleet} }},
-		{"sealed with three other fleet keys", "wrong-fleet-key", func(c *settingstest.Release) {
+		{"sealed with another fleet key", "wrong-fleet-key",
+			func(c *crafted) { c.Keys = [][]byte{otherFleet} }},
+		{"sealed with three other fleet keys", "wrong-fleet-key", func(c *crafted) {
 			c.Keys = [][]byte{otherFleet, make([]byte, 32), bytes.Repeat([]byte{0xFF}, 32)}
 		}},
-		{"a content key that does not open the entries", "wrong-fleet-key", func(c *settingstest.Release) {
+		{"a content key that does not open the entries", "wrong-fleet-key", func(c *crafted) {
 			c.Change = func(b []byte) []byte { b[len(b)-1] ^= 1; return b }
 		}},
-		{"a signature of zeros", "bad-signature", func(c *settingstest.Release) {
-			c.Signers, c.Change = nil, func(b []byte) []byte { return append(b, make([]byte, 64)...) }
-		}},
-		{"signed as firmware", "bad-signature", func(c *settingstest.Release) {
-			c.Text = func(digest [sha256.Size]byte) []byte {
-				return release.SignedText(image.Descriptor{DeviceType: "socket", Version: "v2", Sequence: 8, Slot: 1}, digest)
+		{"a signature of zeros", "bad-signature", func(c *crafted) {
+			c.Signers, c.Change = nil, func(b []byte) []byte {
+				return append(b, make([]byte, 64)...)
 			}
 		}},
-		{"another type's", "wrong-device", func(c *settingstest.Release) { c.Type = "sensor" }},
-		{"another chip's", "wrong-device", func(c *settingstest.Release) { c.Chip = "00c0df" }},
-		{"another chip's, of all types", "wrong-device", func(c *settingstest.Release) { c.Type, c.Chip = "*", "ffffff" }},
-		{"this chip's of another type", "wrong-device", func(c *settingstest.Release) { c.Type, c.Chip = "button", "00c0de" }},
-		{"an older one", "not-newer", func(c *settingstest.Release) { c.Sequence = 6 }},
-		{"sequence 0", "not-newer", func(c *settingstest.Release) { c.Sequence = 0 }},
-		{"a jump", "sequence-jump", func(c *settingstest.Release) { c.Sequence = 7 + 1_000_001 }},
-		{"the greatest sequence", "sequence-jump", func(c *settingstest.Release) { c.Sequence = 1<<31 - 1 }},
-		{"a greater one", "malformed-settings", func(c *settingstest.Release) { c.Sequence = 1 << 31 }},
+		{"signed as firmware", "bad-signature", func(c *crafted) {
+			c.Text = func(digest [sha256.Size]byte) []byte {
+				return release.SignedText(image.Descriptor{DeviceType: "socket", Version: "v2",
+					Sequence: 8, Slot: 1}, digest)
+			}
+		}},
+		{"another type's", "wrong-device", func(c *crafted) { c.Type = "sensor" }},
+		{"another chip's", "wrong-device", func(c *crafted) { c.Chip = "00c0df" }},
+		{"another chip's, of all types", "wrong-device", func(c *crafted) {
+			c.Type, c.Chip = "*", "ffffff"
+		}},
+		{"this chip's of another type", "wrong-device", func(c *crafted) {
+			c.Type, c.Chip = "button", "00c0de"
+		}},
+		{"an older one", "not-newer", func(c *crafted) { c.Sequence = 6 }},
+		{"sequence 0", "not-newer", func(c *crafted) { c.Sequence = 0 }},
+		{"a jump", "sequence-jump", func(c *crafted) { c.Sequence = 7 + 1_000_001 }},
+		{"the greatest sequence", "sequence-jump", func(c *crafted) { c.Sequence = 1<<31 - 1 }},
+		{"a greater one", "malformed-settings", func(c *crafted) { c.Sequence = 1 << 31 }},
 	} {
 		s.refusesSettings(a.what, s.craft(a.change), a.reason)
-		if got := s.status(); (got.Candidate != 0) != (a.reason != "malformed-settings" && a.what != "sequence 0") {
+		if got := s.status(); (got.Candidate != 0) != (a.reason != "malformed-settings" &&
+			a.what != "sequence 0") {
 			t.Errorf("%s: about %d", a.what, got.Candidate)
 		}
 	}
 	s.takesSettings()
 	// What was good once: an older release, and the same again.
-	s.refusesSettings("a replay", s.craft(func(*settingstest.Release) {}), "not-newer")
+	s.refusesSettings("a replay", s.craft(func(*crafted) {}), "not-newer")
 	flash := bytes.Clone(s.device.Chip.Flash.Bytes())
-	if got := s.looksAt(s.craft(func(c *settingstest.Release) { c.Sequence, c.Plain = 9, marshal(t, evil) })); got.State != "idle" {
+	if got := s.looksAt(s.craft(func(c *crafted) {
+		c.Sequence, c.Plain = 9, marshal(t, evil)
+	})); got.State != "idle" {
 		t.Errorf("another release of the same sequence: %+v", got)
 	}
 	if !bytes.Equal(flash, s.device.Chip.Flash.Bytes()) {
@@ -146,7 +167,8 @@ func TestFirmwareSignedAsSettings(t *testing.T) {
 	attacks(t, theFirmwares(t), map[string]attack{
 		"signed as settings": {"bad-signature", func(t *testing.T, v *victim, f files) {
 			r := v.firmwares.release(t, "socket", "v2", 6)
-			text := settings.Header{Type: "socket", Sequence: 6}.SignedText(sha256.Sum256(r.Images[1]))
+			text := settings.Header{Type: "socket",
+				Sequence: 6}.SignedText(sha256.Sum256(r.Images[1]))
 			forged := release.VersionFile{Version: "v2", Sequence: 6}
 			for slot := range forged.Signatures {
 				forged.Signatures[slot] = []release.Signature{release.Signature(ed25519.Sign(v.firmwares.key, text))}
@@ -159,43 +181,56 @@ func TestFirmwareSignedAsSettings(t *testing.T) {
 func TestMalformedSettings(t *testing.T) {
 	t.Parallel()
 	s := withSequence(t)
-	key := func(n int) func(c *settingstest.Release) {
-		return func(c *settingstest.Release) { c.Keys = slices.Repeat([][]byte{fleetKey}, n) }
+	key := func(n int) func(c *crafted) {
+		return func(c *crafted) { c.Keys = slices.Repeat([][]byte{fleetKey}, n) }
 	}
-	entries := func(plain string) func(c *settingstest.Release) {
-		return func(c *settingstest.Release) { c.Plain = []byte(plain) }
+	entries := func(plain string) func(c *crafted) {
+		return func(c *crafted) { c.Plain = []byte(plain) }
 	}
-	header := func(at int, values ...byte) func(c *settingstest.Release) {
-		return func(c *settingstest.Release) { c.Change = func(b []byte) []byte { copy(b[at:], values); return b } }
+	header := func(at int, values ...byte) func(c *crafted) {
+		return func(c *crafted) {
+			c.Change = func(b []byte) []byte {
+				copy(b[at:], values)
+				return b
+			}
+		}
 	}
 	long := strings.Repeat("n", 33)
 	good := string(marshal(t, atHome().Entries()))
 	filled := func(n int) string {
 		own := settings.OfNumber(settings.SequenceName, 8)
 		n -= len(marshal(t, settings.Entries{own, settings.OfBytes("a", nil)})) + len(good)
-		return string(marshal(t, append(atHome().Entries(), settings.OfBytes("a", make([]byte, n)))))
+		return string(marshal(t, append(atHome().Entries(), settings.OfBytes("a", make([]byte,
+			n)))))
 	}
-	for what, change := range map[string]func(c *settingstest.Release){
+	for what, change := range map[string]func(c *crafted){
 		"no keys": key(0), "four keys": key(4),
-		"no signature":    func(c *settingstest.Release) { c.Signers = nil },
-		"four signatures": func(c *settingstest.Release) { c.Signers = slices.Repeat(c.Signers, 4) },
+		"no signature":    func(c *crafted) { c.Signers = nil },
+		"four signatures": func(c *crafted) { c.Signers = slices.Repeat(c.Signers, 4) },
 		"no entries":      entries(""),
 		"another magic":   header(0, 'e'), "another format": header(4, 2),
-		"no type": header(8, 0, 0, 0, 0, 0, 0), "a type without an end": header(8, bytes.Repeat([]byte{'s'}, 32)...),
-		"something behind the type": header(39, 1), "a chip without an end": header(40, []byte("00c0de00")...),
+		"no type": header(8, 0, 0, 0, 0, 0, 0), "a type without an end": header(8,
+			bytes.Repeat([]byte{'s'}, 32)...),
+		"something behind the type": header(39, 1), "a chip without an end": header(40,
+			[]byte("00c0de00")...),
 		"65,535 bytes of entries": header(52, 0xFF, 0xFF), "65,535 keys": header(54, 0xFF, 0xFF),
-		"an entry without a name": entries("\x03\x00\x01\x00v"), "a long name": entries("\x03\x21\x01\x00" + long + "v"),
-		"a name in upper case": entries("\x03\x01\x01\x00Av"), "a name with a 0": entries("\x03\x02\x01\x00a\x00v"),
-		"type 0": entries("\x00\x01\x01\x00av"), "type 4": entries("\x04\x01\x01\x00av"),
-		"a number of 3 bytes": entries("\x02\x01\x03\x00a123"), "a text without an end": entries("\x01\x01\x01\x00av"),
-		"an entry longer than the rest": entries("\x03\x01\x02\x00av"), "one of 65,535 bytes": entries("\x03\x01\xff\xffav"),
-		"half a header": entries("\x03\x01\x01"), "something behind the entries": entries(good + "x"),
+		"an entry without a name": entries("\x03\x00\x01\x00v"),
+		"a long name":             entries("\x03\x21\x01\x00" + long + "v"),
+		"a name in upper case":    entries("\x03\x01\x01\x00Av"),
+		"a name with a 0":         entries("\x03\x02\x01\x00a\x00v"),
+		"type 0":                  entries("\x00\x01\x01\x00av"), "type 4": entries("\x04\x01\x01\x00av"),
+		"a number of 3 bytes":            entries("\x02\x01\x03\x00a123"),
+		"a text without an end":          entries("\x01\x01\x01\x00av"),
+		"an entry longer than the rest":  entries("\x03\x01\x02\x00av"),
+		"one of 65,535 bytes":            entries("\x03\x01\xff\xffav"),
+		"half a header":                  entries("\x03\x01\x01"),
+		"something behind the entries":   entries(good + "x"),
 		"a name that occurs twice":       entries("\x03\x01\x01\x00av\x03\x01\x01\x00aw"),
 		"one byte too much for a record": entries(filled(settings.MaxEntries + 1)),
 	} {
 		s.refusesSettings(what, s.craft(change), "malformed-settings")
 	}
-	whole := s.craft(func(*settingstest.Release) {})
+	whole := s.craft(func(*crafted) {})
 	refused := 0
 	refuse := func(what string, file []byte) {
 		s.refusesSettings(what, file, "malformed-settings")
@@ -222,7 +257,9 @@ func TestMalformedSettings(t *testing.T) {
 	t.Logf("%d files truncated, prolonged or random, all refused", refused)
 	s.takesSettings()
 	// All room that there is may be used.
-	s.file = s.craft(func(c *settingstest.Release) { c.Sequence, c.Plain = 10, []byte(filled(settings.MaxEntries)) })
+	s.file = s.craft(func(c *crafted) {
+		c.Sequence, c.Plain = 10, []byte(filled(settings.MaxEntries))
+	})
 	s.notify()
 	s.became(2*time.Minute, "confirmed", 10, "")
 	if got := marshal(t, s.record().Entries); len(got) != settings.MaxEntries {
@@ -243,11 +280,12 @@ func upTo(n int) []int {
 func TestBitFlipsInSettings(t *testing.T) {
 	t.Parallel()
 	s := withSequence(t)
-	whole := s.craft(func(c *settingstest.Release) { c.Type = "*" })
+	whole := s.craft(func(c *crafted) { c.Type = "*" })
 	regions := []struct {
 		name string
 		from int
-	}{{"magic and format", 0}, {"type", 8}, {"chip", 40}, {"sequence", 48}, {"sizes", 52}, {"nonce", 56}, {"MAC", 80},
+	}{{"magic and format", 0}, {"type", 8}, {"chip", 40}, {"sequence", 48}, {"sizes", 52}, {"nonce",
+		56}, {"MAC", 80},
 		{"key", 96}, {"entries", 168}, {"signature", len(whole) - 64}, {"", len(whole)}}
 	reasons := map[string]int{}
 	for i, region := range regions[:len(regions)-1] {
@@ -264,7 +302,8 @@ func TestBitFlipsInSettings(t *testing.T) {
 		}
 	}
 	t.Logf("refused for these reasons: %v", reasons)
-	for _, reason := range []string{"malformed-settings", "wrong-device", "bad-signature", "sequence-jump"} {
+	for _, reason := range []string{"malformed-settings", "wrong-device", "bad-signature",
+		"sequence-jump"} {
 		if reasons[reason] == 0 {
 			t.Errorf("none is refused as %s", reason)
 		}
@@ -277,15 +316,18 @@ func TestBitFlipsInSettings(t *testing.T) {
 func TestSequencesInSettingsAreIgnored(t *testing.T) {
 	t.Parallel()
 	s := newStoredOf(t, inSettings, append(atHome().Entries(),
-		settings.OfNumber(settings.SequenceName, 7), settings.OfNumber(settings.DeviceSequenceName, 3)))
+		settings.OfNumber(settings.SequenceName, 7), settings.OfNumber(settings.DeviceSequenceName,
+			3)))
 	s.settle()
 	for i, own := range []settings.Entry{
-		settings.OfNumber(settings.DeviceSequenceName, 1<<31-1), settings.Removal(settings.DeviceSequenceName),
+		settings.OfNumber(settings.DeviceSequenceName, 1<<31-1),
+		settings.Removal(settings.DeviceSequenceName),
 	} {
 		sequence := uint32(8 + i)
-		s.file = s.craft(func(c *settingstest.Release) {
+		s.file = s.craft(func(c *crafted) {
 			c.Sequence = sequence
-			c.Plain = marshal(t, append(atHome().Entries(), settings.OfNumber(settings.SequenceName, 99), own))
+			c.Plain = marshal(t, append(atHome().Entries(), settings.OfNumber(settings.SequenceName,
+				99), own))
 		})
 		s.notify()
 		s.became(2*time.Minute, "confirmed", sequence, "")
@@ -303,32 +345,44 @@ func TestServersOfSettingsThatMisbehave(t *testing.T) {
 		reason string
 		server dripping
 	}{
-		"no answer":                   {"unreachable", dripping{}},
-		"a body of one byte a second": {"unreachable", dripping{start: body(300), piece: "v", every: time.Second}},
-		"a body that stops":           {"unreachable", dripping{start: body(300) + "ESPS"}},
-		"a body without a length":     {"malformed-response", dripping{start: "HTTP/1.1 200 OK\r\n\r\n", piece: kilobyte, every: fast}},
-		"2,561 bytes":                 {"malformed-settings", dripping{start: body(2561), piece: kilobyte, every: fast}},
-		"900 megabytes":               {"malformed-settings", dripping{start: body(900 << 20), piece: kilobyte, every: fast}},
-		"a body longer than told":     {"malformed-settings", dripping{start: body(2560), piece: kilobyte, every: fast}},
-		"nothing":                     {"malformed-settings", dripping{start: body(0)}},
-		"500":                         {"http-status", dripping{start: "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"}},
-		"401":                         {"http-status", dripping{start: "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"}},
-		"a redirection":               {"http-status", dripping{start: "HTTP/1.1 302 Found\r\nLocation: http://evil/\r\nContent-Length: 0\r\n\r\n"}},
-		"404":                         {"", dripping{start: "HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nnot found"}},
+		"no answer": {"unreachable", dripping{}},
+		"a body of one byte a second": {"unreachable", dripping{start: body(300), piece: "v",
+			every: time.Second}},
+		"a body that stops": {"unreachable", dripping{start: body(300) + "ESPS"}},
+		"a body without a length": {"malformed-response",
+			dripping{start: "HTTP/1.1 200 OK\r\n\r\n", piece: kilobyte, every: fast}},
+		"2,561 bytes": {"malformed-settings", dripping{start: body(2561),
+			piece: kilobyte, every: fast}},
+		"900 megabytes": {"malformed-settings", dripping{start: body(900 << 20),
+			piece: kilobyte, every: fast}},
+		"a body longer than told": {"malformed-settings", dripping{start: body(2560),
+			piece: kilobyte, every: fast}},
+		"nothing": {"malformed-settings", dripping{start: body(0)}},
+		"500": {"http-status",
+			dripping{start: "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"}},
+		"401": {"http-status",
+			dripping{start: "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"}},
+		"a redirection": {"http-status",
+			dripping{start: "HTTP/1.1 302 Found\r\nLocation: http://evil/\r\nContent-Length: 0\r\n\r\n"}},
+		"404": {"",
+			dripping{start: "HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nnot found"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := withSequence(t)
 			heap, flash := s.free(), bytes.Clone(s.device.Chip.Flash.Bytes())
-			a.server.resource, a.server.Web, a.server.net, a.server.open = ".settings", s.web, s.Net, map[int]bool{}
+			a.server.resource, a.server.Web, a.server.net, a.server.open = ".settings", s.web,
+				s.Net, map[int]bool{}
 			s.webHost.Replace(80, &a.server)
 			got := s.looksAt(nil)
-			if (got.State == "failed") != (a.reason != "") || got.Error != a.reason || got.Candidate != 0 {
+			if (got.State == "failed") != (a.reason != "") || got.Error != a.reason ||
+				got.Candidate != 0 {
 				t.Errorf("%+v, not %s", got, a.reason)
 			}
 			s.RunFor(time.Minute)
 			if now := s.free(); now < heap || s.device.Resets() != 0 || !s.runs(s.device, "v1") {
-				t.Errorf("%d bytes of the heap are free, before %d; %d resets", now, heap, s.device.Resets())
+				t.Errorf("%d bytes of the heap are free, before %d; %d resets", now, heap,
+					s.device.Resets())
 			}
 			if !bytes.Equal(flash, s.device.Chip.Flash.Bytes()) {
 				t.Error("something was written")
@@ -346,32 +400,41 @@ func TestSettingsThatLeadNowhereAreRolledBack(t *testing.T) {
 		reason  string
 		entries settings.Entries
 	}{
-		"no networks any more":  {"no-wifi", settings.Entries{settings.Removal("wifi.1")}},
-		"no broker":             {"no-broker", settings.Entries{settings.Removal(settings.MQTTName)}},
-		"no update server":      {"no-update-server", settings.Entries{settings.Removal(settings.UpdateName)}},
-		"a long SSID":           {"no-wifi", settings.Entries{settings.OfTexts("wifi.1", long, "kryptonite1")}},
-		"a long password":       {"no-wifi", settings.Entries{settings.OfTexts("wifi.1", "net", long)}},
-		"a long broker":         {"no-broker", settings.Entries{settings.OfTexts("mqtt", long, "1883", "devices", "swordfish1")}},
-		"a long user":           {"no-broker", settings.Entries{settings.OfTexts("mqtt", "broker", "1883", long, "swordfish1")}},
-		"a long host":           {"no-update-server", settings.Entries{settings.OfTexts("update", long, "80", "/firmware")}},
-		"a long path":           {"no-update-server", settings.Entries{settings.OfTexts("update", "web", "80", "/"+long)}},
-		"a broker of bytes":     {"no-broker", settings.Entries{settings.OfBytes("mqtt", []byte("broker"))}},
+		"no networks any more": {"no-wifi", settings.Entries{settings.Removal("wifi.1")}},
+		"no broker":            {"no-broker", settings.Entries{settings.Removal(settings.MQTTName)}},
+		"no update server": {"no-update-server",
+			settings.Entries{settings.Removal(settings.UpdateName)}},
+		"a long SSID": {"no-wifi", settings.Entries{settings.OfTexts("wifi.1", long,
+			"kryptonite1")}},
+		"a long password": {"no-wifi", settings.Entries{settings.OfTexts("wifi.1", "net", long)}},
+		"a long broker": {"no-broker", settings.Entries{settings.OfTexts("mqtt", long,
+			"1883", "devices", "swordfish1")}},
+		"a long user": {"no-broker", settings.Entries{settings.OfTexts("mqtt", "broker",
+			"1883", long, "swordfish1")}},
+		"a long host": {"no-update-server", settings.Entries{settings.OfTexts("update",
+			long, "80", "/firmware")}},
+		"a long path": {"no-update-server", settings.Entries{settings.OfTexts("update",
+			"web", "80", "/"+long)}},
+		"a broker of bytes": {"no-broker", settings.Entries{settings.OfBytes("mqtt",
+			[]byte("broker"))}},
 		"a broker of one text":  {"no-broker", settings.Entries{settings.OfTexts("mqtt", "broker")}},
 		"a network of a number": {"no-wifi", settings.Entries{settings.OfNumber("wifi.1", 1)}},
-		"port 0":                {"no-broker", settings.Entries{settings.OfTexts("mqtt", "broker", "0", "devices", "swordfish1")}},
+		"port 0": {"no-broker", settings.Entries{settings.OfTexts("mqtt", "broker",
+			"0", "devices", "swordfish1")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := withSequence(t)
 			before := s.record()
-			s.file = s.craft(func(c *settingstest.Release) { c.Plain = marshal(t, a.entries) })
+			s.file = s.craft(func(c *crafted) { c.Plain = marshal(t, a.entries) })
 			s.notify()
 			s.became(8*time.Minute, "rolled-back", 7, a.reason)
 			if got := s.record(); got.Generation != before.Generation || s.device.Resets() != 0 {
 				t.Errorf("generation %d, %d resets", got.Generation, s.device.Resets())
 			}
 			// The reason stays when the server has nothing new.
-			if s.looksAt(nil); s.status().State != "rolled-back" || s.status().Error != a.reason || s.status().Candidate != 8 {
+			if s.looksAt(nil); s.status().State != "rolled-back" || s.status().Error != a.reason ||
+				s.status().Candidate != 8 {
 				t.Errorf("afterwards %+v", s.status())
 			}
 			s.takesSettings()
@@ -383,8 +446,9 @@ func TestSettingsThatLeadNowhereAreRolledBack(t *testing.T) {
 func TestNetworksMayHaveGaps(t *testing.T) {
 	t.Parallel()
 	s := withSequence(t)
-	s.file = s.craft(func(c *settingstest.Release) {
-		c.Plain = marshal(t, settings.Entries{settings.OfTexts("wifi.2", "away", ""), settings.OfTexts("wifi.4", "net", "kryptonite1")})
+	s.file = s.craft(func(c *crafted) {
+		c.Plain = marshal(t, settings.Entries{settings.OfTexts("wifi.2", "away", ""),
+			settings.OfTexts("wifi.4", "net", "kryptonite1")})
 	})
 	s.notify()
 	s.became(3*time.Minute, "confirmed", 8, "")
@@ -394,22 +458,28 @@ func TestNetworksMayHaveGaps(t *testing.T) {
 func TestSettingsWithLittleMemory(t *testing.T) {
 	t.Parallel()
 	ends := map[string]int{}
-	for _, n := range []int{1500, 3000, 4500, 5000, 5500, 6000, 6500, 7000, 7500, 8000, 8500, 9000, 10000, 12000} {
+	for _, n := range []int{1500, 3000, 4500, 5000, 5500, 6000, 6500, 7000, 7500, 8000, 8500, 9000,
+		10000, 12000} {
 		source := fmt.Sprintf(`
 #include <esper/Timer.h>
 #include <user_interface.h>
-static Timer eats([](void*) { while (system_get_free_heap_size() > %d) { pvPortMalloc(64, "", 0, false); } }, nullptr);
+static void eat(void*) {
+    while (system_get_free_heap_size() > %d) { pvPortMalloc(64, "", 0, false); }
+}
+static Timer eats(eat, nullptr);
 static struct Start { Start() { eats.once(30000); } } start;
 `, n)
 		eating := variant{name: fmt.Sprint("leaves ", n), source: source, config: inSettings.config}
-		s := newStoredOf(t, eating, append(atHome().Entries(), settings.OfNumber(settings.SequenceName, 7), settings.OfBytes("a", make([]byte, 1700))))
+		s := newStoredOf(t, eating, append(atHome().Entries(),
+			settings.OfNumber(settings.SequenceName, 7), settings.OfBytes("a", make([]byte, 1700))))
 		s.settle()
 		s.RunFor(35 * time.Second)
 		s.release(8, atHome().Entries())
 		s.expect("an end", 25*time.Minute, func() bool {
 			got := s.status()
-			return got.State == "failed" || got.State == "confirmed" || got.State == "rolled-back" ||
-				s.lastUpdate(s.device).State == "failed" // not even a check for firmware comes to its end
+			return got.State == "failed" || got.State == "confirmed" ||
+				got.State == "rolled-back" ||
+				s.lastUpdate(s.device).State == "failed" // not even a check for firmware ends well
 		})
 		got := s.status()
 		ends[got.State+" "+got.Error]++
@@ -433,9 +503,13 @@ func TestSettingsAndFirmwareComeTogether(t *testing.T) {
 		s := withSequence(t)
 		s.offer(s.firmwares.downloaded(t, s.firmwareRelease("v2", 2)))
 		s.notify()
-		s.expect("the download", time.Minute, func() bool { return s.lastUpdate(s.device).State == "downloading" })
+		s.expect("the download", time.Minute,
+			func() bool { return s.lastUpdate(s.device).State == "downloading" })
 		s.release(8, atHome().Entries())
-		s.expect("v2", 3*time.Minute, func() bool { return s.runs(s.device, "v2") && s.status().Sequence == 8 })
+		s.expect("v2", 3*time.Minute, func() bool {
+			return s.runs(s.device, "v2") &&
+				s.status().Sequence == 8
+		})
 		if strings.Contains(s.serial.String(), "rolled-back") {
 			t.Error("something was rolled back")
 		}
@@ -444,14 +518,20 @@ func TestSettingsAndFirmwareComeTogether(t *testing.T) {
 		t.Parallel()
 		s := withSequence(t)
 		s.release(8, atHome().Entries())
-		s.expect("the trial", time.Minute, func() bool { return s.status().State == "trial" && s.device.Resets() == 0 })
+		s.expect("the trial", time.Minute, func() bool {
+			return s.status().State == "trial" &&
+				s.device.Resets() == 0
+		})
 		s.offer(s.firmwareRelease("v2", 2))
 		for range 4 {
 			s.notify()
 			s.RunFor(time.Second)
 		}
 		s.became(time.Minute, "confirmed", 8, "")
-		s.expect("v2", 3*time.Minute, func() bool { return s.runs(s.device, "v2") && s.status().Sequence == 8 })
+		s.expect("v2", 3*time.Minute, func() bool {
+			return s.runs(s.device, "v2") &&
+				s.status().Sequence == 8
+		})
 	})
 	t.Run("both at once, and the firmware is bad", func(t *testing.T) {
 		t.Parallel()
@@ -461,7 +541,8 @@ func TestSettingsAndFirmwareComeTogether(t *testing.T) {
 		s.publishVariant("socket", "v2", 2, bad)
 		s.release(8, atHome().Entries())
 		s.became(8*time.Minute, "confirmed", 8, "")
-		s.expect("a roll-back", 8*time.Minute, func() bool { return s.lastUpdate(s.device).State == "rolled-back" })
+		s.expect("a roll-back", 8*time.Minute,
+			func() bool { return s.lastUpdate(s.device).State == "rolled-back" })
 	})
 	t.Run("a trial of firmware, with a candidate in flash", func(t *testing.T) {
 		t.Parallel()
@@ -471,7 +552,10 @@ func TestSettingsAndFirmwareComeTogether(t *testing.T) {
 		s.offer(s.firmwareRelease("v2", 2))
 		s.notify()
 		s.expect("v2", 3*time.Minute, func() bool { return s.runs(s.device, "v2") })
-		s.expect("the reason", time.Minute, func() bool { return s.status().State == "rolled-back" && s.status().Error == "no-broker" })
+		s.expect("the reason", time.Minute, func() bool {
+			return s.status().State == "rolled-back" &&
+				s.status().Error == "no-broker"
+		})
 		s.takesSettingsWith("v2")
 	})
 }
@@ -479,7 +563,8 @@ func TestSettingsAndFirmwareComeTogether(t *testing.T) {
 // firmwareRelease is a release of a socket that has its settings in flash.
 func (s *stored) firmwareRelease(version string, sequence uint32) *release.Release {
 	s.t.Helper()
-	r, err := release.Sign(s.firmwares.variant(s.t, "socket", version, sequence, inSettings), s.firmwares.key)
+	r, err := release.Sign(s.firmwares.variant(s.t, "socket", version, sequence, inSettings),
+		s.firmwares.key)
 	must(s.t, err)
 	return r
 }
@@ -488,7 +573,8 @@ func (s *stored) takesSettingsWith(version string) {
 	s.t.Helper()
 	s.release(9, atHome().Entries())
 	s.expect("confirmed", 2*time.Minute, func() bool {
-		return s.runs(s.device, version) && s.status().State == "confirmed" && s.status().Sequence == 9
+		return s.runs(s.device, version) && s.status().State == "confirmed" &&
+			s.status().Sequence == 9
 	})
 }
 
@@ -538,7 +624,10 @@ func TestSettingsInSafeMode(t *testing.T) {
 	v := crashing
 	v.name, v.config = "confirms and crashes, settings", inSettings.config
 	s := newStoredOf(t, v, append(atHome().Entries(), settings.OfNumber(settings.SequenceName, 7)))
-	s.expect("safe mode", 5*time.Minute, func() bool { return s.runs(s.device, "v1") && s.world.device(s.device).Info.Boot.Safe })
+	s.expect("safe mode", 5*time.Minute, func() bool {
+		return s.runs(s.device, "v1") &&
+			s.world.device(s.device).Info.Boot.Safe
+	})
 	s.release(8, atHome().Entries())
 	s.became(2*time.Minute, "confirmed", 8, "")
 }
@@ -567,7 +656,7 @@ func TestATrialOfSettingsAcrossTheClocksEnd(t *testing.T) {
 func TestFloodsOfTriggersForSettings(t *testing.T) {
 	t.Parallel()
 	s := withSequence(t)
-	s.file = s.craft(func(c *settingstest.Release) { c.Signers = strangers(t, 3) })
+	s.file = s.craft(func(c *crafted) { c.Signers = strangers(t, 3) })
 	s.RunFor(10 * time.Second)
 	before := s.requests(".settings")
 	for range 600 {
@@ -579,7 +668,7 @@ func TestFloodsOfTriggersForSettings(t *testing.T) {
 		t.Errorf("asked %d times in a minute", n)
 	}
 	s.RunFor(10 * time.Second)
-	s.file = s.craft(func(*settingstest.Release) {})
+	s.file = s.craft(func(*crafted) {})
 	before = s.requests(".settings")
 	s.broker.Publish(realm+"/update", "", true)
 	s.broker.Publish(realm+"/"+s.device.ID()+"/update", "", true)
@@ -609,7 +698,7 @@ func TestAMovingImageKeepsSettingsForOneDevice(t *testing.T) {
 		c.WiFi.Password, c.MQTT.User, c.MQTT.Password = "kryptonite1", "devices", "swordfish1"
 	}}, atHome().Entries())
 	s.settle()
-	s.file = s.craft(func(c *settingstest.Release) {
+	s.file = s.craft(func(c *crafted) {
 		c.Chip, c.Sequence = s.device.ID(), 1
 		c.Plain = marshal(t, settings.Entries{settings.OfTexts("wifi.1", "new", "kryptonite2")})
 	})
@@ -621,4 +710,41 @@ func TestAMovingImageKeepsSettingsForOneDevice(t *testing.T) {
 	if got := s.status(); got.Own != 1 {
 		t.Errorf("%+v", got)
 	}
+}
+
+// Firmware that has its settings from the flash, where there are none, cannot reach anything: the
+// firmware with settings of its own comes back.
+func TestFirmwareThatFindsNoSettingsIsRolledBack(t *testing.T) {
+	t.Parallel()
+	s := newStoredOf(t, variant{name: "image at home", config: func(c *site.Config) {
+		c.WiFi.Password, c.MQTT.User, c.MQTT.Password = "kryptonite1", "devices", "swordfish1"
+	}}, nil)
+	s.settle()
+	s.offer(s.firmwareRelease("v2", 2))
+	s.notify()
+	s.expect("v2 on trial", time.Minute, func() bool {
+		return strings.Contains(s.serial.String(),
+			"settings: none: flash them with 'esper flash --settings'")
+	})
+	s.expect("v1 again", 8*time.Minute, func() bool {
+		return s.runs(s.device, "v1") && s.lastUpdate(s.device).State == "rolled-back"
+	})
+}
+
+// A device that has lost both copies of its record goes on with a candidate, even a rejected one.
+func TestACandidateReplacesALostRecord(t *testing.T) {
+	t.Parallel()
+	s := withSequence(t)
+	s.Net.SetNetworks(map[string]string{"net": "kryptonite1"})
+	s.release(8, atHomeBut(func(c *settings.Connection) {
+		c.WiFi = append(c.WiFi, settings.Network{SSID: "new", Password: "kryptonite2"})
+		c.Update.Host = "10.0.0.99"
+	}))
+	s.became(8*time.Minute, "rolled-back", 7, "no-update-server")
+	must(t, s.device.Chip.Flash.Put(image.SettingsAddress, make([]byte, image.StoreSize)))
+	host := s.Net.AddHost("10.0.0.99")
+	host.IP = [4]byte{10, 0, 0, 99}
+	host.Listen(80, s.web)
+	s.device.PowerCycle()
+	s.became(8*time.Minute, "confirmed", 8, "")
 }

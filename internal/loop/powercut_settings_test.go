@@ -26,6 +26,7 @@ import (
 // plot is what happens to the settings of a device from its start on, and what must come of it.
 type plot struct {
 	name     string
+	f        *firmwares
 	v        variant
 	flash    func(t *testing.T) []byte // of the store and the candidate, when it gets its power
 	file     []byte                    // that the server offers
@@ -36,18 +37,20 @@ type plot struct {
 }
 
 // plots are all of them: taking, trying, confirming and rolling back, moving, and mending a copy.
-func plots(t *testing.T) []plot {
+func plots(t *testing.T, f *firmwares) []plot {
 	t.Helper()
-	f := theFirmwares(t)
 	home := map[string]string{"net": "kryptonite1", "new": "kryptonite2"}
 	with := func(sequence int32, change func(c *settings.Connection)) settings.Entries {
 		return append(atHomeBut(change), settings.OfNumber(settings.SequenceName, sequence))
 	}
 	old := with(7, func(*settings.Connection) {})
-	toNew := func(c *settings.Connection) { c.WiFi = []settings.Network{{SSID: "new", Password: "kryptonite2"}} }
+	toNew := func(c *settings.Connection) {
+		c.WiFi = []settings.Network{{SSID: "new", Password: "kryptonite2"}}
+	}
 	toNowhere := func(c *settings.Connection) { c.Broker.Host = "nowhere" }
 	seal := func(sequence uint32, change func(c *settings.Connection)) []byte {
-		b, err := settings.Seal(settings.Header{Type: "socket", Sequence: sequence}, atHomeBut(change), [][]byte{fleetKey},
+		b, err := settings.Seal(settings.Header{Type: "socket", Sequence: sequence},
+			atHomeBut(change), [][]byte{fleetKey},
 			[]ed25519.PrivateKey{f.key}, rand.NewChaCha8([32]byte{}))
 		must(t, err)
 		return b
@@ -68,23 +71,34 @@ func plots(t *testing.T) []plot {
 		moving.config(c)
 		c.WiFi.Password, c.MQTT.User, c.MQTT.Password = "kryptonite1", "devices", "swordfish1"
 	}}
-	before := atHomeBut(func(c *settings.Connection) { c.WiFi[0].Password, c.Broker.Port = "kryptonite0", 1884 })
+	before := atHomeBut(func(c *settings.Connection) {
+		c.WiFi[0].Password, c.Broker.Port = "kryptonite0", 1884
+	})
 	all := []plot{
-		{name: "taken and confirmed", v: inSettings, flash: stored(old), file: seal(8, toNew), networks: home,
-			records: []settings.Entries{old, with(8, toNew)}, wanted: with(8, toNew), state: "confirmed"},
-		{name: "taken and rolled back", v: inSettings, flash: stored(old), file: seal(8, toNowhere), networks: home,
-			records: []settings.Entries{old}, wanted: old, state: "rolled-back"},
-		{name: "taken in place of a rejected one", v: inSettings, file: seal(9, toNew), networks: home,
-			flash:   func(t *testing.T) []byte { return rejected(t, toNowhere) },
-			records: []settings.Entries{old, with(9, toNew)}, wanted: with(9, toNew), state: "confirmed"},
+		{name: "taken and confirmed", v: inSettings, flash: stored(old), file: seal(8, toNew),
+			networks: home,
+			records:  []settings.Entries{old, with(8, toNew)}, wanted: with(8, toNew),
+			state: "confirmed"},
+		{name: "taken and rolled back", v: inSettings, flash: stored(old), file: seal(8, toNowhere),
+			networks: home,
+			records:  []settings.Entries{old}, wanted: old, state: "rolled-back"},
+		{name: "taken in place of a rejected one", v: inSettings, file: seal(9, toNew),
+			networks: home,
+			flash:    func(t *testing.T) []byte { return rejected(t, toNowhere) },
+			records:  []settings.Entries{old, with(9, toNew)}, wanted: with(9, toNew),
+			state: "confirmed"},
 		{name: "rejected, and confirmed when the old network is gone", v: inSettings,
 			flash:    func(t *testing.T) []byte { return rejected(t, toNew) },
 			networks: map[string]string{"new": "kryptonite2"},
-			records:  []settings.Entries{old, with(8, toNew)}, wanted: with(8, toNew), state: "confirmed"},
-		{name: "moved into an erased flash", v: moved, flash: func(*testing.T) []byte { return nil }, networks: home,
-			records: []settings.Entries{nil, atHome().Entries()}, wanted: atHome().Entries(), state: "idle"},
+			records:  []settings.Entries{old, with(8, toNew)}, wanted: with(8, toNew),
+			state: "confirmed"},
+		{name: "moved into an erased flash", v: moved,
+			flash: func(*testing.T) []byte { return nil }, networks: home,
+			records: []settings.Entries{nil, atHome().Entries()}, wanted: atHome().Entries(),
+			state: "idle"},
 		{name: "moved over others", v: moved, flash: stored(before), networks: home,
-			records: []settings.Entries{before, atHome().Entries()}, wanted: atHome().Entries(), state: "idle"},
+			records: []settings.Entries{before, atHome().Entries()}, wanted: atHome().Entries(),
+			state: "idle"},
 	}
 	for sector, name := range []string{"the first copy is mended", "the second copy is mended"} {
 		all = append(all, plot{name: name, v: inSettings, networks: home,
@@ -94,6 +108,9 @@ func plots(t *testing.T) []plot {
 				return store
 			},
 			records: []settings.Entries{old}, wanted: old, state: "idle"})
+	}
+	for i := range all {
+		all[i].f = f
 	}
 	return all
 }
@@ -120,7 +137,7 @@ type act struct {
 
 func newAct(t *testing.T, p plot) *act {
 	t.Helper()
-	f := theFirmwares(t)
+	f := p.f
 	a := &act{Lab: emulator.NewLab(), t: t, plot: p}
 	images := f.variant(t, "socket", "v1", 1, p.v)
 	a.Net.SetNetworks(p.networks)
@@ -207,7 +224,8 @@ func same(a, b settings.Entries) bool {
 // ended reports whether the device is online with the wanted record, and says so; if mended, both
 // copies must be right, and no candidate may be left that is not rejected.
 func (a *act) ended(mended bool) bool {
-	settled := a.online && (a.status.State == a.plot.state || a.plot.state == "confirmed" && a.status.State == "idle")
+	settled := a.online && (a.status.State == a.plot.state || a.plot.state == "confirmed" &&
+		a.status.State == "idle")
 	if !settled {
 		return false
 	}
@@ -230,7 +248,8 @@ type stop struct {
 }
 
 func (a *act) stop(pending []powerCut) stop {
-	return stop{a.device.Snapshot(), a.Net.Clone(), a.online, a.status, a.device.Chip.Flash.Operations(), pending}
+	return stop{a.device.Snapshot(), a.Net.Clone(), a.online, a.status,
+		a.device.Chip.Flash.Operations(), pending}
 }
 
 func (a *act) from(s stop) {
@@ -336,14 +355,24 @@ func together[J any](t *testing.T, p plot, jobs []J, do func(a *act, j J)) {
 // The power is cut in each operation on the settings' sectors, in each way, and once more in one of
 // those that follow: the device comes online with the settings that it should have, and its record
 // is the old or the new one at any time.
-func TestPowerCutsOfSettings(t *testing.T) {
+func TestPowerCutsOfSettings(t *testing.T) { powerCutsOfSettings(t, theFirmwares(t), 1000, 6, 5) }
+
+// TestPowerCutsOfSettingsOfAChipImage is that for an image with the vendor's own software.
+func TestPowerCutsOfSettingsOfAChipImage(t *testing.T) {
+	powerCutsOfSettings(t, chipFirmwares(t), 20, 2, 3)
+}
+
+// powerCutsOfSettings tries so many of the single cuts of each plot unless all are wanted, so many
+// first ones of two, and so many second ones for each of these.
+func powerCutsOfSettings(t *testing.T, f *firmwares, singles, firsts, seconds int) {
 	var mu sync.Mutex
 	single, double, lockouts, operations, booted := 0, 0, 0, 0, 0
-	for _, p := range plots(t) {
+	for _, p := range plots(t, f) {
 		a := newAct(t, p)
 		tr := a.record(nil)
 		if a.problem != "" || !a.ended(true) || len(tr.operations) == 0 {
-			t.Fatalf("%s: without a cut: %s, online %v, %+v, %d operations\n%s", p.name, a.problem, a.online, a.status,
+			t.Fatalf("%s: without a cut: %s, online %v, %+v, %d operations\n%s", p.name, a.problem,
+				a.online, a.status,
 				len(tr.operations), tail(a.serial.String(), 3000))
 		}
 		operations += len(tr.operations)
@@ -369,7 +398,8 @@ func TestPowerCutsOfSettings(t *testing.T) {
 				return
 			}
 			if lockouts++; lockouts <= 20 {
-				t.Errorf("%s: %s%s: %s\n%s", p.name, caseName(c.stops[0].pending), caseName(cuts), problem, tail(a.serial.String(), 1500))
+				t.Errorf("%s: %s%s: %s\n%s", p.name, caseName(c.stops[0].pending), caseName(cuts),
+					problem, tail(a.serial.String(), 1500))
 			}
 		}
 		cuts := func(c *course) (all []powerCut) {
@@ -380,25 +410,28 @@ func TestPowerCutsOfSettings(t *testing.T) {
 			}
 			return all
 		}
-		together(t, p, cuts(tr), func(a *act, one powerCut) { try(a, tr, []powerCut{one}, &single) })
-		together(t, p, some(cuts(tr), 6), func(a *act, first powerCut) {
+		together(t, p, some(cuts(tr), singles), func(a *act, one powerCut) {
+			try(a, tr, []powerCut{one}, &single)
+		})
+		together(t, p, some(cuts(tr), firsts), func(a *act, first powerCut) {
 			a.from(tr.before(first.operation))
 			again := a.record([]powerCut{first})
-			for _, second := range some(cuts(again), 5) {
+			for _, second := range some(cuts(again), seconds) {
 				try(a, again, []powerCut{second}, &double)
 			}
 		})
 	}
-	t.Logf("%d flash operations; %d cases of one cut and %d of two, %d of them played to the end, the others left a flash content that had gone well before; %d lock-outs",
+	t.Logf("%d flash operations; %d cases of one cut and %d of two, %d of them played to the end, "+
+		"the others left a flash content that had gone well before; %d lock-outs",
 		operations, single, double, booted, lockouts)
 }
 
-// Each operation on the settings' sectors reports an error once. The device goes on, and has what it
-// should have after another start at the latest.
+// Each operation on the settings' sectors reports an error once. The device goes on, and has what
+// it should have after another start at the latest.
 func TestFlashErrorsOfSettings(t *testing.T) {
 	var mu sync.Mutex
 	cases, late := 0, 0
-	for _, p := range plots(t) {
+	for _, p := range plots(t, theFirmwares(t)) {
 		a := newAct(t, p)
 		tr := a.record(nil)
 		together(t, p, tr.operations, func(a *act, op esp8266.Operation) {
@@ -414,7 +447,8 @@ func TestFlashErrorsOfSettings(t *testing.T) {
 			a.RunUntil(func() bool { return refused }, patience)
 			a.RunUntil(func() bool { return a.problem != "" || a.online }, patience)
 			if !refused || a.problem != "" || !a.online {
-				t.Errorf("%s: %v: refused %v, online %v, %s", p.name, op, refused, a.online, a.problem)
+				t.Errorf("%s: %v: refused %v, online %v, %s", p.name, op, refused, a.online,
+					a.problem)
 				return
 			}
 			restarted := false
@@ -430,9 +464,57 @@ func TestFlashErrorsOfSettings(t *testing.T) {
 				late++
 			}
 			if a.problem != "" || !a.ended(true) {
-				t.Errorf("%s: %v: online %v, %+v, %s\n%s", p.name, op, a.online, a.status, a.problem, tail(a.serial.String(), 1500))
+				t.Errorf("%s: %v: online %v, %+v, %s\n%s", p.name, op, a.online, a.status,
+					a.problem, tail(a.serial.String(), 1500))
 			}
 		})
 	}
-	t.Logf("%d flash errors, all of them without harm; %d were made good by the next start", cases, late)
+	t.Logf("%d flash errors, all of them without harm; %d were made good by the next start", cases,
+		late)
+}
+
+// TestPowerCutsOfSettings can fail: devices that did worse would be found out.
+func TestPowerCutsOfSettingsFindMistakes(t *testing.T) {
+	for name, c := range map[string]struct {
+		mistake func(store []byte)
+		found   string
+	}{
+		"both copies are erased first": {func(store []byte) {
+			copy(store, bytes.Repeat([]byte{0xFF}, len(store)))
+		}, "the record is"},
+		"something else is written": {func(store []byte) {
+			other, err := settings.Record{Generation: 9, Entries: atHome().Entries()}.Store()
+			must(t, err)
+			copy(store, other)
+		}, "the record is"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAct(t, plots(t, theFirmwares(t))[0])
+			tr := a.record(nil)
+			middle := tr.operations[len(tr.operations)/2]
+			spoil := func([32]byte) bool {
+				store := bytes.Clone(a.store())
+				c.mistake(store)
+				must(t, a.device.Chip.Flash.Put(image.SettingsAddress, store))
+				a.recorded()
+				return false
+			}
+			if problem := a.play(tr, []powerCut{{middle.Index, 0}},
+				spoil); !strings.Contains(problem, c.found) {
+				t.Errorf("what was found is %q, not %q", problem, c.found)
+			}
+		})
+	}
+	t.Run("the device never comes online", func(t *testing.T) {
+		a := newAct(t, plots(t, theFirmwares(t))[0])
+		tr := a.record(nil)
+		silence := func([32]byte) bool {
+			a.Net.Host("broker").Silent = true
+			return false
+		}
+		problem := a.play(tr, []powerCut{{tr.operations[0].Index, 0}}, silence)
+		if !strings.Contains(problem, "locked out") {
+			t.Errorf("what was found is %q", problem)
+		}
+	})
 }

@@ -74,7 +74,13 @@ func newStored(t testing.TB) *stored {
 // newStoredOf makes a world with a device of a variant. Without entries, it has no settings in flash.
 func newStoredOf(t testing.TB, v variant, entries settings.Entries) *stored {
 	t.Helper()
-	s := &stored{world: newWorld(t), serial: &bytes.Buffer{}}
+	return newStoredOn(t, theFirmwares(t), v, entries)
+}
+
+// newStoredOn is newStoredOf with other firmwares.
+func newStoredOn(t testing.TB, f *firmwares, v variant, entries settings.Entries) *stored {
+	t.Helper()
+	s := &stored{world: newWorldOf(t, f), serial: &bytes.Buffer{}}
 	s.Net.SetNetworks(map[string]string{"net": "kryptonite1"})
 	s.broker.Users = map[string]string{"devices": "swordfish1"}
 	firmware := s.handler

@@ -48,8 +48,23 @@ type fault struct {
 	pc uint32
 }
 
-// faults chooses from the instructions that were executed.
+// faults chooses from the instructions that were executed: a sample, unless all are wanted.
 func faults(program *program, executed []uint32) []fault {
+	return sampled(allFaults(program, executed), sample)
+}
+
+// sampled keeps one of so many, always the same, unless all are wanted.
+func sampled(chosen []fault, one int) []fault {
+	if !full {
+		random := rand.New(rand.NewPCG(1, 2))
+		random.Shuffle(len(chosen), func(i, j int) { chosen[i], chosen[j] = chosen[j], chosen[i] })
+		chosen = chosen[:len(chosen)/one]
+	}
+	return chosen
+}
+
+// allFaults are the instructions that were executed, those that were often executed only so often.
+func allFaults(program *program, executed []uint32) []fault {
 	times := map[uint32][]int{}
 	for i, pc := range executed {
 		if pc >= iram && program.find(pc) >= 0 { // not the ROM or a gate
@@ -71,10 +86,6 @@ func faults(program *program, executed []uint32) []fault {
 		for _, i := range slices.Compact(pick) {
 			chosen = append(chosen, fault{uint64(i), pc})
 		}
-	}
-	if !full {
-		random.Shuffle(len(chosen), func(i, j int) { chosen[i], chosen[j] = chosen[j], chosen[i] })
-		chosen = chosen[:len(chosen)/sample]
 	}
 	return chosen
 }
