@@ -59,6 +59,7 @@ func builtSite(t *testing.T) string {
 
 func TestEmulateRunsDevicesAndKeepsTheirFlash(t *testing.T) {
 	folder, state := builtSite(t), filepath.Join(t.TempDir(), "state")
+	t.Chdir(filepath.Dir(folder)) // where the settings are from
 	for _, from := range []string{"as a new socket", "from " + state} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		out := &watched{text: "wifi: up", stop: cancel}

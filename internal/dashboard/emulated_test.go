@@ -18,6 +18,7 @@ import (
 	"esper/internal/release"
 	"esper/internal/repository"
 	"esper/internal/server"
+	"esper/internal/settings"
 	"esper/internal/site"
 )
 
@@ -152,6 +153,11 @@ func (h *home) boot(id uint32, b built) {
 	if err != nil {
 		h.w.t.Fatal(err)
 	}
+	store, err := settings.Record{Generation: 1, Entries: h.site.Config.Settings()}.Store()
+	if err != nil {
+		h.w.t.Fatal(err)
+	}
+	copy(content[image.SettingsAddress:], store)
 	flash := esp8266.NewFlash(image.FlashSize)
 	if err := flash.Put(0, content); err != nil {
 		h.w.t.Fatal(err)

@@ -198,6 +198,7 @@ func (l *live) boot(id uint32) (stop func() *emulator.Device) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	copy(content[image.SettingsAddress:], storeOf(l.t, l.site.Config.Settings()))
 	flash := esp8266.NewFlash(image.FlashSize)
 	if err := flash.Put(0, content); err != nil {
 		l.t.Fatal(err)

@@ -355,7 +355,7 @@ func together[J any](t *testing.T, p plot, jobs []J, do func(a *act, j J)) {
 // The power is cut in each operation on the settings' sectors, in each way, and once more in one of
 // those that follow: the device comes online with the settings that it should have, and its record
 // is the old or the new one at any time.
-func TestPowerCutsOfSettings(t *testing.T) { powerCutsOfSettings(t, theFirmwares(t), 1000, 6, 5) }
+func TestPowerCutsOfSettings(t *testing.T) { powerCutsOfSettings(t, theFirmwares(t), 1000, 2, 3) }
 
 // TestPowerCutsOfSettingsOfAChipImage is that for an image with the vendor's own software.
 func TestPowerCutsOfSettingsOfAChipImage(t *testing.T) {
