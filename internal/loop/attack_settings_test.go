@@ -458,8 +458,11 @@ func TestNetworksMayHaveGaps(t *testing.T) {
 func TestSettingsWithLittleMemory(t *testing.T) {
 	t.Parallel()
 	ends := map[string]int{}
-	for _, n := range []int{1500, 3000, 4500, 5000, 5500, 6000, 6500, 7000, 7500, 8000, 8500, 9000,
-		10000, 12000} {
+	free := []int{3000, 6000, 9000, 12000}
+	if full {
+		free = []int{1500, 3000, 4500, 5000, 5500, 6000, 6500, 7000, 7500, 8000, 8500, 9000, 10000, 12000}
+	}
+	for _, n := range free {
 		source := fmt.Sprintf(`
 #include <esper/Timer.h>
 #include <user_interface.h>
