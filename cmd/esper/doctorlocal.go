@@ -183,10 +183,18 @@ func (d doctor) checkKeys() []diagnosis {
 	return []diagnosis{{"signing key", ok, fmt.Sprintf("%s, one of %s in update.keys", from, plural(len(trusted), "key")), ""}}
 }
 
-// checkSecrets looks at whether the passwords are there and can be read.
+// checkSecrets looks at whether the passwords and the keys of settings are there and can be read.
 func (d doctor) checkSecrets() []diagnosis {
 	var list []diagnosis
-	for _, name := range []string{site.WiFiPassword, site.MQTTPassword} {
+	config := d.site.Config
+	names := []string{site.WiFiPassword, site.MQTTPassword}
+	for i := range config.Others {
+		names = append(names, site.OtherPassword(i))
+	}
+	if config.Secrets.Stored() {
+		names = append(names, site.FleetKey, site.DevicesKey)
+	}
+	for _, name := range names {
 		if err := d.site.Unlocked(name); err != nil {
 			list = append(list, failed("secrets", secretHint(fmt.Errorf("%s: %w", name, err))))
 		}
@@ -195,8 +203,21 @@ func (d doctor) checkSecrets() []diagnosis {
 		list = append(list, diagnosis{"secrets", warn, fmt.Sprintf("there is no WiFi password: devices join %q as an open network", d.site.Config.WiFi.SSID),
 			"'esper secrets set wifi.password', or " + site.PasswordVariable + "; [wifi] password = \"\" if the network is open"})
 	}
+	switch stored := config.Secrets.Stored(); {
+	case stored && len(config.FleetKeys) == 0 && d.site.Unlocked(site.FleetKey) == nil:
+		list = append(list, diagnosis{"secrets", warn, site.ErrNoFleetKey.Error() + "; 'esper flash' needs it, too",
+			"right for a build server; else 'esper keygen --fleet', or put the key back"})
+	case stored && len(config.DevicesKey) == 0 && d.site.Unlocked(site.DevicesKey) == nil:
+		list = append(list, diagnosis{"secrets", warn, "there is no devices.key, so devices get no key of their own, by which a fleet key that leaked could be replaced",
+			"right for a build server; else 'esper keygen --fleet devices', or put the key back"})
+	}
+	for _, name := range []string{site.FleetKeyFile, site.DevicesKeyFile} {
+		if path := filepath.Join(d.site.Dir, name); release.ReadableByOthers(path) {
+			list = append(list, diagnosis{"secrets", fail, path + " can be read by others", "chmod 600 " + path})
+		}
+	}
 	if list == nil {
-		list = append(list, diagnosis{"secrets", ok, "the passwords can be read here", ""})
+		list = append(list, diagnosis{"secrets", ok, "the passwords and keys can be read here", ""})
 	}
 	return list
 }

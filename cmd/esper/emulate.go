@@ -50,7 +50,8 @@ clock, on this computer's network, until it is interrupted (Ctrl-C). What they s
 their serial line is printed, with the device's id in front if there are several.
 
 A device starts with its type's image in slot 0, and 'esper release' updates it like any
-other. Without --state or --flash it is forgotten when the command ends.
+other. Without --state or --flash it is forgotten when the command ends. In its flash are the site's
+settings, for images that hold none; outside a site (--release DIR) such images find no network.
 
 Images that were built for the chip ([build] sdk in esper.toml) run as they are, with the vendor's
 own software in them; only the radio is replaced. The .elf0 and .elf1 beside the images name the
