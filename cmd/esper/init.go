@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"path/filepath"
 
 	"esper/firmware"
 	"esper/internal/site"
@@ -76,8 +75,8 @@ func (c *initCommand) Run(s *streams) error {
 	s.note("  export %s=...: the WiFi password, better not in git; 'esper flash' brings it to the devices", site.PasswordVariable)
 	s.note("  git add . && git commit -m 'First'")
 	s.note("  esper serve, and in another terminal: esper release")
-	s.note("%s signs your releases, %s seals your devices' settings: keep copies, keep them secret",
-		filepath.Join(c.Dir, site.KeyName+".key"), filepath.Join(c.Dir, site.FleetKeyFile))
+	s.note("keep copies of the keys in %s, and keep them secret: %s.key signs your releases, %s and %s seal your devices' settings",
+		c.Dir, site.KeyName, site.FleetKeyFile, site.DevicesKeyFile)
 	return nil
 }
 
