@@ -187,12 +187,9 @@ func (d doctor) checkKeys() []diagnosis {
 func (d doctor) checkSecrets() []diagnosis {
 	var list []diagnosis
 	config := d.site.Config
-	names := []string{site.WiFiPassword, site.MQTTPassword}
-	for i := range config.Others {
-		names = append(names, site.OtherPassword(i))
-	}
+	names := config.SecretNames()
 	if config.Secrets.Stored() {
-		names = append(names, site.FleetKey, site.DevicesKey)
+		names = append(names, site.DevicesKey)
 	}
 	for _, name := range names {
 		if err := d.site.Unlocked(name); err != nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"esper/internal/image"
+	"esper/internal/site"
 )
 
 // imageCommand says what a file is.
@@ -35,7 +36,7 @@ func (c *imageCommand) Run(s *streams) error {
 	var keys [][]byte
 	if c.FleetKey != "" {
 		var err error
-		if keys, err = readKeys(c.FleetKey); err != nil {
+		if keys, err = site.ReadFleetKeys(c.FleetKey); err != nil {
 			return err
 		}
 	}

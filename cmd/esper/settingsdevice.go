@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
+	"esper/internal/client"
 	"esper/internal/devicesetting"
 )
 
@@ -65,7 +67,7 @@ func (c *settingsShowCommand) Run(s *streams) error {
 		return err
 	}
 	if scope != devicesetting.OfDevice {
-		return c.showWanted(s, scope, of)
+		return c.showWanted(s, server, scope, of)
 	}
 	d, err := server.DeviceSettings(context.Background(), of)
 	if err != nil {
@@ -99,11 +101,7 @@ func (c *settingsShowCommand) Run(s *streams) error {
 }
 
 // showWanted shows what is wanted for a group or a type.
-func (c *settingsShowCommand) showWanted(s *streams, scope devicesetting.Scope, of string) error {
-	server, err := c.client()
-	if err != nil {
-		return err
-	}
+func (c *settingsShowCommand) showWanted(s *streams, server *client.Client, scope devicesetting.Scope, of string) error {
 	all, err := server.WantedSettings(context.Background(), scope, of)
 	if err != nil {
 		return err
@@ -151,14 +149,7 @@ func allowed(d devicesetting.Declaration) string {
 		}
 		return printable(text)
 	case devicesetting.Select:
-		text := ""
-		for i, o := range d.Options {
-			if i > 0 {
-				text += ", "
-			}
-			text += o
-		}
-		return printable(text)
+		return printable(strings.Join(d.Options, ", "))
 	}
 	return fmt.Sprintf("text of %d bytes", d.Length)
 }

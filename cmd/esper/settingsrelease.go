@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,7 +23,6 @@ import (
 	"esper/internal/repository"
 	"esper/internal/settings"
 	"esper/internal/site"
-	"esper/internal/textfile"
 )
 
 // settingsReleaseCommand publishes the site's settings.
@@ -138,13 +136,14 @@ func (c *settingsReleaseCommand) Run(s *streams) error {
 	if c.Device != "" && !c.OwnKey {
 		s.note("warning: the fleet's key, which every device has, opens it; with --own-key it is for the device alone, if that has a key of its own")
 	}
+	before := askedOnce{to, map[string]uint32{}}
 	var all []settingsOutcome
 	for _, r := range receivers { // all are checked before the first is published
 		seal, err := c.sealingKeys(opened, r.device)
 		if err != nil {
 			return err
 		}
-		o, err := c.prepare(ctx, to, r, entries, seal, sign)
+		o, err := c.prepare(ctx, before, r, entries, seal, sign)
 		if err != nil {
 			return settingsPublishHint(err)
 		}
@@ -280,26 +279,6 @@ func (c *settingsReleaseCommand) sealingKeys(opened *site.Site, device string) (
 	return [][]byte{key}, nil
 }
 
-// readKeys reads a file with keys of 64 hex digits, a line each. No error quotes one.
-func readKeys(path string) ([][]byte, error) {
-	text, err := textfile.Read(path, settings.MaxKeys*(2*settings.KeySize+2))
-	if err != nil {
-		return nil, err
-	}
-	var keys [][]byte
-	for line := range strings.Lines(string(text)) {
-		key, err := hex.DecodeString(strings.TrimSpace(line))
-		if err != nil || len(key) != settings.KeySize {
-			return nil, fmt.Errorf("%s: a line is not a key of %d hex digits", path, 2*settings.KeySize)
-		}
-		keys = append(keys, key)
-	}
-	if len(keys) == 0 {
-		return nil, fmt.Errorf("%s: no key", path)
-	}
-	return keys, nil
-}
-
 // target returns where the settings are published, and whether that is a server.
 func (c *settingsReleaseCommand) target(
 	opened *site.Site, sign []ed25519.PrivateKey,
@@ -314,6 +293,24 @@ func (c *settingsReleaseCommand) target(
 		trusted = append(trusted, key.Public().(ed25519.PublicKey))
 	}
 	return localSettings{local, trusted}, false, err
+}
+
+// askedOnce is a target to which nothing is published meanwhile, so that it is asked once for the next
+// sequence of each type, however many devices get settings.
+type askedOnce struct {
+	settingsTarget
+	sequences map[string]uint32
+}
+
+func (t askedOnce) next(ctx context.Context, deviceType string) (uint32, error) {
+	if sequence, asked := t.sequences[deviceType]; asked {
+		return sequence, nil
+	}
+	sequence, err := t.settingsTarget.next(ctx, deviceType)
+	if err == nil {
+		t.sequences[deviceType] = sequence
+	}
+	return sequence, err
 }
 
 // localSettings publishes to a repository.

@@ -36,21 +36,8 @@ func (s steered) Tick(ctx context.Context, heard bool) error {
 // database.
 func (w *world) conduct(plan rollout.Plan, canary string) (steered, store.Store) {
 	w.t.Helper()
-	kept, err := store.Open(w.t.Context(), store.InMemory)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { kept.Close() })
-	c, err := conductor.Open(conductor.Config{
-		Plan:    func(string) rollout.Plan { return plan },
-		Keep:    w.repository.Keep,
-		Storage: kept,
-		Now:     func() time.Time { return time.Unix(0, int64(w.Now())).UTC() },
-		Log:     slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	kept := w.database()
+	c := w.openConductor(conductor.Config{Storage: kept}, plan, canary)
 	feed := repository.NewFeed(w.repository, c.Published)
 	w.handler = http.StripPrefix("/firmware", w.repository.HandlerFor(func(q repository.Request) string {
 		if err := feed.Check(q.Type); err != nil {
@@ -58,6 +45,31 @@ func (w *world) conduct(plan rollout.Plan, canary string) (steered, store.Store)
 		}
 		return c.Choose(q)
 	}, c.Seen))
+	return steered{c, feed}, kept
+}
+
+// database is a new one, for the time of the test.
+func (w *world) database() store.Store {
+	w.t.Helper()
+	kept, err := store.Open(w.t.Context(), store.InMemory)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { kept.Close() })
+	return kept
+}
+
+// openConductor makes a conductor with a plan, which hears the fleet, and a group for its canary.
+func (w *world) openConductor(config conductor.Config, plan rollout.Plan, canary string) *conductor.Conductor {
+	w.t.Helper()
+	config.Plan = func(string) rollout.Plan { return plan }
+	config.Keep = w.repository.Keep
+	config.Now = func() time.Time { return time.Unix(0, int64(w.Now())).UTC() }
+	config.Log = slog.New(slog.DiscardHandler)
+	c, err := conductor.Open(config)
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	w.fleet.Follow(c.Report)
 	report := w.broker.OnMessage
 	w.broker.OnMessage = func(m network.Message) {
@@ -66,7 +78,7 @@ func (w *world) conduct(plan rollout.Plan, canary string) (steered, store.Store)
 			w.fleet.Label(canary, fleet.Labels{Group: "canary"})
 		}
 	}
-	return steered{c, feed}, kept
+	return c
 }
 
 // conductUntil lets everything work until the condition holds, with a tick of the conductor every few seconds.

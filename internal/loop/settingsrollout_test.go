@@ -3,39 +3,22 @@ package loop
 import (
 	"crypto/ed25519"
 	"crypto/rand"
-	"log/slog"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
 	"esper/emulator"
-	"esper/emulator/network"
 	"esper/internal/conductor"
-	"esper/internal/fleet"
 	"esper/internal/image"
 	"esper/internal/repository"
 	"esper/internal/rollout"
 	"esper/internal/settings"
-	"esper/internal/store"
 )
 
 // conductSettings lets a plan decide which settings the devices get. They get the newest firmware.
 func (w *world) conductSettings(plan rollout.Plan, canary string) steered {
 	w.t.Helper()
-	kept, err := store.Open(w.t.Context(), store.InMemory)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { kept.Close() })
-	c, err := conductor.Open(conductor.Config{
-		Plan: func(string) rollout.Plan { return plan }, Settings: true,
-		Keep: w.repository.Keep, Storage: kept.SettingsRollouts(),
-		Now: func() time.Time { return time.Unix(0, int64(w.Now())).UTC() }, Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	c := w.openConductor(conductor.Config{Settings: true, Storage: w.database().SettingsRollouts()}, plan, canary)
 	feed := repository.NewSettingsFeed(w.repository, c.Published)
 	handler := w.repository.HandlerFor(func(q repository.Request) string {
 		if q.File != repository.SettingsFile {
@@ -48,14 +31,6 @@ func (w *world) conductSettings(plan rollout.Plan, canary string) steered {
 		}
 	})
 	w.handler = http.StripPrefix("/firmware", handler)
-	w.fleet.Follow(c.Report)
-	report := w.broker.OnMessage
-	w.broker.OnMessage = func(m network.Message) {
-		report(m)
-		if strings.HasPrefix(m.Topic, realm+"/"+canary+"/") {
-			w.fleet.Label(canary, fleet.Labels{Group: "canary"})
-		}
-	}
 	return steered{c, feed}
 }
 

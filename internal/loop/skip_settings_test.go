@@ -123,17 +123,5 @@ func (s *settingsSweep) decides(pc uint32) bool {
 // taken.
 func (s *settingsSweep) skipIn(t *testing.T, fork *emulator.Device, from *emulator.Snapshot,
 	net *network.Memory) bool {
-	must(t, fork.Restore(from, net.Links()[0]))
-	resets := fork.Resets()
-	skip(fork.Chip)
-	broker := net.Host("broker").Peer(1883).(*network.Broker)
-	topic := realm + "/" + fork.ID() + "/settings"
-	broker.OnMessage = nil // it is the pilot's
-	is := false
-	emulator.NewLabOn(net, fork).RunUntil(func() bool {
-		state, _ := broker.Retained(topic)
-		is = taken(fork.Chip.Flash)
-		return is || fork.Resets() != resets || strings.Contains(state, "failed")
-	}, 3*time.Second)
-	return is
+	return skipsTo(t, fork, from, net, "settings", taken, 3*time.Second)
 }

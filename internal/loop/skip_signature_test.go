@@ -118,19 +118,26 @@ func (s *updateSweep) run(t *testing.T, part int) (tried int, harm []fault) {
 // skipIn goes on from a snapshot without the next instruction, and says whether the
 // image is installed.
 func (s *updateSweep) skipIn(t *testing.T, fork *emulator.Device, from *emulator.Snapshot, net *network.Memory) bool {
+	return skipsTo(t, fork, from, net, "update/status", installed, 2*time.Second)
+}
+
+// skipsTo goes on from a snapshot without the next instruction, and reports whether something comes of it
+// that must not, until the device says at a topic that it failed, restarts, or the time is over.
+func skipsTo(t *testing.T, fork *emulator.Device, from *emulator.Snapshot, net *network.Memory,
+	topic string, harmed func(*esp8266.Flash) bool, max time.Duration) bool {
 	if err := fork.Restore(from, net.Links()[0]); err != nil {
 		t.Fatal(err)
 	}
 	resets := fork.Resets()
 	skip(fork.Chip)
 	broker := net.Host("broker").Peer(1883).(*network.Broker)
-	topic := realm + "/" + fork.ID() + "/update/status"
+	topic = realm + "/" + fork.ID() + "/" + topic
 	broker.OnMessage = nil // it is the pilot's
 	is := false
 	emulator.NewLabOn(net, fork).RunUntil(func() bool {
 		state, _ := broker.Retained(topic)
-		is = installed(fork.Chip.Flash)
+		is = harmed(fork.Chip.Flash)
 		return is || fork.Resets() != resets || strings.Contains(state, "failed")
-	}, 2*time.Second)
+	}, max)
 	return is
 }

@@ -15,6 +15,7 @@ import (
 	"esper/internal/image"
 	"esper/internal/release"
 	"esper/internal/secret"
+	"esper/internal/settings"
 	"esper/internal/textfile"
 )
 
@@ -33,10 +34,10 @@ const (
 )
 
 // MaxFleetKeys is how many keys a settings release can be sealed with (SPEC 12.4).
-const MaxFleetKeys = 3
+const MaxFleetKeys = settings.MaxKeys
 
 // MaxOthers is how many networks there may be besides the first (SPEC 12.2).
-const MaxOthers = 3
+const MaxOthers = settings.MaxNetworks - 1
 
 // OtherPassword returns the name of the password of one of [Config.Others].
 func OtherPassword(index int) string { return fmt.Sprintf("wifi.%d.password", index+2) }

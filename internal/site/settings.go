@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"esper/internal/settings"
+	"esper/internal/textfile"
 )
 
 // ErrNoFleetKey says that a site whose devices keep their settings in flash has no fleet key.
@@ -16,20 +17,25 @@ var ErrNoFleetKey = errors.New("there is no fleet key, by which devices open set
 // Settings returns how the devices of the site reach network, broker and update server (SPEC 12.2).
 func (s *Site) Settings() (settings.Entries, error) {
 	c := s.Config
-	names := []string{WiFiPassword, MQTTPassword}
-	if c.Secrets.Stored() {
-		names = append(names, FleetKey)
-	}
-	for i := range c.Others {
-		names = append(names, OtherPassword(i))
-	}
-	if err := s.Unlocked(names...); err != nil {
+	if err := s.Unlocked(c.SecretNames()...); err != nil {
 		return nil, err
 	}
 	if c.Secrets.Stored() && len(c.FleetKeys) == 0 {
 		return nil, ErrNoFleetKey
 	}
 	return c.Settings(), nil
+}
+
+// SecretNames returns the names of the secrets that the settings of devices are made of.
+func (c Config) SecretNames() []string {
+	names := []string{WiFiPassword, MQTTPassword}
+	for i := range c.Others {
+		names = append(names, OtherPassword(i))
+	}
+	if c.Secrets.Stored() {
+		names = append(names, FleetKey)
+	}
+	return names
 }
 
 // Settings returns [Site.Settings], as far as the site's secrets can be read.
@@ -58,6 +64,19 @@ func (c Config) DeviceKey(chip string) []byte {
 	mac := hmac.New(sha256.New, key)
 	fmt.Fprintf(mac, "esper device key 1\n%s\n", chip)
 	return mac.Sum(nil)
+}
+
+// ReadFleetKeys reads a file of fleet keys, such as the site's fleet.key. No error quotes one.
+func ReadFleetKeys(path string) ([][]byte, error) {
+	text, err := textfile.Read(path, settings.MaxKeys*(2*settings.KeySize+2))
+	if err != nil {
+		return nil, err
+	}
+	keys, err := parseFleetKeys(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return Config{FleetKeys: keys}.Keys(), nil
 }
 
 // Keys returns the fleet keys as bytes.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"esper/internal/devicesetting"
@@ -76,12 +77,7 @@ func (s *Settings) due(d fleet.Device, now time.Time) (commands []command) {
 		}
 		commands = append(commands, command{d.ID, name, value})
 	}
-	slices.SortFunc(commands, func(a, b command) int {
-		if a.name < b.name {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(commands, func(a, b command) int { return strings.Compare(a.name, b.name) })
 	return commands
 }
 
