@@ -129,7 +129,7 @@ func buildHint(err error) error {
 	case errors.Is(err, secret.ErrNoIdentity), errors.Is(err, secret.ErrOtherRecipients), errors.Is(err, secret.ErrDamaged):
 		return secretHint(err)
 	case errors.Is(err, site.ErrNoFleetKey):
-		return hint(err, "'esper keygen --fleet' makes %s, in the site's folder; keep a copy, out of git", site.FleetKeyFile)
+		return hint(err, "'esper keygen --fleet' makes one, %s in the site's folder; 'esper secrets set fleet.key' keeps it in the repository, encrypted", site.FleetKeyFile)
 	case errors.Is(err, build.ErrNoTypes):
 		return hint(err, "a device type is a folder of .cpp files in devices")
 	case errors.As(err, &unknown):

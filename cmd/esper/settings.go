@@ -284,15 +284,3 @@ func (c *settingsPublishedCommand) Run(s *streams) error {
 	}
 	return w.Flush()
 }
-
-// settingsHint adds what to do about a site that cannot release settings.
-func settingsHint(opened *site.Site, err error) error {
-	switch {
-	case errors.Is(err, site.ErrNoFleetKey):
-		return hint(err, "'esper keygen --fleet' makes one, which belongs at %s; 'esper secrets set fleet.key' keeps it in the repository, encrypted",
-			filepath.Join(opened.Dir, site.FleetKeyFile))
-	case err != nil:
-		return secretHint(err)
-	}
-	return nil
-}

@@ -193,14 +193,7 @@ func (c *settingsReleaseCommand) entries(s *streams, opened *site.Site) (setting
 	if config.Update.URL == "" {
 		return nil, hint(errors.New("update.url is missing in esper.toml, so devices ask nobody for settings"), "name it there, or write them by cable: 'esper flash --settings'")
 	}
-	entries, err := opened.Settings()
-	if err := settingsHint(opened, err); err != nil {
-		return nil, err
-	}
-	for _, warning := range opened.Warnings() {
-		s.note("warning: %s", warning)
-	}
-	return entries, nil
+	return fleetSettings(s, opened)
 }
 
 // types returns the device types that get the settings.
