@@ -72,7 +72,8 @@ function patchChildren(element, fresh) {
   }
 }
 
-// What a person changes, and the page does not.
+// What a person changes, and the page does not; an element whose property "theirs" is true also keeps
+// its value.
 const theirs = new Set(["open"]);
 
 function patch(have, wanted) {
@@ -86,7 +87,7 @@ function patch(have, wanted) {
   for (const { name, value } of wanted.attributes) {
     if (have.getAttribute(name) !== value && !theirs.has(name)) have.setAttribute(name, value);
   }
-  if ("value" in wanted && have !== document.activeElement && have.value !== wanted.value) have.value = wanted.value;
+  if ("value" in wanted && have !== document.activeElement && !have.theirs && have.value !== wanted.value) have.value = wanted.value;
   have.handlers ??= {};
   for (const [type, handler] of Object.entries(wanted.handlers ?? {})) listen(have, type, handler);
   patchChildren(have, wanted);
