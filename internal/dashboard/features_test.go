@@ -184,6 +184,7 @@ func TestFeaturesOfAllKindsAreOperated(t *testing.T) {
 	b.says(`"fast" is not one of its options`)
 	w.says("00c001", "features", strings.Replace(allAttributes, `"comfort"`, `"fast"`, 1))
 	shows("mode", "fast")
+	b.wait(mode + `.value === "fast" && ` + mode + `.options.length === 2`)
 	b.wait(`!document.querySelector(".problems")`)
 	b.fine()
 	if dir := os.Getenv("SCREENSHOTS"); dir != "" {

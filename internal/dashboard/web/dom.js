@@ -87,8 +87,9 @@ function patch(have, wanted) {
   for (const { name, value } of wanted.attributes) {
     if (have.getAttribute(name) !== value && !theirs.has(name)) have.setAttribute(name, value);
   }
-  if ("value" in wanted && have !== document.activeElement && !have.theirs && have.value !== wanted.value) have.value = wanted.value;
   have.handlers ??= {};
   for (const [type, handler] of Object.entries(wanted.handlers ?? {})) listen(have, type, handler);
+  const value = wanted.value; // of a select, as long as its options are there
   patchChildren(have, wanted);
+  if (value !== undefined && have !== document.activeElement && !have.theirs && have.value !== value) have.value = value;
 }
