@@ -27,7 +27,8 @@ type setCommand struct {
 
 // Help is the command's description.
 func (c *setCommand) Help() string {
-	return `Sends a command to a feature of a device that is online. What a feature takes depends on its kind:
+	return `Sends a command to a feature of a device that is online. What a feature takes depends on its
+kind:
 
   switch  on, off, 1 or 0
   light   the same; with brightness or colour also '{"brightness":128}' or
@@ -87,7 +88,8 @@ func printFeatures(out io.Writer, features []fleet.Feature) error {
 		}
 		return slices.Index([]string{"", "config", "diagnostic"}, f.Attributes.Category)
 	}
-	sorted := slices.SortedStableFunc(slices.Values(features), func(a, b fleet.Feature) int { return cmp.Compare(place(a), place(b)) })
+	byPlace := func(a, b fleet.Feature) int { return cmp.Compare(place(a), place(b)) }
+	sorted := slices.SortedStableFunc(slices.Values(features), byPlace)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "FEATURE\tSTATE\tKIND\tNAME")
 	for _, f := range sorted {
@@ -98,7 +100,8 @@ func printFeatures(out io.Writer, features []fleet.Feature) error {
 		if f.Attributes.Hidden() {
 			kind += ", hidden"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", f.Name, featureText(f), kind, orDash(printable(f.Attributes.Name)))
+		name := orDash(printable(f.Attributes.Name))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", f.Name, featureText(f), kind, name)
 	}
 	return w.Flush()
 }
@@ -150,7 +153,8 @@ func (w *featureWatch) take(f fleet.Feature) error {
 	if f.Value == "" && f.Problem == "" && !known {
 		return nil
 	}
-	_, err := fmt.Fprintf(w.out, "%s  %s: %s\n", time.Now().Format(time.TimeOnly), printable(f.Title()), featureText(f))
+	now := time.Now().Format(time.TimeOnly)
+	_, err := fmt.Fprintf(w.out, "%s  %s: %s\n", now, printable(f.Title()), featureText(f))
 	return err
 }
 
@@ -178,12 +182,14 @@ func (w *featureWatch) happened(ctx context.Context, name string, data []byte) e
 
 // run follows until the context ends, and connects again when the connection breaks.
 func (w *featureWatch) run(ctx context.Context, note func(error)) error {
+	handle := func(name string, data []byte) error { return w.happened(ctx, name, data) }
 	for {
-		err := w.server.Events(ctx, func(name string, data []byte) error { return w.happened(ctx, name, data) })
+		err := w.server.Events(ctx, handle)
 		if ctx.Err() != nil {
 			return nil
 		}
-		if problem := new(client.Problem); errors.As(err, &problem) && problem.Status == http.StatusNotFound {
+		problem := new(client.Problem)
+		if errors.As(err, &problem) && problem.Status == http.StatusNotFound {
 			return err // it has been removed
 		}
 		note(err)

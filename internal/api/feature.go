@@ -22,7 +22,8 @@ func (a *api) registerFeatures(on huma.API) {
 			features, err := a.features(ctx, q.ID)
 			return answer(a, features, err)
 		})
-	huma.Register(on, operation("set-feature", http.MethodPost, "devices/{id}/features/{name}", "Send a command to a feature; the device answers with the feature's state", tag,
+	huma.Register(on, operation("set-feature", http.MethodPost, "devices/{id}/features/{name}",
+		"Send a command to a feature; the device answers with the feature's state", tag,
 		http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusServiceUnavailable),
 		func(ctx context.Context, q *struct {
 			DeviceID
@@ -38,8 +39,8 @@ func (a *api) registerFeatures(on huma.API) {
 // maxFeatureValue is the longest command to a feature, in bytes: one that a light takes is shorter.
 const maxFeatureValue = 128
 
-// FeatureValue is a command to a feature: the text that is sent to the device. In JSON it may be a number
-// or an object, too.
+// FeatureValue is a command to a feature: the text that is sent to the device. In JSON it may be a
+// number or an object, too.
 type FeatureValue string
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -55,9 +56,12 @@ func (v *FeatureValue) UnmarshalJSON(text []byte) error {
 func (FeatureValue) Schema(huma.Registry) *huma.Schema {
 	longest := maxFeatureValue
 	return &huma.Schema{
-		Description: "1 or 0 for a switch or a light; for a light also an object, such as {\"brightness\":128}; a number; an option; press; " +
-			"open, close, stop or a position for a cover. What a feature accepts is in the answer if it does not.",
-		OneOf: []*huma.Schema{{Type: "string", MaxLength: &longest}, {Type: "number"}, {Type: "object", AdditionalProperties: true}},
+		Description: "1 or 0 for a switch or a light; for a light also an object, such as " +
+			"{\"brightness\":128}; a number; an option; press; open, close, stop or a position for a " +
+			"cover. An answer that refuses a value says what the feature accepts.",
+		OneOf: []*huma.Schema{
+			{Type: "string", MaxLength: &longest}, {Type: "number"}, {Type: "object", AdditionalProperties: true},
+		},
 	}
 }
 
@@ -93,7 +97,8 @@ func (a *api) set(ctx context.Context, id, name, value string) error {
 	features := a.Features.Of(d.Device.Device)
 	i := slices.IndexFunc(features, func(f fleet.Feature) bool { return f.Name == name })
 	if i < 0 {
-		return huma.Error404NotFound(fmt.Sprintf("device %s has no feature %.40q; it has %s", id, name, names(features)))
+		return huma.Error404NotFound(fmt.Sprintf("device %s has no feature %.40q; it has %s",
+			id, name, names(features)))
 	}
 	command, err := features[i].Command(value)
 	if err != nil {

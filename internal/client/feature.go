@@ -15,7 +15,8 @@ func (c *Client) Features(ctx context.Context, id string) ([]fleet.Feature, erro
 // SetFeature sends a command to a feature of a device.
 func (c *Client) SetFeature(ctx context.Context, id, name, value string) error {
 	_, err := c.ask(ctx, request{
-		method: http.MethodPost, path: []string{"devices", id, "features", name}, body: map[string]string{"value": value},
+		method: http.MethodPost, path: []string{"devices", id, "features", name},
+		body: map[string]string{"value": value},
 	}, nil)
 	return err
 }

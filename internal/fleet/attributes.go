@@ -22,8 +22,8 @@ const (
 	maxOption      = 32 // bytes
 )
 
-// Attributes are what a device says of a feature beside its kind (docs/SPEC.md section 7.6). Each is
-// zero if the device did not say, or if it is of no use for the feature's kind.
+// Attributes are what a device says of a feature beside its kind (docs/SPEC.md section 7.6). Each
+// is zero if the device did not say, or if it is of no use for the feature's kind.
 type Attributes struct {
 	Name        string   `json:"name,omitempty" doc:"name for people"`
 	Icon        string   `json:"icon,omitempty" example:"mdi:fan"`
@@ -37,7 +37,7 @@ type Attributes struct {
 	Min         *float64 `json:"min,omitempty" doc:"of a number; without it 0"`
 	Max         *float64 `json:"max,omitempty" doc:"of a number; without it 100"`
 	Step        *float64 `json:"step,omitempty" doc:"of a number, above 0; without it 1"`
-	Options     []string `json:"options,omitempty" nullable:"false" doc:"of a select, or the types of an event"`
+	Options     []string `json:"options,omitempty" nullable:"false" doc:"of a select; types of an event"`
 	Brightness  bool     `json:"brightness,omitempty"`
 	Color       bool     `json:"color,omitempty"`
 	Position    bool     `json:"position,omitempty"`
@@ -65,12 +65,13 @@ func Commands(kind string) bool {
 func (a Attributes) isZero() bool { return reflect.ValueOf(a).IsZero() }
 
 func equalAttributes(a, b map[string]Attributes) bool {
-	return (a == nil) == (b == nil) && maps.EqualFunc(a, b, func(a, b Attributes) bool { return reflect.DeepEqual(a, b) })
+	equal := func(a, b Attributes) bool { return reflect.DeepEqual(a, b) }
+	return (a == nil) == (b == nil) && maps.EqualFunc(a, b, equal)
 }
 
-// ParseAttributes reads the payload of the topic features of a device. What cannot be used is left out,
-// and the problems name it. Which attributes a feature can have depends on its kind, which this does not
-// know.
+// ParseAttributes reads the payload of the topic features of a device. What cannot be used is left
+// out, and the problems name it. Which attributes a feature can have depends on its kind, which
+// this does not know.
 func ParseAttributes(message []byte) (map[string]Attributes, []string, error) {
 	if len(message) > maxAttributes {
 		return nil, nil, fmt.Errorf("longer than %d bytes", maxAttributes)
@@ -98,17 +99,22 @@ func (o object) attributes() (a Attributes) {
 	text := func(most int) func(string) bool {
 		return func(s string) bool { return len(s) <= most && isPrintable(s) }
 	}
+	word := func(most int, more string) func(string) bool {
+		return func(s string) bool { return len(s) <= most && isWord(s, more) }
+	}
 	take(o, "name", &a.Name, text(maxText), fmt.Sprintf("printable text of at most %d bytes", maxText))
-	take(o, "icon", &a.Icon, func(s string) bool { return len(s) <= maxText && isWord(s, ":-") }, "the name of an icon, such as mdi:fan")
+	take(o, "icon", &a.Icon, word(maxText, ":-"), "the name of an icon, such as mdi:fan")
 	take(o, "category", &a.Category, oneOf("diagnostic", "config"), "diagnostic or config")
 	enabled := true
 	if take(o, "enabled", &enabled, always, "true or false"); !enabled {
 		a.Enabled = &enabled
 	}
-	take(o, "device_class", &a.DeviceClass, func(s string) bool { return len(s) <= maxDeviceClass && isWord(s, "_") }, "a device class of Home Assistant")
+	take(o, "device_class", &a.DeviceClass, word(maxDeviceClass, "_"), "a device class of Home Assistant")
 	take(o, "unit", &a.Unit, text(maxUnit), fmt.Sprintf("printable text of at most %d bytes", maxUnit))
-	takePointer(o, "precision", &a.Precision, func(n int) bool { return n >= 0 && n <= maxPrecision }, fmt.Sprintf("a number from 0 to %d", maxPrecision))
-	take(o, "state_class", &a.StateClass, oneOf("measurement", "total", "total_increasing"), "measurement, total or total_increasing")
+	takePointer(o, "precision", &a.Precision, func(n int) bool { return n >= 0 && n <= maxPrecision },
+		fmt.Sprintf("a number from 0 to %d", maxPrecision))
+	take(o, "state_class", &a.StateClass, oneOf("measurement", "total", "total_increasing"),
+		"measurement, total or total_increasing")
 	take(o, "text", &a.Text, always, "true or false")
 	o.number("min", &a.Min)
 	o.number("max", &a.Max)
@@ -120,7 +126,8 @@ func (o object) attributes() (a Attributes) {
 		o.problem("step", "%s is not above 0 and at most max - min", decimal(step))
 		a.Step = nil
 	}
-	take(o, "options", &a.Options, isOptions, fmt.Sprintf("a list of 1 to %d different texts of 1 to %d bytes", maxOptions, maxOption))
+	take(o, "options", &a.Options, isOptions,
+		fmt.Sprintf("a list of 1 to %d different texts of 1 to %d bytes", maxOptions, maxOption))
 	take(o, "brightness", &a.Brightness, always, "true or false")
 	take(o, "color", &a.Color, always, "true or false")
 	take(o, "position", &a.Position, always, "true or false")
@@ -154,19 +161,20 @@ func isOptions(all []string) bool {
 	return len(all) > 0 && len(all) <= maxOptions
 }
 
-// of returns those attributes that a feature of a kind can have, and what of the others is left out. Of
-// a kind that is not known nothing is.
+// of returns those attributes that a feature of a kind can have, and which of the others are left
+// out. Of a kind that is not known none are.
 func (a Attributes) of(kind string) (_ Attributes, unused []string) {
 	if !slices.Contains(Kinds, kind) {
 		return a, nil
 	}
 	drop := func(name, why string) { unused = append(unused, name+": "+why) }
+	classed := []string{Switch, BinarySensor, Sensor, Number, Button, EventFeature, Cover}
 	for _, m := range []struct {
 		name  string
 		kinds []string
 		value any // a pointer to it
 	}{
-		{"device_class", []string{Switch, BinarySensor, Sensor, Number, Button, EventFeature, Cover}, &a.DeviceClass},
+		{"device_class", classed, &a.DeviceClass},
 		{"unit", []string{Sensor, Number}, &a.Unit},
 		{"precision", []string{Sensor}, &a.Precision},
 		{"state_class", []string{Sensor}, &a.StateClass},
@@ -181,12 +189,12 @@ func (a Attributes) of(kind string) (_ Attributes, unused []string) {
 	} {
 		value := reflect.ValueOf(m.value).Elem()
 		if !value.IsZero() && !slices.Contains(m.kinds, kind) {
-			drop(m.name, fmt.Sprintf("a feature of kind %s has none", kind))
+			drop(m.name, "a feature of kind "+kind+" has none")
 			value.SetZero()
 		}
 	}
 	if a.Category == "config" && !Commands(kind) {
-		drop("category", fmt.Sprintf("a feature of kind %s takes no commands, so it cannot be config", kind))
+		drop("category", "a feature of kind "+kind+" takes no commands, so it cannot be config")
 		a.Category = ""
 	}
 	if kind == Select && len(a.Options) == 1 {
@@ -210,7 +218,8 @@ func isNumber(s string) bool {
 
 // isPrintable reports whether a text is valid UTF-8 that can be shown.
 func isPrintable(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+	hidden := func(r rune) bool { return !unicode.IsPrint(r) }
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, hidden)
 }
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

@@ -30,7 +30,8 @@ type color struct {
 // valid reports whether what is there is valid.
 func (l lightState) valid() bool {
 	c := l.Color
-	return (l.State == "" || l.State == "ON" || l.State == "OFF") && (c == nil || c.R != nil && c.G != nil && c.B != nil)
+	return (l.State == "" || l.State == "ON" || l.State == "OFF") &&
+		(c == nil || c.R != nil && c.G != nil && c.B != nil)
 }
 
 // coverState is the state of a cover.
@@ -39,7 +40,11 @@ type coverState struct {
 	Position *uint8 `json:"position,omitempty"`
 }
 
-var coverStates = []string{"open", "opening", "closed", "closing", "stopped"}
+// valid reports whether it is the state of a cover.
+func (c coverState) valid() bool {
+	return slices.Contains([]string{"open", "opening", "closed", "closing", "stopped"}, c.State) &&
+		(c.Position == nil || *c.Position <= 100)
+}
 
 // eventType returns the type of an event, and whether a payload is one.
 func eventType(text string) (string, bool) {
@@ -84,7 +89,7 @@ func (f Feature) state(text string) (string, error) {
 		what = "1, 0 or the state of a light"
 	case Cover:
 		var c coverState
-		if json.Unmarshal([]byte(text), &c) == nil && slices.Contains(coverStates, c.State) && (c.Position == nil || *c.Position <= 100) {
+		if json.Unmarshal([]byte(text), &c) == nil && c.valid() {
 			return compact(c), nil
 		}
 		what = "the state of a cover"
@@ -104,15 +109,16 @@ func (f Feature) state(text string) (string, error) {
 	return text, nil
 }
 
-// Command returns what to publish on <feature>/set to have a feature do what a value says, or an error
-// that says what it accepts.
+// Command returns what to publish on <feature>/set to have a feature do what a value says, or an
+// error that says what it accepts.
 func (f Feature) Command(value string) (string, error) {
 	accepts := f.Accepts()
 	if accepts == "" {
 		return "", fmt.Errorf("%s of device %s takes no commands: it is %s", f.Name, f.Device, f.what())
 	}
 	if !f.accepted(value) {
-		return "", fmt.Errorf("%s of device %s accepts %s, not %q", f.Name, f.Device, accepts, shown(value))
+		return "", fmt.Errorf("%s of device %s accepts %s, not %q",
+			f.Name, f.Device, accepts, shown(value))
 	}
 	return value, nil
 }
@@ -150,7 +156,8 @@ func (f Feature) Accepts() string {
 		return fmt.Sprintf(`1, 0 or some of {"state":"ON",%s}`, strings.Join(members, ","))
 	case Number:
 		least, most, step := a.Bounds()
-		words := fmt.Sprintf("a number from %s to %s in steps of %s", decimal(least), decimal(most), decimal(step))
+		words := fmt.Sprintf("a number from %s to %s in steps of %s",
+			decimal(least), decimal(most), decimal(step))
 		if a.Unit != "" {
 			words += " " + a.Unit
 		}
@@ -196,7 +203,8 @@ func (f Feature) accepted(value string) bool {
 			return true
 		}
 		var position uint8
-		return a.Position && isNumber(value) && json.Unmarshal([]byte(value), &position) == nil && position <= 100
+		return a.Position && isNumber(value) &&
+			json.Unmarshal([]byte(value), &position) == nil && position <= 100
 	}
 	return false
 }

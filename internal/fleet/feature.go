@@ -23,7 +23,9 @@ const (
 )
 
 // Kinds are all kinds of features.
-var Kinds = []string{Switch, Light, BinarySensor, Sensor, Number, Select, Button, EventFeature, Cover}
+var Kinds = []string{
+	Switch, Light, BinarySensor, Sensor, Number, Select, Button, EventFeature, Cover,
+}
 
 // Limits on features.
 const (
@@ -43,10 +45,11 @@ const featuresTopic = "features"
 type Feature struct {
 	Device string `json:"device"`
 	Name   string `json:"name"`
-	Kind   string `json:"kind,omitempty" doc:"one of docs/SPEC.md section 7.6, or of a newer device; empty: the device did not say"`
+	// Kind is one of [Kinds], or of a newer device; empty if the device did not say.
+	Kind string `json:"kind,omitempty" doc:"empty: the device did not say"`
 	// Value is the state as docs/SPEC.md section 7.6 has it, empty if it is not known; of an event
 	// it is the type of the last one.
-	Value string `json:"value" doc:"the state as the device publishes it, of an event the type of the last one; empty: not known"`
+	Value string `json:"value" doc:"state, of an event the type of the last one; empty: not known"`
 	// At is when the last event came, zero for all other kinds.
 	At         time.Time  `json:"at,omitzero" doc:"of an event, when the last one came"`
 	Attributes Attributes `json:"attributes,omitzero"`
@@ -62,8 +65,9 @@ func (f Feature) Title() string {
 	return f.Name
 }
 
-// States is what the devices of a realm have published of their features last. It is kept in memory:
-// the broker retains it, and devices publish it again. Its methods can be called at the same time.
+// States is what the devices of a realm have published of their features last. It is kept in
+// memory: the broker retains it, and devices publish it again. Its methods can be called at the
+// same time.
 type States struct {
 	realm string
 
@@ -97,10 +101,10 @@ func NewStates(realm string) *States {
 // FeatureTopics returns the filter of the topics that [States.Handle] wants to have.
 func FeatureTopics(realm string) string { return realm + "/+/+" }
 
-// Handle takes in a message of a device that came at a time, zero for a retained one. If it is news, it
-// returns the device's id and the name of the feature, or no name if these are the attributes of all of
-// them. An empty payload makes unknown again what the topic said. An event is always news, unless it
-// was retained: then when it happened is not known, so it is ignored.
+// Handle takes in a message of a device that came at a time, zero for a retained one. If it is
+// news, it returns the device's id and the name of the feature, or no name if these are the
+// attributes of all of them. An empty payload makes unknown again what the topic said. An event is
+// always news, unless it was retained: then when it happened is not known, so it is ignored.
 func (s *States) Handle(topic string, message []byte, at time.Time) (id, name string, news bool) {
 	rest, ok := strings.CutPrefix(topic, s.realm+"/")
 	id, name, _ = strings.Cut(rest, "/")
@@ -147,11 +151,11 @@ func (s *States) Changed() <-chan struct{} {
 	return s.changed
 }
 
-// Connected is to be called when a device has come online, at a time, and does not run in safe mode.
-// Firmware that has attributes has published them just before. If the device has not, it runs another
-// firmware now, and what the broker retains of the former one is to be removed: Connected forgets it and
-// returns the topics, after <realm>/<id>/. It does not if the messages of the last minute may have been
-// missed.
+// Connected is to be called when a device has come online, at a time, and does not run in safe
+// mode. Firmware that has attributes has published them just before. If the device has not, it runs
+// another firmware now, and what the broker retains of the former one is to be removed: Connected
+// forgets it and returns the topics, after <realm>/<id>/. It does not if the messages of the last
+// minute may have been missed.
 func (s *States) Connected(id string, at time.Time) (topics []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -159,7 +163,8 @@ func (s *States) Connected(id string, at time.Time) (topics []string) {
 		s.since = at
 	}
 	of := s.devices[id]
-	if of == nil || of.attributes == nil && len(of.problems) == 0 || at.Sub(s.since) < connecting || at.Sub(of.heard) < connecting {
+	if of == nil || of.attributes == nil && len(of.problems) == 0 ||
+		at.Sub(s.since) < connecting || at.Sub(of.heard) < connecting {
 		return nil
 	}
 	of.attributes, of.problems = nil, nil
@@ -187,8 +192,8 @@ func (s *States) Attributes(d Device) map[string]Attributes {
 	return all
 }
 
-// Of returns the features of a device, sorted by name: those that its info names, and those that have
-// published a number.
+// Of returns the features of a device, sorted by name: those that its info names, and those that
+// have published a number.
 func (s *States) Of(d Device) []Feature {
 	features, _ := s.read(d)
 	return features
@@ -334,7 +339,8 @@ var ownTopics = []string{"status", "info", "update", "reboot", "setting", "setti
 // IsFeature reports whether a text can be the name of a feature: plain characters, and none of
 // the names that the other topics of a device have.
 func IsFeature(s string) bool {
-	return len(s) <= maxFeatureName && isWord(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_-") && !slices.Contains(ownTopics, s)
+	return len(s) <= maxFeatureName && isWord(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_-") &&
+		!slices.Contains(ownTopics, s)
 }
 
 // isWord reports whether a text is not empty and has no characters but a-z, 0-9 and those of more.

@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// Words returns the state as people read it, with its unit; empty if it is not known. Of an event it is
-// the type of the last one.
+// Words returns the state as people read it, with its unit; empty if it is not known. Of an event
+// it is the type of the last one.
 func (f Feature) Words() string {
 	a := f.Attributes
 	switch {
