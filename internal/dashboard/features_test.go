@@ -1,8 +1,6 @@
 package dashboard_test
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -187,13 +185,4 @@ func TestFeaturesOfAllKindsAreOperated(t *testing.T) {
 	b.wait(mode + `.value === "fast" && ` + mode + `.options.length === 2`)
 	b.wait(`!document.querySelector(".problems")`)
 	b.fine()
-	if dir := os.Getenv("SCREENSHOTS"); dir != "" {
-		for name, width := range map[string]int64{"desktop": 1280, "phone": 360} {
-			for _, scheme := range []string{"light", "dark"} {
-				b.size(width, 800)
-				b.scheme(scheme)
-				b.picture(filepath.Join(dir, "features-"+name+"-"+scheme+".png"))
-			}
-		}
-	}
 }
