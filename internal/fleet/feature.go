@@ -36,6 +36,9 @@ const (
 	// maxStates is how many states are kept of a device. There may be more than it has features: a
 	// broker keeps those of older firmware.
 	maxStates = 4 * maxFeatures
+	// maxAllStates is how many states are kept of all devices, as many as the embedded broker retains
+	// messages.
+	maxAllStates = 500_000
 )
 
 // featuresTopic is the topic of the attributes of a device's features, after <realm>/<id>/.
@@ -74,6 +77,7 @@ type States struct {
 	mu      sync.Mutex // guards the following fields
 	since   time.Time  // when the first message came that was not retained
 	devices map[string]*featureStates
+	kept    int // states, of all devices
 	changed chan struct{}
 }
 
@@ -126,7 +130,9 @@ func (s *States) Handle(topic string, message []byte, at time.Time) (id, name st
 	if name == featuresTopic {
 		name, news = "", of.describe(message, at)
 	} else {
-		news = of.take(name, message, at)
+		before := len(of.payloads)
+		news = of.take(name, message, at, s.kept < maxAllStates)
+		s.kept += len(of.payloads) - before
 	}
 	s.devices[id] = of
 	if of.attributes == nil && len(of.payloads) == 0 && len(of.problems) == 0 {
@@ -176,6 +182,9 @@ func (s *States) Connected(id string, at time.Time) (topics []string) {
 func (s *States) Remove(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if of := s.devices[id]; of != nil {
+		s.kept -= len(of.payloads)
+	}
 	delete(s.devices, id)
 	s.wake()
 }
@@ -292,8 +301,9 @@ func (s *featureStates) feature(id, name, kind string) (f Feature, unused []stri
 	return f, unused
 }
 
-// take takes in what may be the state of a feature. It returns whether that is news.
-func (s *featureStates) take(name string, message []byte, at time.Time) bool {
+// take takes in what may be the state of a feature, of another one than before only if there is
+// room. It returns whether that is news.
+func (s *featureStates) take(name string, message []byte, at time.Time, room bool) bool {
 	now := payload{text: string(message)}
 	_, isEvent := eventType(now.text)
 	switch {
@@ -313,7 +323,7 @@ func (s *featureStates) take(name string, message []byte, at time.Time) bool {
 	case len(message) == 0:
 		delete(s.payloads, name)
 		return true
-	case !known && len(s.payloads) >= maxStates:
+	case !known && (!room || len(s.payloads) >= maxStates):
 		return false
 	}
 	s.payloads[name] = now

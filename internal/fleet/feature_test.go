@@ -57,8 +57,8 @@ func TestTheStateOfFeaturesIsKnown(t *testing.T) {
 		t.Errorf("problems %q", problems)
 	}
 	s.Remove("00c0de")
-	if got := s.Of(Device{ID: "00c0de"}); len(got) > 0 {
-		t.Errorf("it is removed, and has %v", got)
+	if got := s.Of(Device{ID: "00c0de"}); len(got) > 0 || s.kept != 0 {
+		t.Errorf("it is removed, and has %v; %d states are kept", got, s.kept)
 	}
 }
 
@@ -162,8 +162,14 @@ func TestADeviceCannotHaveAnyNumberOfFeatures(t *testing.T) {
 		s.Handle(fmt.Sprintf("home/00c0de/f%d", i), []byte("1"), time.Time{})
 		s.Handle(fmt.Sprintf("home/00c0de/g%d", i), []byte("\xff"), time.Time{})
 	}
-	if n := len(s.devices["00c0de"].payloads); n != maxStates {
-		t.Errorf("%d states are kept, want %d", n, maxStates)
+	if n := len(s.devices["00c0de"].payloads); n != maxStates || s.kept != n {
+		t.Errorf("%d states are kept, want %d; %d in all", n, maxStates, s.kept)
+	}
+	s.kept = maxAllStates
+	s.Handle("home/00c0df/relay", []byte("1"), time.Time{})
+	s.Handle("home/00c0de/f0", []byte("2"), time.Time{})
+	if got := s.Of(Device{ID: "00c0df"}); len(got) > 0 || s.Feature(Device{ID: "00c0de"}, "f0").Value != "2" {
+		t.Errorf("there are too many, and there is %v", got)
 	}
 	if n := len(s.Problems(Device{ID: "00c0de", Info: &Info{Features: map[string]string{"g1": Switch, "g2": Switch}}})); n != 2 {
 		t.Errorf("%d problems", n)
