@@ -71,6 +71,9 @@ type Chip struct {
 	// ends a deep sleep.
 	WakeOpen bool
 
+	// Slept, if set, is called when the chip begins a deep sleep.
+	Slept func()
+
 	// Gate is called when PC is one of the gates (GateBase + GateSize n), with the
 	// arguments in place. It sets PC, by Return or otherwise.
 	Gate func(addr uint32)

@@ -73,6 +73,9 @@ func (c *Chip) sleepUntil(cycle uint64) {
 	clear(mux[:ioMuxSize/4])
 	c.resetGPIO() // the pins float
 	c.CPU.Halt()
+	if c.Slept != nil {
+		c.Slept()
+	}
 }
 
 // Asleep reports whether the chip is in deep sleep.

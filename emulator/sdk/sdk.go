@@ -123,6 +123,7 @@ func New(chip *esp8266.Chip, link network.Link) *SDK {
 	s := &SDK{Chip: chip, Link: link}
 	chip.Gate = s.gate
 	chip.Exception = s.exception
+	chip.Slept = func() { s.Link.Sleep(s.Now()) }
 	chip.Fault = func(text string) { s.print("\r\nemulator: %s\r\n", text) }
 	return s
 }

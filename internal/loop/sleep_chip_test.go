@@ -52,6 +52,10 @@ func TestAChipImageSleepsAndWakes(t *testing.T) {
 				w.settle()
 				w.expect("its sleep", time.Minute, d.Asleep)
 				since := w.Now()
+				w.RunFor(4 * time.Minute)
+				if status := w.device(d).Status; status != fleet.Offline { // the broker has found out by itself
+					t.Errorf("it is %s", status)
+				}
 				if c.wake != nil {
 					w.RunFor(time.Hour)
 					if !d.Asleep() {

@@ -32,12 +32,8 @@ void user_pre_init() {
 }
 #endif
 
-static inline void* allocate(size_t size) {
-    return pvPortMalloc(size, "", 0, false);
-}
-static inline void release(void* memory) {
-    vPortFree(memory, "", 0);
-}
+static inline void* allocate(size_t size) { return pvPortMalloc(size, "", 0, false); }
+static inline void release(void* memory) { vPortFree(memory, "", 0); }
 
 static inline void start(ETSTimer* timer, uint32_t ms, void (*f)(void*), bool repeat = false) {
     ets_timer_disarm(timer);
