@@ -109,6 +109,12 @@ var functions = map[string]function{
 
 	"system_deep_sleep":            (*SDK).deepSleep,
 	"system_deep_sleep_set_option": (*SDK).deepSleepOption,
+
+	"sntp_setservername":         (*SDK).setServerName,
+	"sntp_set_timezone":          (*SDK).setTimezone,
+	"sntp_init":                  (*SDK).startSNTP,
+	"sntp_stop":                  (*SDK).stopSNTP,
+	"sntp_get_current_timestamp": (*SDK).timestamp,
 }
 
 // gateNames and gateFunctions are by gate number.

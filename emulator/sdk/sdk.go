@@ -61,6 +61,7 @@ type state struct {
 	tasks    [3]task
 	heap     heap
 	wifi     wifi
+	sntp     sntp
 	conns    []espconn
 	lookups  []lookup
 	lastPort uint32
@@ -247,6 +248,7 @@ func (s *SDK) start() uint32 {
 	s.afterSleep()
 	s.cpuFreq = 80
 	s.lastPort = 1024
+	s.sntp.zone = sntpZone
 	s.wifi.autoConnect = true
 	s.wifi.mode = softAPMode
 	s.heap.open(s.Chip.Arg(2))
@@ -288,6 +290,7 @@ func (s *SDK) dispatch() bool {
 		return false
 	}
 	s.wifiStep()
+	s.sntpStep()
 	if len(s.calls) == 0 {
 		s.fireTimer()
 	}
@@ -350,7 +353,7 @@ const loopCycles = 400
 
 // due is the cycle at which dispatch next has something to do.
 func (s *SDK) due() uint64 {
-	due := min(s.timerDue(), s.wifi.due())
+	due := min(s.timerDue(), s.wifi.due(), s.sntp.due())
 	if s.restartAt != 0 {
 		due = min(due, s.restartAt)
 	}
