@@ -18,12 +18,13 @@ import (
 
 // Config is what a device is made of.
 type Config struct {
-	ChipID uint32         // 24 bits
-	Flash  *esp8266.Flash // with the bootloader at 0
-	Link   network.Link
-	Serial io.Writer // what UART 0 sends, in lines as far as possible; nil drops it
-	Port   *Terminal // where UART 0 is connected to, too; nil: nowhere
-	ROM    []byte    // the chip's mask ROM; nil: its functions are emulated
+	ChipID  uint32         // 24 bits
+	Flash   *esp8266.Flash // with the bootloader at 0
+	Link    network.Link
+	Serial  io.Writer // what UART 0 sends, in lines as far as possible; nil drops it
+	Serial1 io.Writer // what UART 1 sends at GPIO2, in lines as far as possible; nil drops it
+	Port    *Terminal // where UART 0 is connected to, too; nil: nowhere
+	ROM     []byte    // the chip's mask ROM; nil: its functions are emulated
 
 	// WakeOpen says that GPIO16 is not connected to the reset pin, so that the device does not wake
 	// from a deep sleep by itself.
@@ -63,6 +64,9 @@ func New(config Config) (*Device, error) {
 	if config.Serial != nil {
 		d.serial = &lines{out: config.Serial}
 		chip.Serial = d.serial
+	}
+	if config.Serial1 != nil {
+		chip.Serial1 = &lines{out: config.Serial1}
 	}
 	if config.Port != nil {
 		chip.Serial = config.Port

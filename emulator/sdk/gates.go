@@ -170,6 +170,11 @@ func (s *SDK) gate(addr uint32) {
 		return
 	}
 	defer s.catch()
+	if addr == gatePrinted {
+		s.Chip.Elapse(gateCycles)
+		s.printNext()
+		return
+	}
 	n := (addr - gateReturn) / esp8266.GateSize
 	if int(n) >= len(gateFunctions) || gateFunctions[n] == nil {
 		s.misuse("the firmware calls SDK function %d, which this emulator does not have", n)

@@ -44,9 +44,10 @@ type state struct {
 	current call
 	calls   []call // that are due, in order
 
-	initDone  uint32 // set by system_init_done_cb
-	partition bool   // a partition table is registered
-	printing  bool   // system_set_os_print
+	initDone  uint32    // set by system_init_done_cb
+	partition bool      // a partition table is registered
+	printing  bool      // system_set_os_print
+	prints    []printed // one in the other
 	cpuFreq   uint32
 	restartAt uint64 // cycle of a restart asked for; 0: none
 	sleepAt   uint64 // cycle of a deep sleep asked for; 0: none
