@@ -25,6 +25,7 @@ type SDK struct {
 	Chip    *esp8266.Chip
 	Link    network.Link
 	ADC     uint16     // what system_adc_read returns, 0 to 1023
+	VDD     int        // the supply voltage, in mV; 0: 3300
 	RSSI    int        // of the access point, in dBm; 0: one that depends on the device
 	Symbols []*Symbols // to name functions in crash reports, or none
 	OnCrash func(Crash)
