@@ -31,6 +31,9 @@ type Config struct {
 	// from a deep sleep by itself.
 	WakeOpen bool
 
+	// Prepare, if set, is called before the power is switched on, to drive pins from the outside.
+	Prepare func(*Device)
+
 	// ELF are the files that the images in flash were made of. They name functions in crash
 	// reports.
 	ELF []string
@@ -90,6 +93,9 @@ func New(config Config) (*Device, error) {
 		if d.OnReset != nil {
 			d.OnReset(esp8266.ResetRestart)
 		}
+	}
+	if config.Prepare != nil {
+		config.Prepare(d)
 	}
 	d.SDK.PowerOn()
 	d.started()

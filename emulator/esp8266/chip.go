@@ -32,6 +32,15 @@ const (
 	ResetPin
 )
 
+// String names the reason as devices report it.
+func (r ResetReason) String() string {
+	names := [...]string{"power-on", "hardware-watchdog", "exception", "software-watchdog", "restart", "deep-sleep", "reset-pin"}
+	if int(r) < len(names) {
+		return names[r]
+	}
+	return fmt.Sprintf("reset reason %d", uint32(r))
+}
+
 // Event says why Run returned.
 type Event int
 

@@ -156,6 +156,9 @@ func Describe(d *emulator.Device) string {
 		if s.Output {
 			what = "output"
 		}
+		if n >= 6 && n <= 11 {
+			what += ", of the flash"
+		}
 		if s.PullUp {
 			what += ", pull-up"
 		}
