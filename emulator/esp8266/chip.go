@@ -107,6 +107,11 @@ type Chip struct {
 	// illegal instruction exception. Without it the text goes to Serial.
 	Fault func(text string)
 
+	// Warned, if set, is told what the program does that would stop or harm a board: it drives a pin of
+	// the flash, or one that the outside drives to the other level. It is told once of each pin since
+	// power-on; Serial says it, too.
+	Warned func(text string)
+
 	// Restarted, if set, is called when the program has started the ROM again, by a jump
 	// to where that begins. It is no reset: the peripherals go on.
 	Restarted func()
@@ -152,6 +157,7 @@ type state struct {
 	frc2     countup
 	watchdog watchdog
 	sleep    sleep
+	warned   warned
 	rom      romState
 	loader   loader
 }

@@ -167,6 +167,9 @@ func (c *Chip) pinsChanged() {
 		}
 	}
 	c.CPU.SetInterrupt(gpioInterrupt, g.status != 0)
+	if g.outputs != 0 {
+		c.checkPins()
+	}
 	if c.onPin == nil {
 		return
 	}

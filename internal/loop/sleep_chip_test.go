@@ -47,6 +47,7 @@ func TestAChipImageSleepsAndWakes(t *testing.T) {
 				w.publish("socket", "v0", 1)
 				d := w.addImage(f.bootloader, 9, images[0])
 				d.Chip.WakeOpen = c.open
+				d.Chip.Warned = func(text string) { t.Error(text) }
 				var resets []esp8266.ResetReason
 				d.OnReset = func(r esp8266.ResetReason) { resets = append(resets, r) }
 				w.settle()
