@@ -216,9 +216,9 @@ type act struct {
 	do func(*Device)
 }
 
-// At lets something happen to the device when its time is t, between two instructions; at once if it is
-// later than that, when the device runs next. What is to happen at the same time happens in the order of
-// the calls. A Snapshot does not hold it.
+// At lets something happen to the device when its time is t, between two instructions; at once if
+// it is later than that, when the device runs next. What is to happen at the same time happens in
+// the order of the calls. A Snapshot does not hold it.
 func (d *Device) At(t time.Duration, do func(*Device)) {
 	i, _ := slices.BinarySearchFunc(d.acts, t, func(a act, t time.Duration) int {
 		if a.at <= t {

@@ -52,8 +52,8 @@ const (
 	lineTime  = lineBytes * 10 * time.Second / 115200
 )
 
-// Receive lets bytes arrive at the device's UART 0, at 115200 baud: it is for what happens to the device
-// by At, Do, or while it does not run. What the device does not take in time is lost.
+// Receive lets bytes arrive at the device's UART 0, at 115200 baud: it is for what happens to the
+// device by At, Do, or while it does not run. What the device does not take in time is lost.
 func (d *Device) Receive(b []byte) {
 	n := min(len(b), lineBytes)
 	d.Chip.Receive(b[:n])

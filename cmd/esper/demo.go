@@ -48,9 +48,9 @@ commits a change to one of the types and releases that: its three devices downlo
 start the new firmware, which is confirmed when it has proved healthy; the other two stay
 as they are.
 
-With --keep they go on: a script presses the button of one every few seconds, and moves the brightness
-that another measures. If the standard input is a terminal, commands can be typed there, as in
-'esper emulate': '00c004: press gpio0'.
+With --keep they go on: a script presses the button of one every few seconds, and moves the
+brightness that another measures. If the standard input is a terminal, commands can be typed there
+as in 'esper emulate': '00c004: press gpio0'.
 
 Exit codes: 0 every device ended where it should; 3 one did not, or crashed; 1 it failed.`
 }
@@ -525,8 +525,10 @@ func (d *demo) play(end func()) {
 		device.Do(func(e *emulator.Device) { new(hands.Player).Play(script, e) })
 	}
 	if someoneTypes(d.in) {
-		d.note("a line here is a command to the devices, such as '%s: press gpio0'; 'help' lists them", devices[demoCount[0]].ID())
-		c := &console{streams: d.streams, show: &eventPrinter{out: d.out}, devices: devices, end: func(error) { end() }}
+		d.note("a line here is a command to the devices, such as '%s: press gpio0'; 'help' lists them",
+			devices[demoCount[0]].ID())
+		shown := &eventPrinter{out: d.out}
+		c := &console{streams: d.streams, show: shown, devices: devices, end: func(error) { end() }}
 		go c.run()
 	}
 }

@@ -58,10 +58,11 @@ Images that were built for the chip ([build] sdk in esper.toml) run as they are,
 own software in them; only the radio is replaced. The .elf0 and .elf1 beside the images name the
 functions where a program crashes.
 
-With --set, --script, on the console and with --watch the devices have hands and eyes: press buttons, turn
-the voltage at the analogue input, type, take the power away, and see what outputs do. The console is the
-standard input if that is a terminal, or with --console; 'help' there lists its commands. A script has
-one in each line behind its time, since the start or, with a +, since the line before:
+With --set, --script, --watch and on the console the devices have hands and eyes: press buttons,
+turn the voltage at the analogue input, type, take the power away, and see what outputs do. The
+console is the standard input if that is a terminal, or with --console; 'help' there lists its
+commands. A script has one in each line behind its time, since the start or, with a +, since the
+line before:
 
   # two presses, and a look
   2s    press gpio0 200ms
@@ -69,8 +70,9 @@ one in each line behind its time, since the start or, with a +, since the line b
   +1s   expect gpio12=1
   +1s   end
 
-'expect' ends the emulation with exit code 3 unless the pin has that level, 'end' with 0; 'repeat' as the
-last command begins the script again. A command is for all devices, or behind '00c0de:' for that one.
+'expect' ends the emulation with exit code 3 unless the pin has that level, 'end' with 0; 'repeat'
+as the last command begins the script again. A command is for all devices, or behind '00c0de:' for
+that one.
 
 With --download an emulated board can be flashed like a real one, with 'esper flash' or esptool. A
 file that --flash names and that is not there is an erased chip. Enter disconnects GPIO0 and switches the
@@ -121,18 +123,20 @@ func (c *emulateCommand) run(ctx context.Context, s *streams) error {
 			return err
 		}
 		defer flash.Close()
-		config := emulator.Config{ChipID: p.id, Flash: flash, Link: network.NewSockets(), ROM: rom, ELF: p.elf,
-			WakeOpen: c.WakeOpen}
+		config := emulator.Config{
+			ChipID: p.id, Flash: flash, Link: network.NewSockets(), ROM: rom, ELF: p.elf, WakeOpen: c.WakeOpen,
+		}
 		var device *emulator.Device
+		made := func() *emulator.Device { return device }
 		config.Prepare = func(d *emulator.Device) {
 			device = d
 			plan.prepare(d)
 		}
 		if !c.Quiet {
-			config.Serial = c.line(printed, shown, p.id, "serial", func() *emulator.Device { return device })
+			config.Serial = c.line(printed, shown, p.id, "serial", made)
 		}
 		if c.UART1 {
-			config.Serial1 = c.line(printed, shown, p.id, "uart1", func() *emulator.Device { return device })
+			config.Serial1 = c.line(printed, shown, p.id, "uart1", made)
 		}
 		if c.Port {
 			if config.Port, err = emulator.OpenTerminal(); err != nil {
@@ -180,7 +184,9 @@ func (c *emulateCommand) run(ctx context.Context, s *streams) error {
 }
 
 // line is where a device's serial line is printed.
-func (c *emulateCommand) line(out *printer, s *eventPrinter, id uint32, name string, device func() *emulator.Device) io.Writer {
+func (c *emulateCommand) line(
+	out *printer, s *eventPrinter, id uint32, name string, device func() *emulator.Device,
+) io.Writer {
 	prefix := ""
 	if s.many {
 		prefix = fmt.Sprintf("[%06x] ", id)

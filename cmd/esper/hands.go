@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -192,6 +193,9 @@ func (c *console) run() {
 	}
 }
 
+// pinsLine is the command pins, for all devices or for one.
+var pinsLine = regexp.MustCompile(`^(?:([0-9a-f]{6}):\s*)?pins$`)
+
 // do obeys one line.
 func (c *console) do(line string) error {
 	switch line {
@@ -201,14 +205,14 @@ func (c *console) do(line string) error {
 		}
 		return nil
 	case "help", "?":
-		c.note("%s", strings.TrimSpace(hands.Help+"pins                levels of the pins, and what drives them"))
+		c.note("%s", hands.Help+"pins                levels of the pins, and what drives them")
 		if len(c.devices) > 1 {
 			c.note("A command is for all devices, or behind '%s:' for that one.", c.devices[0].ID())
 		}
 		return nil
 	}
-	if device, ok := strings.CutSuffix(line, "pins"); ok && (device == "" || strings.Contains(device, ":")) {
-		return c.on(strings.TrimSuffix(strings.TrimSpace(device), ":"), func(d *emulator.Device) {
+	if m := pinsLine.FindStringSubmatch(line); m != nil {
+		return c.on(m[1], func(d *emulator.Device) {
 			c.note("device %s\n%s", d.ID(), strings.TrimSpace(hands.Describe(d)))
 		})
 	}
@@ -250,8 +254,8 @@ func (c *console) on(id string, do func(*emulator.Device)) error {
 	return nil
 }
 
-// someoneTypes reports whether somebody types what a command reads: it is a terminal, and this program is the one
-// that reads from it now, not one in the background.
+// someoneTypes reports whether somebody types what a command reads: it is a terminal, and this
+// program is the one that reads from it now, not one in the background.
 func someoneTypes(in io.Reader) bool {
 	file, ok := in.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {

@@ -34,7 +34,8 @@ const (
 
 // String names the reason as devices report it.
 func (r ResetReason) String() string {
-	names := [...]string{"power-on", "hardware-watchdog", "exception", "software-watchdog", "restart", "deep-sleep", "reset-pin"}
+	names := [...]string{"power-on", "hardware-watchdog", "exception", "software-watchdog",
+		"restart", "deep-sleep", "reset-pin"}
 	if int(r) < len(names) {
 		return names[r]
 	}
@@ -78,8 +79,8 @@ type Chip struct {
 	// Serial1 is what UART 1 sends, at GPIO2; nil drops it.
 	Serial1 io.Writer
 
-	// WakeOpen says that GPIO16 is not connected to the reset pin, so that only a reset from outside
-	// ends a deep sleep.
+	// WakeOpen says that GPIO16 is not connected to the reset pin, so that only a reset from
+	// outside ends a deep sleep.
 	WakeOpen bool
 
 	// Slept, if set, is called when the chip begins a deep sleep.
@@ -107,9 +108,9 @@ type Chip struct {
 	// illegal instruction exception. Without it the text goes to Serial.
 	Fault func(text string)
 
-	// Warned, if set, is told what the program does that would stop or harm a board: it drives a pin of
-	// the flash, or one that the outside drives to the other level. It is told once of each pin since
-	// power-on; Serial says it, too.
+	// Warned, if set, is told what the program does that would stop or harm a board: it drives a
+	// pin of the flash, or one that the outside drives to the other level. It is told once of each
+	// pin since power-on; Serial says it, too.
 	Warned func(text string)
 
 	// Restarted, if set, is called when the program has started the ROM again, by a jump
@@ -182,8 +183,8 @@ func (c *Chip) PowerOn() {
 }
 
 // Reset restarts the chip as reason would: RAM and RTC memory keep what they hold, but for RAM in a
-// deep sleep; all else starts anew, and the mask ROM boots the image at flash 0: at once, or, if it is the
-// chip's own, when the chip runs.
+// deep sleep; all else starts anew, and the mask ROM boots the image at flash 0: at once, or, if it
+// is the chip's own, when the chip runs.
 func (c *Chip) Reset(reason ResetReason) {
 	c.reason, c.hardware, c.wanted, c.pending = reason, reason, reason, EventBudget
 	c.stopped, c.breaks = false, false

@@ -80,8 +80,8 @@ func (c *Chip) SetPin(n int, high bool) {
 	c.pinsChanged()
 }
 
-// ReleasePin disconnects pin n from what drives it from the outside. What a module has at its boot pins
-// stays: resistors that pull GPIO0 and GPIO2 up and GPIO15 down.
+// ReleasePin disconnects pin n from what drives it from the outside. What a module has at its boot
+// pins stays: resistors that pull GPIO0 and GPIO2 up and GPIO15 down.
 func (c *Chip) ReleasePin(n int) {
 	c.gpio.outside[n] = onModule[n]
 	c.pinsChanged()

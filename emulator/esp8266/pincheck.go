@@ -12,8 +12,8 @@ const (
 	quadModes     = 1 // modes of the image's header: qio, qout, dio, dout
 )
 
-// functionGPIO is what IOMUX must select for GPIO6 to GPIO11 to be the program's. Until then they are the
-// flash's, whatever the registers of GPIO say.
+// functionGPIO is what IOMUX must select for GPIO6 to GPIO11 to be the program's. Until then they
+// are the flash's, whatever the registers of GPIO say.
 const functionGPIO = 3
 
 // muxFunction is what IOMUX selects for a pin, 0 to 15.
@@ -29,7 +29,8 @@ func (c *Chip) checkPins() {
 	if c.Flash.data[2] <= quadModes {
 		pins |= flashPinsQuad
 	}
-	if outputs&pins&^c.warned.flash != 0 && c.cache { // without, the flash is put to sleep by its pin, say
+	// Without the cache a program may put the flash to sleep by its pin.
+	if outputs&pins&^c.warned.flash != 0 && c.cache {
 		for n := 6; n <= 11; n++ {
 			if outputs&pins&^c.warned.flash>>n&1 != 0 && c.muxFunction(n) == functionGPIO {
 				c.warned.flash |= 1 << n
@@ -47,7 +48,8 @@ func (c *Chip) checkPins() {
 			continue
 		}
 		c.warned.short |= 1 << n
-		c.warn("a short circuit at GPIO%d: the program drives it %s, and the outside %s", n, level(high), level(!high))
+		c.warn("a short circuit at GPIO%d: the program drives it %s, and the outside %s",
+			n, level(high), level(!high))
 	}
 }
 

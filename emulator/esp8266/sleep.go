@@ -9,8 +9,8 @@ type sleep struct {
 	at uint64 // cycle at which GPIO16 goes low; never: it does not
 }
 
-// Registers of the RTC for the deep sleep, by what the vendor's library does with them; it documents
-// none.
+// Registers of the RTC for the deep sleep, by what the vendor's library does with them; it
+// documents none.
 const (
 	regRTCTarget = 0x60000704 // the RTC's count at which a sleep ends
 	regRTCStart  = 0x60000708 // bit 20: sleep now
@@ -33,8 +33,8 @@ func (c *Chip) rtcCount() uint32 {
 	return uint32(seconds*rtcHz + rest*rtcHz/CyclesPerSecond)
 }
 
-// calibration is what a count of the crystal's ticks says: the RTC counts whole ones of its own, one
-// less than it is asked for.
+// calibration is what a count of the crystal's ticks says: the RTC counts whole ones of its own,
+// one less than it is asked for.
 func calibration(v uint32) uint32 {
 	ticks := uint64(max(v&calibrateMax, 1) - 1)
 	return calibrate | uint32(ticks*crystalHz/rtcHz)

@@ -3,8 +3,8 @@ package esp8266
 import "io"
 
 // uart is UART 0, or UART 1, which has no receiver: what is written to its FIFO is sent at once to
-// Chip.Serial or Serial1, but leaves the FIFO at the speed of the line, so that a program waits as on
-// the chip.
+// Chip.Serial or Serial1, but leaves the FIFO at the speed of the line, so that a program waits as
+// on the chip.
 type uart struct {
 	divider  uint32 // cycles of a bit
 	conf     [2]uint32
@@ -27,7 +27,8 @@ const (
 const romDivider = CyclesPerSecond / 74880
 
 func (c *Chip) resetUART() {
-	c.uart = [2]uart{{divider: romDivider, idle: c.CPU.Cycles}, {divider: romDivider, idle: c.CPU.Cycles}}
+	one := uart{divider: romDivider, idle: c.CPU.Cycles}
+	c.uart = [2]uart{one, one}
 	c.CPU.SetInterrupt(uartInterrupt, false)
 }
 
@@ -103,8 +104,8 @@ func (c *Chip) tickUART(now uint64) {
 	}
 }
 
-// uartInterrupts brings the raw interrupt bits up to date and tells the CPU, which has one interrupt
-// for both.
+// uartInterrupts brings the raw interrupt bits up to date and tells the CPU, which has one
+// interrupt for both.
 func (c *Chip) uartInterrupts() {
 	var interrupts uint32
 	for n := range c.uart {

@@ -1,7 +1,7 @@
-// Package gateway is the access point of a device whose own TCP/IP runs: frames of Ethernet on
-// one side, a network.Link on the other. It gives out an address by DHCP, answers ARP for every
-// other one, looks up names, tells the time by NTP, and ends the device's TCP connections in a stack of its own, which
-// is gVisor's.
+// Package gateway is the access point of a device whose own TCP/IP runs: frames of Ethernet on one
+// side, a network.Link on the other. It gives out an address by DHCP, answers ARP for every other
+// one, looks up names, tells the time by NTP, and ends the device's TCP connections in a stack of
+// its own, which is gVisor's.
 //
 // Time is what each call says, and the same calls lead to the same frames.
 package gateway

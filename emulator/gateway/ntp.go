@@ -10,8 +10,8 @@ import (
 	"esper/emulator/network"
 )
 
-// NTP (RFC 5905, of which SNTP, RFC 4330, is a part): packets of 48 bytes and more. The first byte is
-// a warning of leap seconds (2 bits), version (3) and mode (3).
+// NTP (RFC 5905, of which SNTP, RFC 4330, is a part): packets of 48 bytes and more. The first byte
+// is a warning of leap seconds (2 bits), version (3) and mode (3).
 const (
 	ntpPort   = 123
 	ntpSize   = 48

@@ -1,5 +1,6 @@
-// Package hands does to emulated devices what people do to real ones: it presses buttons, turns knobs,
-// types on the serial line and takes the power away, by a script or at once; and it watches the pins.
+// Package hands does to emulated devices what people do to real ones: it presses buttons, turns
+// knobs, types on the serial line and takes the power away, by a script or at once; and it watches
+// the pins.
 package hands
 
 import (
@@ -28,8 +29,8 @@ func (c Command) End() bool { return c.end }
 // For reports whether the command is for a device.
 func (c Command) For(d *emulator.Device) bool { return c.Device == "" || c.Device == d.ID() }
 
-// Do does it to a device, which must not be running elsewhere. The error is that of an expect that does
-// not hold.
+// Do does it to a device, which must not be running elsewhere. The error is that of an expect that
+// does not hold.
 func (c Command) Do(d *emulator.Device) error {
 	if c.do == nil {
 		return nil
@@ -79,7 +80,7 @@ func ParseCommand(text string) (Command, error) {
 	words := strings.Fields(rest)
 	parse, ok := parsers[name]
 	if !ok {
-		return c, fmt.Errorf("%q is no command; there are set, press, double, adc, send, reset, power, expect and end", name)
+		return c, fmt.Errorf("%q is no command; there are %s", name, commands)
 	}
 	var err error
 	if c.do, err = parse(rest, words); err != nil {
@@ -88,6 +89,9 @@ func ParseCommand(text string) (Command, error) {
 	c.end = name == "end"
 	return c, nil
 }
+
+// commands are the names of all.
+const commands = "set, press, double, adc, send, reset, power, expect and end"
 
 // parser parses what follows a command's name.
 type parser func(rest string, words []string) (func(*emulator.Device) error, error)

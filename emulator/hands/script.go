@@ -26,9 +26,9 @@ type step struct {
 // maxSteps is how many commands a script may have.
 const maxSteps = 10000
 
-// Parse parses a script: lines of a time and a command. The time is one since the beginning, or, with a +,
-// since the line before; it does not go back. The last command may be repeat. Lines that are empty or
-// begin with # are left out.
+// Parse parses a script: lines of a time and a command. The time is one since the beginning, or,
+// with a +, since the line before; it does not go back. The last command may be repeat. Lines that
+// are empty or begin with # are left out.
 func Parse(r io.Reader) (*Script, error) {
 	s := &Script{}
 	lines := bufio.NewScanner(r)
@@ -95,12 +95,13 @@ const minRepeat = 10 * time.Millisecond
 type Player struct {
 	// Done, if set, is called for each command that has been done.
 	Done func(d *emulator.Device, c Command)
-	// End is called when a script wants the emulation to end, with the error of an expect that does not
-	// hold; it may be called for each device.
+	// End is called when a script wants the emulation to end, with the error of an expect that does
+	// not hold; it may be called for each device.
 	End func(error)
 }
 
-// Play plays a script to a device from now on, in the device's own time. It must not run elsewhere yet.
+// Play plays a script to a device from now on, in the device's own time. It must not run elsewhere
+// yet.
 func (p *Player) Play(s *Script, d *emulator.Device) { p.from(s, d, d.Now(), 0) }
 
 // from plays the step i of a script that began at some time, and what follows it.

@@ -31,8 +31,8 @@ func ParsePins(text string) (Pins, error) {
 	return pins, nil
 }
 
-// Change is what a pin did that the device drives: a new level; or, while it changes more often than
-// changesASecond, how often in a second and for what share of the time it was high.
+// Change is what a pin did that the device drives: a new level; or, while it changes more often
+// than changesASecond, how often in a second and for what share of the time it was high.
 type Change struct {
 	At   time.Duration // the device's time
 	Pin  int
@@ -57,8 +57,8 @@ func (c Change) String() string {
 // changesASecond is how many changes of a pin within a second are reported one by one.
 const changesASecond = 100
 
-// Watch reports what the pins do that the device drives. It takes the place of another observer of the
-// chip's pins. A pin that goes on in the same way, to a hundredth, is not reported again.
+// Watch reports what the pins do that the device drives. It takes the place of another observer of
+// the chip's pins. A pin that goes on in the same way, to a hundredth, is not reported again.
 func Watch(d *emulator.Device, pins Pins, report func(Change)) {
 	w := &watcher{d: d, report: report}
 	d.Chip.OnPin(func(n int, high bool) {

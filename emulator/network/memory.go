@@ -37,7 +37,10 @@ type Memory struct {
 
 // NewMemory makes a network with the latency and bandwidth of a modest WiFi.
 func NewMemory() *Memory {
-	return &Memory{Latency: 2 * time.Millisecond, Bandwidth: 2_000_000, epoch: defaultClock, conns: map[int]*conn{}}
+	return &Memory{
+		Latency: 2 * time.Millisecond, Bandwidth: 2_000_000,
+		epoch: defaultClock, conns: map[int]*conn{},
+	}
 }
 
 // Host is a computer on a Memory network.

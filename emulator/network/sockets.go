@@ -268,7 +268,9 @@ func (s *Sockets) drop(id int) {
 // forget removes a connection and the events that wait for it. Called with the lock.
 func (s *Sockets) forget(id int) {
 	delete(s.socks, id)
-	s.events = slices.DeleteFunc(s.events, func(e Event) bool { return e.ID == id && e.Kind != Resolved && e.Kind != Told })
+	s.events = slices.DeleteFunc(s.events, func(e Event) bool {
+		return e.ID == id && e.Kind != Resolved && e.Kind != Told
+	})
 }
 
 // Hold leaves Window segments to be taken.

@@ -17,8 +17,8 @@ const (
 	maxPrinted = 64 << 10
 )
 
-// osPrintf is os_printf_plus(format, ...). It prints on UART 0, or through the function that the program
-// has installed with ets_install_putc1, or nowhere.
+// osPrintf is os_printf_plus(format, ...). It prints on UART 0, or through the function that the
+// program has installed with ets_install_putc1, or nowhere.
 func (s *SDK) osPrintf() uint32 {
 	text := s.format(0)
 	function, own := s.Chip.Putc1()

@@ -48,8 +48,8 @@ func (s *SDK) sleep() {
 	s.Chip.DeepSleep(s.sleepTime)
 }
 
-// afterSleep is what a start after a deep sleep does otherwise. The vendor's SDK 3.0.6 takes a reset by
-// the pin for the end of the sleep, too: what wakes a chip is one.
+// afterSleep is what a start after a deep sleep does otherwise. The vendor's SDK 3.0.6 takes a
+// reset by the pin for the end of the sleep, too: what wakes a chip is one.
 func (s *SDK) afterSleep() {
 	reason := s.Chip.ResetReason()
 	if reason != esp8266.ResetDeepSleep && reason != esp8266.ResetPin {

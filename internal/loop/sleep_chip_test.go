@@ -10,8 +10,8 @@ import (
 	"esper/internal/fleet"
 )
 
-// sleeps is code of a device type that goes to sleep a while after each start with another reason than
-// the end of a sleep.
+// sleeps is code of a device type that goes to sleep a while after each start with another reason
+// than the end of a sleep.
 func sleeps(us string) string {
 	return `
 #include <esper/Timer.h>
@@ -24,8 +24,8 @@ static struct Start {
 `
 }
 
-// The vendor's software puts the chip to sleep by registers of the RTC, and says at the next start why
-// it starts: of a reset by the pin while it slept, too, that it was the end of the sleep.
+// The vendor's software puts the chip to sleep by registers of the RTC, and says at the next start
+// why it starts: of a reset by the pin while it slept, too, that it was the end of the sleep.
 func TestAChipImageSleepsAndWakes(t *testing.T) {
 	for _, rom := range roms {
 		for _, c := range []struct {
