@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -222,17 +223,28 @@ static struct Start { Start() { often.repeat(` + milliseconds + `); } } start;
 `
 }
 
-// describing is code that adds to the features of an info.
-func describing(code string) string {
-	return `
-#include <esper/Json.h>
+// describing is code that adds so many features to an info. A # in their names counts them, from 0 on.
+func describing(count int, name string) string {
+	return fmt.Sprintf(`
+#include <esper/Service.h>
 using namespace esper;
 static class Odd : public Service {
   public:
     Odd() : Service(&::device) {}
-    void describe(Json& features) const override { ` + code + ` }
-} odd;
-`
+    Description describe() const override;
+} odd[%d];
+static char names[%[1]d][20];
+Description Odd::describe() const {
+    Description d;
+    char* const out = names[this - odd];
+    for (int i = 0; %[2]q[i] != 0; i++) {
+        out[i] = %[2]q[i] == '#' ? '0' + (this - odd) : %[2]q[i];
+    }
+    d.name = out;
+    d.kind = "sensor";
+    return d;
+}
+`, count, name)
 }
 
 // deep needs more stack in a constructor than there is.
@@ -280,13 +292,13 @@ static Timer off([](void*) { wifi_station_disconnect(); }, nullptr);
 			"slot 0", `^it refuses its own release`},
 		"is signed by a new key that it trusts": {variant{key: stranger, config: func(c *site.Config) { c.Update.Keys = []ed25519.PublicKey{stranger.Public().(ed25519.PublicKey)} }},
 			"update to slot 1 from v1", `^devices that run v1 refuse it: none of the keys that they trust signed it$`},
-		"has a feature that it calls badly": {variant{source: describing(`features.string("living room", "switch");`)},
+		"has a feature that it calls badly": {variant{source: describing(1, "living room")},
 			"slot 0", `^a server cannot use all of its info: features: "living room" cannot be the name of one$`},
 		"has two features of one name": {variant{source: "static OnOffFeature<NAME, 13> twin(&device);\n"},
 			"slot 0", `^a server cannot use all of its info: features: there are two called "socket"$`},
-		"has more features than a server takes": {variant{source: describing(`char name[] = "f0"; for (; name[1] <= 'Z'; name[1]++) features.string(name, "sensor");`)},
+		"has more features than a server takes": {variant{source: describing(43, "f#")},
 			"slot 0", `^a server cannot use all of its info: features: `},
-		"has more features than fit into an info": {variant{source: describing(`for (int i = 0; i < 200; i++) features.string("some-feature", "sensor");`)},
+		"has more features than fit into an info": {variant{source: describing(200, "some-feature")},
 			"slot 0", `^a server cannot use all of its info: features: there are more than have room in it$`},
 		"leaves no memory for an update": {variant{source: "#include <esper/Service.h>\n" + in("1", `while (pvPortMalloc(512, "", 0, false) != nullptr) {}`)},
 			"slot 0", `^it `},
@@ -332,7 +344,7 @@ func TestWhatIsNoFaultOfTheReleaseIsAWarning(t *testing.T) {
 			sequence: 1, warning: `v0, which is published, never asks for updates: it crashed: exception 0`},
 		"the published release does not update": {published: variant{config: func(c *site.Config) { c.Update.URL, c.Update.Host = "", "" }},
 			sequence: 1, warning: `v0, which is published, never asks for updates; devices that run it must be flashed`},
-		"the published release has a feature that nobody can use": {published: variant{source: describing(`features.string("living room", "switch");`),
+		"the published release has a feature that nobody can use": {published: variant{source: describing(1, "living room"),
 			config: func(c *site.Config) { c.Realm = "cabin" }},
 			sequence: 1, warning: `from cabin to home for their topics`},
 		"the published release is newer": {sequence: 5, warning: `devices that run v0, which is published, do not install it: its sequence is not greater`},

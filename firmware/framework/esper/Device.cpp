@@ -28,6 +28,13 @@ void Service::publish(const char* name, const char* payload, size_t length) {
     device->waiting |= due;
 }
 
+void Service::announce(const char* name, const char* suffix, const char* payload, size_t length) {
+    char topic[Device::MAX_TOPIC];
+    if (device->topic(Subscription::Scope::ONE, name, suffix, topic)) {
+        device->mqtt.publish(topic, payload, length, false);
+    }
+}
+
 Subscription::Subscription(Device* device, Scope scope, const char* name, const char* suffix,
                            Handler handler, void* object)
     : scope(scope), name(name), suffix(suffix), handler(handler), object(object) {
@@ -56,6 +63,7 @@ Device::Device()
 void Device::start() {
     ESPER_LOG("device", "%s %s %s, slot %u%s", configuration.device, chipId, configuration.version,
               static_cast<unsigned>(descriptor.slot), SafeMode::active() ? ", safe mode" : "");
+    check();
     clockTimer.repeat(CLOCK_INTERVAL);
     wifi.start();
     trial.start();
@@ -72,9 +80,43 @@ void Device::restart() {
     restartTimer.once(RESTART_DELAY);
 }
 
-void Device::describe(Json& features) const {
-    for (const Service* service = services; service != nullptr; service = service->next) {
-        service->describe(features);
+bool Device::next(const Service*& at, Description& out) const {
+    for (at = at == nullptr ? services : at->next; at != nullptr; at = at->next) {
+        out = at->describe();
+        if (out.name != nullptr) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Says what no compiler sees, as features are objects of their own: once for each feature. A
+// release whose device says so is refused before it is published.
+void Device::check() const {
+    unsigned features = 0;
+    Description later;
+    for (const Service* at = nullptr; next(at, later);) {
+        features += later.kind != nullptr;
+        Description earlier;
+        bool good = true;
+        for (const Service* other = at; good && next(other, earlier);) {
+            const uint32_t both = later.pins & earlier.pins;
+            if (later.kind != nullptr && earlier.kind != nullptr &&
+                strcmp(later.name, earlier.name) == 0) {
+                ESPER_LOG("device", "two features are called %s", later.name);
+                good = false;
+            } else if (both != 0) {
+                unsigned pin = 0;
+                while ((both >> pin & 1) == 0) {
+                    pin++;
+                }
+                ESPER_LOG("device", "pin %u is used by %s and %s", pin, earlier.name, later.name);
+                good = false;
+            }
+        }
+    }
+    if (features > MAX_FEATURES) {
+        ESPER_LOG("device", "%u features, more than 32", features);
     }
 }
 

@@ -25,8 +25,8 @@ class Device : private Wifi::Listener, private Mqtt::Listener {
     // Restarts in a moment, so that what is queued for the broker still goes out.
     void restart();
 
-    // Adds its features, each a name and what it is.
-    void describe(Json& features) const;
+    // Goes on to the next service that describes itself, from nullptr on. False: there is none.
+    bool next(const Service*& at, Description& out) const;
 
     // Publishes under <realm>/<id>/, retained. False: there is no room, or no connection.
     bool publish(const char* name, const char* payload, size_t length);
@@ -45,6 +45,7 @@ class Device : private Wifi::Listener, private Mqtt::Listener {
     friend class Trial;
 
     static constexpr size_t MAX_TOPIC = 160;
+    static constexpr unsigned MAX_FEATURES = 32;  // SPEC 7.1
 
     void onNetworkUp() override;
     void onNetworkDown() override;
@@ -54,6 +55,7 @@ class Device : private Wifi::Listener, private Mqtt::Listener {
     void onRoom() override;
     void proceed();
     bool report();
+    void check() const;
     bool proven();
     void confirmed();
     bool busy() const;

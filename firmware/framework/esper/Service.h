@@ -1,11 +1,28 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
+
+#include "InFlash.h"
 
 namespace esper {
 
 class Device;
-class Json;
+
+// What a feature is. A service that is none has no name; one without a kind is no feature, but has
+// pins.
+struct Description {
+    const char* name = nullptr;
+    const char* kind = nullptr;
+    FlashText attributes;  // JSON
+    uint32_t pins = 0;     // that nothing else may use, a bit each
+
+    Description on(uint16_t gpio) const {
+        Description d = *this;
+        d.pins |= 1u << gpio;
+        return d;
+    }
+};
 
 // A part of a device that wants to hear of its connections. Services live as long as the
 // device.
@@ -24,8 +41,8 @@ class Service {
     // do what the next update needs. The trial is not confirmed before.
     virtual bool proven() { return true; }
 
-    // Adds what it is to the features in the device's info.
-    virtual void describe(Json&) const {}
+    // What it is, if it is a feature.
+    virtual Description describe() const { return {}; }
 
     // Publishes all that the broker is to retain of it, as it is now.
     virtual void report() {}
@@ -36,6 +53,10 @@ class Service {
     // Publishes under <realm>/<id>/, retained. If there is no room for it now, report is called
     // when there is: what is retained is a state, so the newest is enough.
     void publish(const char* name, const char* payload, size_t length);
+
+    // Publishes under <realm>/<id>/<name>/<suffix>, or without the suffix if that is empty. Not
+    // retained: it is an event, which is lost when there is no connection, or no room for it.
+    void announce(const char* name, const char* suffix, const char* payload, size_t length);
 
     Device* const device;
 
@@ -67,7 +88,7 @@ class Subscription {
 };
 
 // Makes a member function a Subscription::Handler.
-template <typename Type, void (Type::*method)(const char*, size_t)>
+template <typename Type, auto method>
 void receive(void* object, const char* payload, size_t length) {
     (static_cast<Type*>(object)->*method)(payload, length);
 }

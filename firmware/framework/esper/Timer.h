@@ -6,7 +6,7 @@
 namespace esper {
 
 // Makes a member function one that the SDK can call: bind<Type, &Type::method>.
-template <typename Type, void (Type::*method)()>
+template <typename Type, auto method>
 void bind(void* object) {
     (static_cast<Type*>(object)->*method)();
 }

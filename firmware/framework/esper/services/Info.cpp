@@ -139,7 +139,12 @@ void Info::write(Json& json, bool features) const {
         json.null("features");
     } else if (!SafeMode::active()) {
         json.object("features");
-        device->describe(json);
+        const Service* at = nullptr;
+        for (Description d; device->next(at, d);) {
+            if (d.kind != nullptr) {
+                json.string(d.name, d.kind);
+            }
+        }
         json.endObject();
     }
 
