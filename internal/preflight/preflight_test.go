@@ -296,6 +296,8 @@ static Timer off([](void*) { wifi_station_disconnect(); }, nullptr);
 			"slot 0", `^a server cannot use all of its info: features: "living room" cannot be the name of one$`},
 		"has two features of one name": {variant{source: "static OnOffFeature<NAME, 13> twin(&device);\n"},
 			"slot 0", `^a server cannot use all of its info: features: there are two called "socket"$`},
+		"has two features on one pin": {variant{source: "constexpr const char TWIN[] = \"twin\"; static OnOffFeature<TWIN, 12> twin(&device);\n"},
+			"slot 0", `^pin 12 is used by socket and twin$`},
 		"has more features than a server takes": {variant{source: describing(43, "f#")},
 			"slot 0", `^a server cannot use all of its info: features: `},
 		"has more features than fit into an info": {variant{source: describing(200, "some-feature")},
@@ -367,6 +369,28 @@ func TestWhatIsNoFaultOfTheReleaseIsAWarning(t *testing.T) {
 				t.Fatal(err)
 			}
 			if all := strings.Join(r.Warnings, "\n"); !regexp.MustCompile(c.warning).MatchString(all) {
+				t.Errorf("the warnings are: %s", all)
+			}
+		})
+	}
+}
+
+// A function of device code that works for longer than 50 ms is a warning.
+func TestDeviceCodeThatBlocksIsAWarning(t *testing.T) {
+	for name, c := range map[string]struct{ source, took string }{
+		"a timer":        {in("5", `ets_delay_us(40000); ets_delay_us(40000);`), "(8[0-9])"},
+		"no longer than": {in("5", `ets_delay_us(45000);`), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := theWorkshop(t)
+			r := w.release(t, "v3", 3, variant{source: "extern \"C\" void ets_delay_us(unsigned);\n" + c.source})
+			t.Parallel()
+			report, err := Check(t.Context(), w.options(Subject{Release: r}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all := strings.Join(report.Warnings, "\n")
+			if c.took == "" && all != "" || !regexp.MustCompile(c.took).MatchString(all) || strings.Count(all, "device code took") > 1 {
 				t.Errorf("the warnings are: %s", all)
 			}
 		})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +27,7 @@ func (w *world) flashed() {
 		w.fail("%s within %v", w.missing(), reachWithin)
 		return
 	}
+	w.conflicts()
 	w.compare(w.slot)
 	w.looks()
 	stays := func() bool { return w.running.online > 0 && w.Now() >= w.running.online+w.Config.Update.ConfirmAfter }
@@ -35,6 +37,24 @@ func (w *world) flashed() {
 	w.until(max(0, healthyFor-w.Now()), func() bool { return false })
 	if w.running.online == 0 {
 		w.fail("it is no longer connected to the broker %v after its start", w.Now().Round(time.Second))
+	}
+	if m := blocked.FindSubmatch(w.log.kept.Bytes()); m != nil {
+		w.warn("a function of its device code took %s ms: meanwhile it hears no command, and after some seconds the watchdog resets it; "+
+			"have it work in steps, with a Timer", m[1])
+	}
+}
+
+// What firmware says on its serial line of its device code (firmware/framework/esper/Device.cpp and
+// Blocked.cpp).
+var (
+	conflict = regexp.MustCompile(`(?m)^ *[0-9.]+ [0-9]+ device: (pin [0-9]+ is used by .*|two features are called .*|[0-9]+ features, more than .*)$`)
+	blocked  = regexp.MustCompile(`(?m)^ *[0-9.]+ [0-9]+ device: blocked for ([0-9]+) ms$`)
+)
+
+// conflicts refuses features that cannot be on one device.
+func (w *world) conflicts() {
+	if m := conflict.FindSubmatch(w.log.kept.Bytes()); m != nil {
+		w.fail("%s", m[1])
 	}
 }
 

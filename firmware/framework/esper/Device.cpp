@@ -3,6 +3,7 @@
 #include <string.h>
 #include <user_interface.h>
 
+#include "Blocked.h"
 #include "Clock.h"
 #include "Configuration.h"
 #include "Log.h"
@@ -261,6 +262,7 @@ void Device::onMessage(const MqttMessage& message) {
         if (topic(each->scope, each->name, each->suffix, buffer) &&
             strlen(buffer) == message.topicLength &&
             memcmp(buffer, message.topic, message.topicLength) == 0) {
+            const Blocked watch;
             each->handler(each->object, message.payload, message.payloadLength);
         }
     }

@@ -77,8 +77,8 @@ class Device : private Wifi::Listener, private Mqtt::Listener {
     bool reporting = false;        // of what waits
     Wifi wifi;
     Mqtt mqtt;
-    Timer restartTimer;
-    Timer clockTimer;
+    SystemTimer restartTimer;
+    SystemTimer clockTimer;
     Info info;
     Reboot reboot;
     Trial trial;

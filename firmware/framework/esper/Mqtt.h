@@ -69,7 +69,7 @@ class Mqtt : private Connection::Listener {
     size_t sending = 0;  // bytes at the start of the queue that are on their way
     Backoff backoff;
     Connection connection;
-    Timer timer;
+    SystemTimer timer;
     MqttParser parser;
     uint8_t queue[QUEUE];
 };

@@ -21,7 +21,7 @@ class Info : public Service {
     bool publish(char* buffer, bool features);  // false: there is no room
     void write(Json& json, bool features) const;
 
-    Timer timer;
+    SystemTimer timer;
 };
 
 }  // namespace esper

@@ -105,7 +105,7 @@ class Update : public Service, private Http::Consumer, private Installer::Listen
     Http http;
     Installer installer;
     SettingsUpdate* settings = nullptr;
-    Timer schedule;
+    SystemTimer schedule;
     Subscription toAll;
     Subscription toOne;
 };
