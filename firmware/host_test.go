@@ -8,7 +8,8 @@ import (
 
 // The framework's sources that know nothing of the chip, or only of its flash.
 var sources = []string{
-	"BootConfiguration", "Connection", "Entries", "Flash", "HttpResponse", "JsonValue", "MqttPacket", "Refusal", "SettingsFile", "Sha256",
+	"BootConfiguration", "Clock", "Connection", "Entries", "Flash", "HttpResponse", "Journal", "JsonValue", "MqttPacket",
+	"PersistedValues", "Record", "Refusal", "SettingsFile", "Sha256",
 	"Sha512", "Store", "UpdateError", "VersionFile",
 }
 
