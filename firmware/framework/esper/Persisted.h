@@ -104,8 +104,7 @@ class PersistedValue {
 template <typename T>
 class Persisted : private PersistedValue {
     static_assert(__is_trivially_copyable(T),
-                  "a persisted value must be of a type without pointers "
-                  "and destructors, which can be copied byte by byte");
+                  "a persisted value must be of a type that can be copied byte by byte");
     static_assert(sizeof(T) <= MAX_SIZE, "a persisted value has at most 64 bytes");
 
   public:
