@@ -14,6 +14,7 @@ import (
 	"github.com/google/renameio/v2"
 	"golang.org/x/sync/errgroup"
 
+	"esper/internal/image"
 	"esper/internal/site"
 )
 
@@ -153,7 +154,13 @@ func (b *builder) deviceObjects(out *objects, c site.Config, t job) func() error
 		content := configuration(c, b.settings, t.Name, len(t.Settings) > 0, t.version)
 		units = append(units, unit{name: "configuration.cpp", content: content,
 			label: t.Name + "/configuration.cpp", flags: slices.Concat(strict, discreet, apart)})
-		return b.compileAll(out, append(libraries, units...))
+		sources := append(libraries, units...)
+		if t.FlashMode == image.FlashQIO || t.FlashMode == image.FlashQOUT {
+			for i := range sources { // framework/esper/Gpio.h: the flash chip takes two pins more
+				sources[i].flags = append(sources[i].flags, "-DESPER_FLASH_QUAD")
+			}
+		}
+		return b.compileAll(out, sources)
 	}
 }
 

@@ -65,7 +65,7 @@ func (w *world) events(d *emulator.Device, topic string, n int) (payloads []stri
 func TestADeviceSaysWhatItsFeaturesAre(t *testing.T) {
 	w, d := withKinds(t)
 	wanted := map[string]string{
-		"relay": "switch", "socket": "switch", "led": "light", "wet": "binary_sensor", "door": "binary_sensor",
+		"relay": "switch", "socket": "switch", "valve": "switch", "led": "light", "wet": "binary_sensor", "door": "binary_sensor",
 		"button": "event", "toggle": "binary_sensor", "hold": "binary_sensor", "opener": "button", "level": "sensor",
 		"raw": "sensor", "greeting": "sensor", "target": "number", "percent": "number", "mode": "select",
 		"reset": "button", "bell": "event", "fan": "switch", "lamp": "light", "dimmer": "light", "blinds": "cover", "gate": "cover",
@@ -394,4 +394,43 @@ func TestASocketIgnoresCommandsThatComeTooFast(t *testing.T) {
 	if w.state(d, "socket") != "0" || d.Pin(13) {
 		t.Errorf("a second later it is %q", w.state(d, "socket"))
 	}
+}
+
+// A switch is after a restart, and after a power cut, what its policy says.
+func TestASwitchIsAfterARestartAsItShouldBe(t *testing.T) {
+	w, d := withKinds(t)
+	is := func(when, relay, socket, valve string) {
+		t.Helper()
+		if w.state(d, "relay") != relay || w.state(d, "socket") != socket || w.state(d, "valve") != valve {
+			t.Errorf("%s: OFF is %q, SAME is %q, ON is %q", when, w.state(d, "relay"), w.state(d, "socket"), w.state(d, "valve"))
+		}
+		if d.Pin(12) != (relay == "1") || d.Pin(13) != (socket == "1") || d.Pin(3) != (valve == "0") { // this is inverted
+			t.Errorf("%s: the pins are %v %v %v", when, d.Pin(12), d.Pin(13), d.Pin(3))
+		}
+	}
+	switchAll := func(to string) {
+		for _, name := range []string{"relay", "socket", "valve"} {
+			w.command(d, name+"/set", to)
+		}
+		w.RunFor(2 * time.Second)
+	}
+	again := func(cut func()) {
+		t.Helper()
+		n := len(w.said(d, 0))
+		cut()
+		w.expect("online again", 30*time.Second, func() bool { return slices.Contains(w.said(d, 0)[n:], "ONLINE") })
+	}
+	restart := func() { w.broker.Publish(realm+"/"+d.ID()+"/reboot", d.ID(), false) }
+	is("at first", "0", "0", "1")
+	switchAll("1")
+	is("switched on", "1", "1", "1")
+	again(d.PowerCycle)
+	is("after a power cut", "0", "1", "1")
+	switchAll("0")
+	is("switched off", "0", "0", "0")
+	again(restart)
+	is("after a restart", "0", "0", "1")
+	switchAll("1")
+	again(restart)
+	is("after another restart", "0", "1", "1")
 }

@@ -28,6 +28,18 @@ bool Reset::bootModeLatched() {
     return (*reinterpret_cast<volatile uint32_t*>(STRAPPING) >> 16 & 7) == DOWNLOAD;
 }
 
+static void (*ending)(uint32_t pause);
+
+void Reset::beforeEnd(void (*function)(uint32_t pause)) {
+    ending = function;
+}
+
+void Reset::prepare(uint32_t pause) {
+    if (ending != nullptr) {
+        ending(pause);
+    }
+}
+
 }  // namespace esper
 
 extern "C" {
@@ -36,6 +48,7 @@ void __real_system_restart();
 
 // Called instead of system_restart (the linker's --wrap), by device types, too.
 void __wrap_system_restart() {
+    esper::Reset::prepare(0);
     esper::RunRecord record = esper::RunRecord::read();
     record.running = false;
     record.write();

@@ -79,8 +79,7 @@ class Attributes {
     // 16.
     template <class... Texts>
     constexpr Attributes options(Texts... texts) const {
-        static_assert(sizeof...(texts) >= 1, "options: there must be some");
-        static_assert(sizeof...(texts) <= MAX_OPTIONS, "options: there can be 16");
+        static_assert(sizeof...(texts) <= MAX_OPTIONS, "options: there can be 16 at most");
         Attributes copy = *this;
         copy.values.optionCount = 0;
         (copy.option(texts), ...);
@@ -125,7 +124,11 @@ class Attributes {
         copy.values.*member = value;
         return copy;
     }
-    constexpr void option(const char* text) { values.options[values.optionCount++] = text; }
+    constexpr void option(const char* text) {
+        if (values.optionCount < MAX_OPTIONS) {
+            values.options[values.optionCount++] = text;
+        }
+    }
 };
 
 // Of a feature that says nothing about itself.

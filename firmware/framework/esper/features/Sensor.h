@@ -30,6 +30,24 @@ class Measurement : public FeatureOf<Kind::SENSOR, name, about> {
     Decimal value = NO_VALUE;
 };
 
+// Whether a function's result is a measurement.
+template <typename Result>
+inline constexpr bool IS_MEASURED = false;
+template <>
+inline constexpr bool IS_MEASURED<Decimal> = true;
+template <>
+inline constexpr bool IS_MEASURED<int> = true;
+template <>
+inline constexpr bool IS_MEASURED<long> = true;
+template <>
+inline constexpr bool IS_MEASURED<short> = true;
+template <>
+inline constexpr bool IS_MEASURED<unsigned short> = true;
+template <>
+inline constexpr bool IS_MEASURED<signed char> = true;
+template <>
+inline constexpr bool IS_MEASURED<unsigned char> = true;
+
 // Publishes what a function measures, every so many seconds: an int32_t, or a Decimal, which may be
 // NO_VALUE. Of kind sensor. RAM: 36 bytes.
 template <const char* const name, auto sample, uint32_t seconds = 60,
@@ -47,7 +65,17 @@ class Sensor : public FeatureOf<Kind::SENSOR, name, about> {
     }
 
   private:
-    void publishState() override { this->publish(sample()); }
+    using Result = decltype(sample());
+    static_assert(IS_MEASURED<Result>,
+                  "a Sensor's function returns an int32_t or a Decimal: no float");
+
+    void publishState() override {
+        if constexpr (__is_same(Result, Decimal)) {
+            this->publish(sample());
+        } else if constexpr (IS_MEASURED<Result>) {
+            this->publish(static_cast<int32_t>(sample()));
+        }
+    }
 
     Timer timer;
 };

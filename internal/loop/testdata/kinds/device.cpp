@@ -25,7 +25,10 @@ constexpr Attributes RELAY_IS = Attributes().name("Relay \"1\"").deviceClass("ou
 OnOffFeature<RELAY, 12, false, 0, RELAY_IS> relay(&device);
 
 constexpr const char SOCKET[] = "socket";
-Socket<SOCKET, 13> socketFeature(&device);
+Socket<SOCKET, 13, false, NO_ATTRIBUTES, AfterRestart::SAME> socketFeature(&device);
+
+constexpr const char VALVE[] = "valve";
+OnOffFeature<VALVE, 3, true, 0, NO_ATTRIBUTES, AfterRestart::ON> valve(&device);
 
 constexpr const char LED[] = "led";
 BuiltinLED<LED> led(&device);
