@@ -68,7 +68,7 @@ func TestADeviceSaysWhatItsFeaturesAre(t *testing.T) {
 		"relay": "switch", "socket": "switch", "valve": "switch", "led": "light", "wet": "binary_sensor", "door": "binary_sensor",
 		"button": "event", "toggle": "binary_sensor", "hold": "binary_sensor", "opener": "button", "level": "sensor",
 		"raw": "sensor", "greeting": "sensor", "target": "number", "percent": "number", "mode": "select",
-		"reset": "button", "bell": "event", "fan": "switch", "lamp": "light", "dimmer": "light", "blinds": "cover", "gate": "cover",
+		"reset": "button", "bell": "event", "fan": "switch", "lamp": "light", "dimmer": "light", "blinds": "cover", "gate": "cover", "awning": "cover",
 	}
 	var info struct{ Features map[string]string }
 	text, _ := w.broker.Retained(realm + "/" + d.ID() + "/info")
@@ -90,6 +90,7 @@ func TestADeviceSaysWhatItsFeaturesAre(t *testing.T) {
 		"lamp":     `{"brightness":true,"color":true}`,
 		"dimmer":   `{"brightness":true}`,
 		"blinds":   `{"device_class":"blind","position":true}`,
+		"awning":   `{"position":true}`,
 	}
 	var features map[string]json.RawMessage
 	text = w.state(d, "features")
@@ -433,4 +434,69 @@ func TestASwitchIsAfterARestartAsItShouldBe(t *testing.T) {
 	switchAll("1")
 	again(restart)
 	is("after another restart", "0", "1", "1")
+}
+
+// A cover with two relays knows its position by time, and never has both relays on.
+func TestARelayCoverMovesByTime(t *testing.T) {
+	w, d := withKinds(t)
+	const open, shut = 9, 10
+	rest := time.Duration(-1) // since when both relays are off
+	watched := false
+	d.Chip.OnPin(func(n int, high bool) {
+		if n != open && n != shut {
+			return
+		}
+		switch {
+		case d.Pin(open) && d.Pin(shut):
+			t.Error("both relays are on")
+		case high && rest >= 0 && d.Now()-rest < 490*time.Millisecond:
+			t.Errorf("a relay is on %v after the other", d.Now()-rest)
+		case !high:
+			rest = d.Now()
+		}
+		watched = true
+	})
+	is := func(when, state string, opens, closes bool) {
+		t.Helper()
+		if w.state(d, "awning") != state || d.Pin(open) != opens || d.Pin(shut) != closes {
+			t.Errorf("%s: it says %s, its relays are %v and %v", when, w.state(d, "awning"), d.Pin(open), d.Pin(shut))
+		}
+	}
+	is("at first", `{"state":"stopped"}`, false, false)
+	w.command(d, "awning/set", "25")
+	is("before it knows where it is", `{"state":"closing"}`, false, true)
+	w.RunFor(21 * time.Second)
+	is("still", `{"state":"closing"}`, false, true)
+	w.RunFor(time.Second)
+	is("closed on its way", `{"state":"closed","position":0}`, false, false)
+	w.RunFor(time.Second)
+	is("then", `{"state":"opening","position":0}`, true, false)
+	w.RunFor(5 * time.Second)
+	is("there", `{"state":"stopped","position":25}`, false, false)
+	w.command(d, "awning/set", "open")
+	w.RunFor(500 * time.Millisecond)
+	is("opening", `{"state":"opening","position":25}`, true, false)
+	w.RunFor(5 * time.Second)
+	w.command(d, "awning/set", "close")
+	if d.Pin(open) || d.Pin(shut) {
+		t.Error("it turns without a pause")
+	}
+	w.RunFor(time.Second)
+	is("turned", `{"state":"closing","position":53}`, false, true)
+	w.RunFor(4*time.Second + 300*time.Millisecond)
+	w.command(d, "awning/set", "stop")
+	is("stopped", `{"state":"stopped","position":29}`, false, false)
+	w.command(d, "awning/set", "open")
+	w.RunFor(30 * time.Second)
+	is("open", `{"state":"open","position":100}`, false, false)
+	w.command(d, "awning/set", "open")
+	w.RunFor(time.Second)
+	is("open already", `{"state":"open","position":100}`, false, false)
+	w.command(d, "awning/set", "close")
+	w.command(d, "awning/set", "close")
+	w.RunFor(30 * time.Second)
+	is("closed", `{"state":"closed","position":0}`, false, false)
+	if !watched {
+		t.Error("the relays were not watched")
+	}
 }

@@ -148,7 +148,8 @@ struct Checked {
                   "options: a select needs 2 at least, an event 1");
     static_assert(areOptions(about.values),
                   "options: each 1 to 32 bytes of printable text, without blanks around it");
-    static_assert(areDifferent(about.values), "options: two are the same");
+    static_assert(!areOptions(about.values) || areDifferent(about.values),
+                  "options: two are the same");
     static_assert(kind == Kind::LIGHT || (!about.values.brightness && !about.values.color),
                   "brightness, color: only of a light");
     static_assert(kind == Kind::COVER || !about.values.position, "position: only of a cover");

@@ -8,6 +8,7 @@
 #include <esper/features/Number.h>
 #include <esper/features/Pulse.h>
 #include <esper/features/PushButton.h>
+#include <esper/features/RelayCover.h>
 #include <esper/features/Select.h>
 #include <esper/features/Sensor.h>
 #include <esper/features/Socket.h>
@@ -156,6 +157,9 @@ class Gate : public Cover<GATE> {
     void stop() override {}
 };
 Gate gate(&device);
+
+constexpr const char AWNING[] = "awning";
+RelayCover<AWNING, 9, 10, 20000> awning(&device);
 
 Device* getDevice() {
     return &device;
