@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"bytes"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -498,5 +499,38 @@ func TestARelayCoverMovesByTime(t *testing.T) {
 	is("closed", `{"state":"closed","position":0}`, false, false)
 	if !watched {
 		t.Error("the relays were not watched")
+	}
+}
+
+// What does not fit into the attributes is left out by whole features, and said.
+func TestAttributesThatDoNotFitAreLeftOut(t *testing.T) {
+	w := newWorld(t)
+	source := "#include <esper/features/BinarySensor.h>\nusing namespace esper;\nconstexpr Attributes LONG = Attributes().name(\"" +
+		strings.Repeat("n", 64) + "\").icon(\"" + strings.Repeat("i", 64) + "\").diagnostic();\n"
+	for i := range 20 {
+		source += fmt.Sprintf("constexpr const char F%d[] = \"f%[1]d\"; BinarySensor<F%[1]d, LONG> f%[1]d(&device);\n", i)
+	}
+	source += "constexpr Attributes SHORT = Attributes().hidden();\nconstexpr const char LAST[] = \"l\"; BinarySensor<LAST, SHORT> last(&device);\n"
+	images := w.firmwares.variant(t, "socket", "v1", 1, variant{name: "many attributes", source: source})
+	var serial bytes.Buffer
+	config := w.firmwares.flashed(t, 1, w.firmwares.bootloader, images[0])
+	config.Serial = &serial
+	d, err := w.Add(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	text := w.state(d, "features")
+	var features map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(text), &features); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	one := len(features["f19"]) + len(`"f19":,`)
+	if len(text) > 2560 || len(text) < 2560-one || features["l"] == nil || features["f19"] == nil || features["f0"] != nil {
+		t.Errorf("%d bytes: %s", len(text), text)
+	}
+	lost := 20 - len(features) // the last of those that fit; features are gone through from the last on
+	if line := fmt.Sprintf("features: no room for the attributes of f%d\n", lost); !strings.Contains(serial.String(), line) {
+		t.Errorf("it does not say %q", line)
 	}
 }
