@@ -7,7 +7,7 @@
 namespace esper {
 
 // Yes or no, which device code publishes. Of kind binary_sensor; its state is 1, 0, or None as long
-// as there is no value. RAM: 20 bytes.
+// as there is no value. RAM: 24 bytes.
 template <const char* const name, const Attributes& about = NO_ATTRIBUTES>
 class BinarySensor : public FeatureOf<Kind::BINARY_SENSOR, name, about> {
   public:

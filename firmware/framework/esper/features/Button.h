@@ -12,7 +12,7 @@ namespace esper {
 
 // A push button: 1 while it is pressed, 0 otherwise. It closes to ground, against the pin's
 // pull-up, unless told otherwise. It is polled, which also rides out its bouncing. Of kind
-// binary_sensor; a PushButton publishes what happens instead. RAM: 48 bytes.
+// binary_sensor; a PushButton publishes what happens instead. RAM: 60 bytes.
 template <const char* const name, uint16_t gpio, bool closesToGround = true,
           const Attributes& about = NO_ATTRIBUTES>
 class Button : public FeatureOf<Kind::BINARY_SENSOR, name, about> {

@@ -13,7 +13,7 @@ namespace esper {
 // What ToggleButton and TriggerButton share: a button on a pin, pressed while that is low if it is
 // inverted, that has a state and a function that is called when the state changes. The button is
 // polled, and further changes are ignored within damper milliseconds after one. Of kind
-// binary_sensor. RAM: 48 bytes, 8 of them only with a damper.
+// binary_sensor. RAM: 64 bytes, 8 of them only with a damper.
 template <const char* const name, uint16_t gpio, bool inverted, uint16_t damper,
           const Attributes& about>
 class EdgeButton : public FeatureOf<Kind::BINARY_SENSOR, name, about>, private Damper<damper> {

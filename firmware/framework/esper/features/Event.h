@@ -12,7 +12,7 @@ namespace esper {
 
 // Something that happens, such as a ring at the door. Its attributes have as options what can
 // happen. An event is no state: it is not retained, and lost while the device is not connected. Of
-// kind event. RAM: 16 bytes; the options lie in flash.
+// kind event. RAM: 20 bytes; the options lie in flash.
 template <const char* const name, const Attributes& about>
 class Event : public FeatureOf<Kind::EVENT, name, about> {
   public:

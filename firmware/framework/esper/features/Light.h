@@ -32,7 +32,7 @@ class Light : public PinOnOff<Kind::LIGHT, name, gpio, invert, 0, about> {
 //         void apply(const LightState& light) override { … }
 //     };
 //
-// Commands at <name>/set are 1, 0, or JSON as in SPEC 7.6. RAM: 48 bytes.
+// Commands at <name>/set are 1, 0, or JSON as in SPEC 7.6. RAM: 52 bytes.
 template <const char* const name, const Attributes& about>
 class AdjustableLight : private Commands<name>, public FeatureOf<Kind::LIGHT, name, about> {
     static_assert(about.values.brightness || about.values.color,

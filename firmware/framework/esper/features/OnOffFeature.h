@@ -31,7 +31,7 @@ class PinOnOff : private Remembered<name, then>, public OnOff<of, name, about, d
 // Something on a pin that is switched on by 1 and off by 0 at <name>/set. The pin is high when it
 // is on, or low if it is inverted. Within damper milliseconds after a command further ones are
 // ignored, for the sake of a relay. Initial: its state when the device starts, unless `then` says
-// otherwise. RAM as of OnOff, and 40 bytes for AfterRestart::SAME.
+// otherwise. RAM as of OnOff, and 20 bytes for AfterRestart::SAME.
 template <const char* const name, uint16_t gpio, bool invert = false, uint16_t damper = 0,
           const Attributes& about = NO_ATTRIBUTES, AfterRestart then = AfterRestart::OFF>
 class OnOffFeature : public PinOnOff<Kind::SWITCH, name, gpio, invert, damper, about, then> {

@@ -14,7 +14,7 @@ namespace esper {
 // milliseconds, or by a number of milliseconds at <name>/pulse, of which what is more than
 // maxDuration is cut. Publishes the duration at <name>/triggered, not retained. The pin is high
 // during the pulse, or low if it is inverted. Within damper milliseconds after a command further
-// ones are ignored. Of kind button. RAM: 92 bytes, and 8 with a damper.
+// ones are ignored. Of kind button. RAM: 96 bytes, and 8 with a damper.
 template <const char* const name, uint16_t gpio, bool invert = false, uint16_t damper = 0,
           uint16_t maxDuration = 0, const Attributes& about = NO_ATTRIBUTES>
 class Pulse : public Command<name, about>, private Damper<damper> {

@@ -25,7 +25,7 @@ struct OfRelayCover {
 //
 // The relays are never on at the same time, and both are off for 500 ms before the motor starts
 // again. They are on while their pins are high, or low if inverted. The position is published when
-// the cover starts and stops. RAM: 104 bytes.
+// the cover starts and stops. RAM: 96 bytes.
 template <const char* const name, uint16_t openGpio, uint16_t closeGpio, uint32_t runTime,
           bool invert = false, const Attributes& about = NO_ATTRIBUTES>
 class RelayCover : public Cover<name, attributes::OfRelayCover<about>::VALUE> {

@@ -8,7 +8,7 @@
 namespace esper {
 
 // A measurement that device code publishes when it has one. Of kind sensor; its state is a number,
-// or None as long as there is no value. RAM: 24 bytes.
+// or None as long as there is no value. RAM: 32 bytes.
 template <const char* const name, const Attributes& about = NO_ATTRIBUTES>
 class Measurement : public FeatureOf<Kind::SENSOR, name, about> {
     static_assert(!about.values.text, "text: a TextSensor has texts");
@@ -49,7 +49,7 @@ template <>
 inline constexpr bool IS_MEASURED<unsigned char> = true;
 
 // Publishes what a function measures, every so many seconds: an int32_t, or a Decimal, which may be
-// NO_VALUE. Of kind sensor. RAM: 36 bytes.
+// NO_VALUE. Of kind sensor. RAM: 48 bytes.
 template <const char* const name, auto sample, uint32_t seconds = 60,
           const Attributes& about = NO_ATTRIBUTES>
 class Sensor : public FeatureOf<Kind::SENSOR, name, about> {

@@ -9,7 +9,7 @@
 namespace esper {
 
 // Something that is on or off, of kind switch or light: switched by 1 and 0 at <name>/set, and by
-// code. Within damper milliseconds after a command further ones are ignored. RAM: 48 bytes, 8 of
+// code. Within damper milliseconds after a command further ones are ignored. RAM: 56 bytes, 8 of
 // them only with a damper.
 template <Kind of, const char* const name, const Attributes& about, uint16_t damper = 0>
 class OnOff : private Commands<name>, public FeatureOf<of, name, about>, private Damper<damper> {

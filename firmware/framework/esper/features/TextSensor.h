@@ -19,7 +19,7 @@ struct OfTextSensor {
 
 // A text that device code publishes: printable UTF-8 of at most so many bytes, up to 64. What is
 // longer is cut, at a character's end; bytes that are not printable are replaced by "?". Of kind
-// sensor. RAM: 20 bytes, and those of the text.
+// sensor. RAM: 24 bytes, and those of the text.
 template <const char* const name, const Attributes& about = NO_ATTRIBUTES, size_t length = 64>
 class TextSensor : public FeatureOf<Kind::SENSOR, name, attributes::OfTextSensor<about>::VALUE> {
     static_assert(length >= 1 && length <= 64, "a TextSensor has texts of 1 to 64 bytes");
