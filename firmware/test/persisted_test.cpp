@@ -20,7 +20,12 @@ namespace {
 constexpr uint32_t AT = Layout::JOURNAL;
 constexpr uint32_t FIRST = AT / 4096;
 
-void (*ending)(uint32_t);
+BeforeEnd::Function function;
+void* of;
+
+void ending(uint32_t pause) {
+    function(of, pause);
+}
 
 // RTC memory at the address that it has on the chip.
 void powerOn() {
@@ -72,8 +77,10 @@ struct Point {
 
 }  // namespace
 
-void Reset::beforeEnd(void (*function)(uint32_t)) {
-    ending = function;
+BeforeEnd::BeforeEnd(Function given, void* object)
+    : function(given), object(object), next(nullptr) {
+    ::function = given;
+    of = object;
 }
 
 TEST(a_journal_holds_what_was_saved_last) {

@@ -11,7 +11,8 @@ import (
 	"esper/internal/release"
 )
 
-// keeping has device code that keeps a number, which is set by a command and published.
+// keeping has device code that keeps a number, which is set by a command and published. From 5000 on it
+// may be written within an hour.
 var keeping = variant{name: "keeping", source: `
 #include <esper/Persisted.h>
 #include <esper/features/Sensor.h>
@@ -28,7 +29,7 @@ static struct Keeper {
         for (size_t i = 0; i < length; i++) {
             number = 10 * number + (payload[i] - '0');
         }
-        kept.set(number);
+        kept.set(number, number < 5000 ? 100 : 3600000);
     }
     Subscription commands;
 } keeper;
@@ -91,14 +92,14 @@ func keptOutlives(t *testing.T, w *world) {
 	w.RunFor(200 * time.Millisecond)
 	w.expectKeptAfter(d, "12")
 
-	// What was set just now is written before a restart by command.
+	// What may wait for an hour is written before a restart by command.
+	w.setKept(d, 5013)
+	w.expectKept(d, "5013")
 	resets := d.Resets()
 	w.broker.Publish(realm+"/reboot", d.ID(), false)
-	w.RunFor(250 * time.Millisecond) // of the 300 ms that it waits
-	w.setKept(d, 13)
 	w.expect("a restart", 5*time.Second, func() bool { return d.Resets() > resets })
 	w.broker.Publish(realm+"/"+d.ID()+"/kept", "", true)
-	w.expectKept(d, "13")
+	w.expectKept(d, "5013")
 
 	// A firmware that knows nothing of it leaves it alone, and so does the update to it.
 	w.publish("socket", "v2", 2)

@@ -7,12 +7,15 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
 	"esper/emulator"
+	"esper/emulator/esp8266"
 	"esper/internal/build"
 	"esper/internal/image"
+	"esper/internal/release"
 	"esper/internal/site"
 )
 
@@ -95,6 +98,45 @@ func countsPulses(t *testing.T, w *world) {
 	d.PowerCycle()
 	w.broker.Publish(realm+"/"+d.ID()+"/meter", "", true)
 	w.expect("25 pulses after a power cut", 20*time.Second, func() bool { return w.state(d, "meter") == "25" })
+}
+
+// The handler of interrupts lies in IRAM: pulses are counted while an update erases and writes the flash,
+// when no code in flash can run, and the total outlives the restart into the new firmware.
+func TestPulsesAreCountedDuringAnUpdate(t *testing.T) { countsDuringUpdate(t, newWorld(t)) }
+
+func countsDuringUpdate(t *testing.T, w *world) {
+	w.publish("socket", "v0", 1)
+	d := w.addCounting(1)
+	w.settle()
+	r, err := release.Sign(w.firmwares.variant(t, "socket", "v2", 2, counting), w.firmwares.key)
+	must(t, err)
+	w.offer(w.firmwares.downloaded(t, r))
+	erased, pulses, resets := 0, 0, d.Resets()
+	d.Chip.Flash.Before = func(op esp8266.Operation) esp8266.Cut {
+		if op.Kind == esp8266.Erase {
+			erased++
+		}
+		return esp8266.Cut{}
+	}
+	w.notify()
+	w.expect("a download", time.Minute, func() bool { return w.lastUpdate(d).State == "downloading" })
+	for w.lastUpdate(d).State == "downloading" {
+		for _, high := range []bool{false, true} {
+			d.SetPin(14, high)
+			w.RunFor(70 * time.Millisecond) // longer than an erasure
+		}
+		pulses++
+	}
+	if pulses < 8 || erased < 8 || d.Resets() != resets {
+		t.Fatalf("%d pulses while %d sectors were erased, and %d resets: that tests little", pulses, erased,
+			d.Resets()-resets)
+	}
+	w.broker.Publish(realm+"/"+d.ID()+"/meter", "", true)
+	w.expect("v2", time.Minute, func() bool { return w.starts(d, "v2") })
+	w.expect("the pulses", 15*time.Second, func() bool { return w.state(d, "meter") == strconv.Itoa(pulses) })
+	if reset := w.device(d).Info.Boot.Reset; reset != "restart" {
+		t.Errorf("it was reset by %s", reset)
+	}
 }
 
 // Without debouncing each edge counts, and is told of to device code.

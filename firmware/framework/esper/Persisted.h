@@ -38,10 +38,6 @@ class PersistedValue {
     PersistedValue(const PersistedValue&) = delete;
     PersistedValue& operator=(const PersistedValue&) = delete;
 
-    // Writes what is unsaved, as far as the wear allows it (SPEC 12.7). Pause: seconds of deep
-    // sleep that follow. The framework calls it before each restart, through Reset::prepare.
-    static void flush(uint32_t pause);
-
   protected:
     // What the flash holds of a name.
     struct Stored {

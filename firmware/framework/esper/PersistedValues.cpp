@@ -5,7 +5,6 @@
 #include "BootConfiguration.h"
 #include "Clock.h"
 #include "Log.h"
-#include "Reset.h"
 #include "WearRecord.h"
 
 namespace esper {
@@ -63,10 +62,6 @@ Entries::Entry PersistedValue::entry(uint8_t* out) const {
             HEADER + uint32_t{size}};
 }
 
-void PersistedValue::flush(uint32_t pause) {
-    PersistedValues::get().flush(pause);
-}
-
 PersistedValues& PersistedValues::get() {
     static PersistedValues values;
     return values;
@@ -76,9 +71,10 @@ PersistedValues::PersistedValues()
     : journal(Layout::JOURNAL),
       used(WearRecord::read()),
       asOf(Clock::seconds()),
-      timer(bind<PersistedValues, &PersistedValues::onTimer>, this) {
-    Reset::beforeEnd(PersistedValue::flush);
-}
+      timer(bind<PersistedValues, &PersistedValues::onTimer>, this),
+      beforeEnd(
+          [](void* object, uint32_t pause) { static_cast<PersistedValues*>(object)->flush(pause); },
+          this) {}
 
 bool PersistedValues::add(PersistedValue& value, PersistedValue::Stored& out) {
     if (!isName(value.name)) {

@@ -4,6 +4,7 @@
 
 #include "Journal.h"
 #include "Persisted.h"
+#include "Reset.h"
 #include "Timer.h"
 
 namespace esper {
@@ -16,6 +17,9 @@ class PersistedValues {
 
     bool add(PersistedValue& value, PersistedValue::Stored& out);
     void schedule(uint32_t within);
+
+    // Writes what is unsaved, as far as the wear allows it. Pause: seconds of deep sleep that
+    // follow.
     void flush(uint32_t pause);
 
   private:
@@ -40,6 +44,7 @@ class PersistedValues {
     uint32_t used;           // bytes of the journal, of late
     uint32_t asOf;           // s
     Timer timer;
+    BeforeEnd beforeEnd;
 };
 
 }  // namespace esper

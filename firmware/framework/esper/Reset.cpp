@@ -28,15 +28,16 @@ bool Reset::bootModeLatched() {
     return (*reinterpret_cast<volatile uint32_t*>(STRAPPING) >> 16 & 7) == DOWNLOAD;
 }
 
-static void (*ending)(uint32_t pause);
+BeforeEnd* BeforeEnd::first = nullptr;
 
-void Reset::beforeEnd(void (*function)(uint32_t pause)) {
-    ending = function;
+BeforeEnd::BeforeEnd(Function function, void* object)
+    : function(function), object(object), next(first) {
+    first = this;
 }
 
 void Reset::prepare(uint32_t pause) {
-    if (ending != nullptr) {
-        ending(pause);
+    for (const BeforeEnd* one = BeforeEnd::first; one != nullptr; one = one->next) {
+        one->function(one->object, pause);
     }
 }
 

@@ -4,6 +4,7 @@
 
 #include "../Interrupt.h"
 #include "../Persisted.h"
+#include "../Reset.h"
 #include "../Timer.h"
 #include "Feature.h"
 
@@ -30,7 +31,9 @@ class PulseCounter : public Feature<name> {
           saved(name, 0),
           total(saved),
           interrupt(edge, quiet),
-          timer(bind<PulseCounter, &PulseCounter::collect>, this) {
+          timer(bind<PulseCounter, &PulseCounter::look>, this),
+          beforeEnd([](void* counter, uint32_t) { static_cast<PulseCounter*>(counter)->collect(); },
+                    this) {
         timer.repeat(INTERVAL);
     }
 
@@ -54,6 +57,10 @@ class PulseCounter : public Feature<name> {
             seen = now;
             saved.set(total, minutes * 60000);
         }
+    }
+
+    void look() {
+        collect();
         if (++waited >= seconds && total != published) {
             publishState();
         }
@@ -75,6 +82,7 @@ class PulseCounter : public Feature<name> {
     uint32_t waited = 0;  // s
     Interrupt<gpio> interrupt;
     Timer timer;
+    BeforeEnd beforeEnd;
 };
 
 }  // namespace esper
