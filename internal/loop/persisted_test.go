@@ -11,8 +11,8 @@ import (
 	"esper/internal/release"
 )
 
-// keeping has device code that keeps a number, which is set by a command and published. From 5000 on it
-// may be written within an hour.
+// keeping has device code that keeps a number, which is set by a command and published. From 5000
+// on it may be written within an hour.
 var keeping = variant{name: "keeping", source: `
 #include <esper/Persisted.h>
 #include <esper/features/Sensor.h>

@@ -92,8 +92,8 @@ func lastOf(records int) string {
 	return fmt.Sprint(records)
 }
 
-// tear is a power cut in an operation on the journal: before the word, in the middle of it in some way,
-// or behind it.
+// tear is a power cut in an operation on the journal: what is before the word is done, the word in
+// some way, and nothing behind it.
 type tear struct {
 	records   int
 	operation int
@@ -126,9 +126,9 @@ func (c tear) cut(op esp8266.Operation) esp8266.Cut {
 	}}
 }
 
-// The power is cut at each word that a change of a persisted value writes or erases, also within words,
-// with journals that are empty, in use and full; and once more while the next change is written. The
-// device then says the old or the new value, never another, and so does Go.
+// The power is cut at each word that a change of a persisted value writes or erases, also within
+// words, with journals that are empty, in use and full; and once more while the next change is
+// written. The device then says the old or the new value, never another. Go wrote the journals.
 func TestPowerCutsOfPersistedValues(t *testing.T) {
 	const perSector = image.SectorSize / 64
 	var all []tear

@@ -18,8 +18,8 @@ class PinInterrupt {
     // Edges that were counted since the start; wraps after 4294967295.
     uint32_t count() const { return edges; }
 
-    // Has a function called, in the context of all device code, when there are new edges: within 10
-    // ms, and with their number. Set and new in the same object: the one before is called no more.
+    // Has a function called, in the context of all device code, when there are new edges: within
+    // 10 ms, with their number. A second function takes the place of the first.
     void onEdges(void (*function)(void* object, uint32_t edges), void* object = nullptr);
 
   protected:
@@ -52,7 +52,7 @@ class PinInterrupt {
 // Quiet: microseconds for which the level must not have changed before an edge that counts, up to
 // 1,000,000. It keeps out the bouncing of contacts: 5,000 for a reed contact, 20,000 for a button.
 // 0: each edge counts, up to about 50,000 a second, which leaves no time for anything else. Edges
-// closer than 10 us may count as one. Costs 80 bytes, and about 3 us of the processor for each
+// closer than 10 us may count as one. Costs 56 bytes, and about 3 us of the processor for each
 // edge.
 template <uint16_t number, Pull pull = Pull::UP>
 class Interrupt : public PinInterrupt {

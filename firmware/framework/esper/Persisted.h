@@ -81,11 +81,11 @@ class PersistedValue {
 //     static Persisted<uint32_t> presses("presses", 0);
 //     presses.set(presses + 1);
 //
-// Make it a static object, or a member of one: it reads the flash when it is made, about 10 ms for
-// the first one. Name: unique in the firmware and the same in later versions, 1 to 32 of a-z 0-9 _
-// . - ; for a name that the compiler knows, it checks that. Value: any type that is trivially
-// copyable, of at most 64 bytes. All names and values of a device together have 2,048 bytes, of
-// which each takes 8 and those of its name and its value.
+// Make it a static object, or a member of one: it reads the flash when it is made.
+// Name: unique in the firmware and the same in later versions, 1 to 32 of a-z 0-9 _ . - which the
+// compiler checks if it knows the name. Value: any type that is trivially copyable, of at most 64
+// bytes. All names and values of a device together have 2,048 bytes, of which each takes 8 and
+// those of its name and its value.
 //
 // A change is in the flash 100 ms later, several within that time as one record. The power may be
 // cut at any time: the value is then the old or the new one. To spare the flash, 8,192 bytes of

@@ -24,7 +24,7 @@ constexpr uint32_t LONGEST = 86400000;  // ms that a change may wait
 
 bool isName(const char* name) {
     size_t length = 0;
-    while (persisted::isNameCharacter(name[length]) && length < 33) {
+    while (length < 33 && persisted::isNameCharacter(name[length])) {
         length++;
     }
     return length > 0 && length < 33 && name[length] == 0;

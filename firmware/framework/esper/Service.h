@@ -45,7 +45,10 @@ class Service {
     bool due = false;  // to be reported
 };
 
-// A topic that a device listens to.
+// A topic that a device listens to. As a static object, or a member of one, made before the device
+// connects. The handler is called in the context of all device code; name and suffix must stay.
+// Topic and payload have at most 510 bytes together: what is longer is cut off. Retained messages
+// are left out, as they are of a time before this connection.
 class Subscription {
   public:
     enum class Scope { ALL, ONE };  // <realm>/<name>, <realm>/<id>/<name>

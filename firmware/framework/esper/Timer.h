@@ -55,7 +55,7 @@ class Timer {
     ETSTimer timer = {};
 };
 
-// A timer for hours and days. Must not be moved. Costs 40 bytes.
+// A timer for hours and days. Must not be moved. Costs 36 bytes.
 class LongTimer {
   public:
     LongTimer(void (*function)(void*), void* object)
