@@ -25,6 +25,7 @@ type Config struct {
 	MQTT      MQTT
 	Update    Update
 	Heartbeat Heartbeat
+	Time      Time
 	// SDK is the folder of the vendor's SDK, absolute, to link for the chip; empty: firmware is
 	// linked for the emulator.
 	SDK      string

@@ -71,6 +71,7 @@ type values struct {
 	Heartbeat struct {
 		Timeout string `toml:"timeout"`
 	} `toml:"heartbeat"`
+	Time  timeFile `toml:"time"`
 	Build struct {
 		SDK     string  `toml:"sdk"`
 		Secrets Secrets `toml:"secrets"`
@@ -264,6 +265,9 @@ func (f *values) check() (Config, error) {
 		if c.Heartbeat.Timeout, err = checkDuration(f.Heartbeat.Timeout, minInterval, maxInterval); err != nil {
 			return c, fmt.Errorf("heartbeat.timeout: %w", err)
 		}
+	}
+	if c.Time, err = f.Time.check(); err != nil {
+		return c, err
 	}
 	if c.Rollouts, err = f.Rollout.check(c.Update.Interval); err != nil {
 		return c, err

@@ -76,6 +76,12 @@ refresh = true
 # of their own.
 secrets = "settings"
 
+[time]
+# Devices ask this server for the time (SNTP). Without it they do not know it.
+# server = "pool.ntp.org"
+# The zone's rule as in POSIX's TZ; without it device code gets UTC.
+# zone = "CET-1CEST,M3.5.0,M10.5.0/3"
+
 [heartbeat]
 # Restart when nothing comes on <realm>/heartbeat for so long. 0s: off
 timeout = "0s"
