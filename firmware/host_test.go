@@ -8,7 +8,7 @@ import (
 
 // The framework's sources that know nothing of the chip, or only of its flash.
 var sources = []string{
-	"BootConfiguration", "Connection", "Entries", "Flash", "HttpResponse", "MqttPacket", "Refusal", "SettingsFile", "Sha256",
+	"BootConfiguration", "Calendar", "Connection", "Entries", "Flash", "HttpResponse", "MqttPacket", "Refusal", "SettingsFile", "Sha256",
 	"Sha512", "Store", "UpdateError", "VersionFile",
 }
 
