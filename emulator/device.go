@@ -25,6 +25,10 @@ type Config struct {
 	Port   *Terminal // where UART 0 is connected to, too; nil: nowhere
 	ROM    []byte    // the chip's mask ROM; nil: its functions are emulated
 
+	// WakeOpen says that GPIO16 is not connected to the reset pin, so that the device does not wake
+	// from a deep sleep by itself.
+	WakeOpen bool
+
 	// ELF are the files that the images in flash were made of. They name functions in crash
 	// reports.
 	ELF []string
@@ -54,6 +58,7 @@ func New(config Config) (*Device, error) {
 	chip.ChipID = config.ChipID & 0xFFFFFF
 	chip.Seed = uint64(config.ChipID)
 	chip.ROM = config.ROM
+	chip.WakeOpen = config.WakeOpen
 	d := &Device{Chip: chip, SDK: sdk.New(chip, config.Link), input: input{wake: make(chan struct{}, 1)}}
 	if config.Serial != nil {
 		d.serial = &lines{out: config.Serial}
@@ -156,6 +161,19 @@ func (d *Device) PowerCycle() {
 		d.OnReset(esp8266.ResetPowerOn)
 	}
 }
+
+// Reset pulls the reset pin.
+func (d *Device) Reset() {
+	d.resets++
+	d.SDK.PinReset()
+	d.started()
+	if d.OnReset != nil {
+		d.OnReset(esp8266.ResetPin)
+	}
+}
+
+// Asleep reports whether the device is in deep sleep.
+func (d *Device) Asleep() bool { return d.Chip.Asleep() }
 
 // SetPin drives pin n, 0 to 16, from the outside.
 func (d *Device) SetPin(n int, high bool) { d.Chip.SetPin(n, high) }

@@ -18,10 +18,10 @@ const (
 	regTimers   = 0x60000600
 	regRTC      = 0x60000700
 	regRTCCause = 0x60000714
-	regRTCWoken = 0x60000718 // bits 8 to 13: what ended the deep sleep
+	regRTCWoken = 0x60000718 // bits 8 to 13: what ended the deep sleep; written, bit 3: the count ends one
 	regRTCCount = 0x6000071C
 	regRTCAwake = 0x60000728 // bits 0 and 1: 1 is awake
-	regRTCKept  = 0x60000730 // four words that outlive a reset
+	regRTCKept  = 0x60000730 // four words that outlive a reset, but for one by the pin
 	regGPIO16   = 0x60000768
 	regIOMux    = 0x60000800
 	regWatchdog = 0x60000900
@@ -48,7 +48,7 @@ func (c *Chip) loadRegister(addr uint32) (v uint32, ok bool) {
 	case addr >= regTimers && addr < regTimers+0x34:
 		return c.loadTimer(addr - regTimers), true
 	case addr == regRTCCount:
-		return uint32(c.CPU.Cycles * rtcHz / CyclesPerSecond), true
+		return c.rtcCount(), true
 	case addr >= regGPIO16 && addr < regGPIO16+0x28:
 		return c.loadGPIO16(addr), true
 	case addr >= regWatchdog && addr < regWatchdog+0x18:
@@ -112,9 +112,13 @@ func (c *Chip) storeRegister(addr, v uint32) bool {
 	switch {
 	case addr == regCache, addr == regCacheSize:
 		c.cacheChanged()
+	case addr == regRTCStart:
+		c.storeSleep(v)
+	case addr == regCalibrate && v&calibrate != 0:
+		c.plain[(regCalibrated-peripheralBase)/4] = calibration(v)
 	case addr == regEdgeInterrupts:
 		c.CPU.Halt() // a timer may count as an interrupt from now on
-	case addr >= regIOMux && addr < regIOMux+0x44:
+	case addr >= regIOMux && addr < regIOMux+ioMuxSize:
 		c.pinsChanged() // by a pull-up
 	}
 	return true

@@ -59,8 +59,11 @@ func (c *Chip) send(b byte) {
 }
 
 // Receive lets bytes arrive on UART 0, those that the FIFO has no room for being
-// lost.
+// lost, and all in a deep sleep.
 func (c *Chip) Receive(b []byte) {
+	if c.sleep.on {
+		return
+	}
 	u := &c.uart
 	n := copy(u.received[u.count:], b)
 	u.count += n

@@ -66,3 +66,4 @@ func (silent) Send(time.Duration, int, []byte)             {}
 func (silent) Close(time.Duration, int)                    {}
 func (silent) Reset(time.Duration, int)                    {}
 func (silent) Hold(time.Duration, int, bool)               {}
+func (silent) Sleep(time.Duration)                         {}

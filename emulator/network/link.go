@@ -30,6 +30,9 @@ type Link interface {
 	// Hold keeps the TCP window from opening again, until it is called with false:
 	// what it allowed before, Window segments at most, still comes.
 	Hold(now time.Duration, id int, on bool)
+	// Sleep is what a device does that goes to sleep: nothing reaches it any more, and nobody is told,
+	// until it restarts.
+	Sleep(now time.Duration)
 	// Restart forgets all connections and look-ups, as a device does that resets.
 	Restart(now time.Duration)
 

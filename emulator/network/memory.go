@@ -14,7 +14,7 @@ import (
 //
 // Everything sent takes Latency and, one packet behind another on its device's
 // radio, the time of its bytes at Bandwidth. What is lost, because a host is
-// silent or the access point is off, is sent again every second, for Patience.
+// silent, a device asleep or the access point off, is sent again every second, for Patience.
 type Memory struct {
 	Latency   time.Duration // one way
 	Bandwidth int           // bits a second, each device, each way
@@ -223,7 +223,7 @@ func (m *Memory) happen(h happening) {
 	case m.now < c.resent[h.way]: // behind one that was lost
 		h.at = c.resent[h.way]
 		m.push(h)
-	case !m.off && !c.host.Silent:
+	case !m.off && !c.host.Silent && !(h.way == down && m.links[c.link].asleep):
 		h.do(m)
 	case m.now-h.sent < Patience:
 		h.at = m.now + time.Second

@@ -21,6 +21,7 @@ type Sockets struct {
 	events []Event // look-ups and connections; data waits in its socket
 	socks  map[int]*socket
 	epoch  int // counts restarts, so that answers to older questions are dropped
+	asleep bool
 }
 
 type socket struct {
@@ -273,6 +274,13 @@ func (s *Sockets) Hold(_ time.Duration, id int, on bool) {
 	}
 }
 
+// Sleep keeps the connections open, which nobody reads.
+func (s *Sockets) Sleep(time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asleep = true
+}
+
 // Restart resets all connections.
 func (s *Sockets) Restart(time.Duration) {
 	s.mu.Lock()
@@ -280,6 +288,7 @@ func (s *Sockets) Restart(time.Duration) {
 	for id := range s.socks {
 		s.drop(id)
 	}
+	s.asleep = false
 	s.epoch++
 	s.events = nil
 }
@@ -288,6 +297,9 @@ func (s *Sockets) Restart(time.Duration) {
 func (s *Sockets) Poll(time.Duration) (Event, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.asleep {
+		return Event{}, false
+	}
 	if len(s.events) > 0 {
 		e := s.events[0]
 		s.events = s.events[1:]

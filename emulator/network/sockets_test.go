@@ -206,3 +206,32 @@ func TestAClosedSocketSendsTheRestFirst(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+func TestASleepingDeviceKeepsItsSocketsOpenUnread(t *testing.T) {
+	said, ended := make(chan bool), make(chan error)
+	port := serve(t, func(c net.Conn) {
+		_, err := c.Write([]byte("hello"))
+		said <- err == nil
+		_, err = c.Read(make([]byte, 1))
+		ended <- err
+	})
+	s := NewSockets()
+	s.Connect(0, 1, loopback, port)
+	if e := next(t, s); e.Kind != Connected {
+		t.Fatalf("%+v", e)
+	}
+	s.Sleep(0)
+	if !<-said {
+		t.Error("the server cannot write")
+	}
+	if e, ok := s.Poll(0); ok {
+		t.Errorf("the sleeping device hears of %+v", e)
+	}
+	s.Restart(0)
+	if err := <-ended; err == nil {
+		t.Error("the connection goes on after the sleep")
+	}
+	if e, ok := s.Poll(0); ok {
+		t.Errorf("the device hears of %+v from before", e)
+	}
+}

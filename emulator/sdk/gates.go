@@ -106,6 +106,9 @@ var functions = map[string]function{
 	"espconn_set_keepalive":    (*SDK).espconnOption,
 	"espconn_port":             (*SDK).espconnPort,
 	"espconn_gethostbyname":    (*SDK).getHostByName,
+
+	"system_deep_sleep":            (*SDK).deepSleep,
+	"system_deep_sleep_set_option": (*SDK).deepSleepOption,
 }
 
 // gateNames and gateFunctions are by gate number.
