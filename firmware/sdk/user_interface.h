@@ -39,6 +39,7 @@ void system_restart();
 bool system_deep_sleep(uint64_t time_in_us);
 // What the radio does after the next deep sleep: 0 and 1 calibrate it, 2 does not, 4 leaves it off.
 bool system_deep_sleep_set_option(uint8_t option);
+uint32_t system_rtc_clock_cali_proc();  // a tick of the RTC, in 4096ths of a microsecond
 void system_init_done_cb(void (*done)());
 uint32_t system_get_time();  // microseconds since start; wraps every 71 minutes
 uint32_t system_get_free_heap_size();

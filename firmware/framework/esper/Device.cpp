@@ -29,8 +29,13 @@ void Service::publish(const char* name, const char* payload, size_t length) {
 }
 
 Subscription::Subscription(Device* device, Scope scope, const char* name, const char* suffix,
-                           Handler handler, void* object)
-    : scope(scope), name(name), suffix(suffix), handler(handler), object(object) {
+                           Handler handler, void* object, bool retained)
+    : scope(scope),
+      retained(retained),
+      name(name),
+      suffix(suffix),
+      handler(handler),
+      object(object) {
     next = device->subscriptions;
     device->subscriptions = this;
 }
@@ -56,6 +61,9 @@ Device::Device()
 void Device::start() {
     ESPER_LOG("device", "%s %s %s, slot %u%s", configuration.device, chipId, configuration.version,
               static_cast<unsigned>(descriptor.slot), SafeMode::active() ? ", safe mode" : "");
+    if (dormant) {
+        return;
+    }
     clockTimer.repeat(CLOCK_INTERVAL);
     wifi.start();
     trial.start();
@@ -67,9 +75,25 @@ void Device::restart() {
         return;
     }
     ESPER_LOG("device", "restart");
-    status = OFFLINE;
-    proceed();
+    say(OFFLINE);
     restartTimer.once(RESTART_DELAY);
+}
+
+// Publishes it as the status.
+void Device::say(const char* newStatus) {
+    status = newStatus;
+    proceed();
+}
+
+// Whether all that it has to say has gone out to the broker, and the broker has answered.
+bool Device::settled() const {
+    return mqtt.idle() && !waiting;
+}
+
+void Device::describeItself(Json& out) const {
+    for (const InfoPart* part = parts; part != nullptr; part = part->next) {
+        part->write(out);
+    }
 }
 
 void Device::describe(Json& features) const {
@@ -211,11 +235,11 @@ void Device::confirmed() {
 }
 
 void Device::onMessage(const MqttMessage& message) {
-    if (message.retained) {
-        return;  // of a time before this connection: no command (SPEC 7)
-    }
     char buffer[MAX_TOPIC];
     for (Subscription* each = subscriptions; each != nullptr; each = each->next) {
+        if (message.retained && !each->retained) {
+            continue;  // of a time before this connection: no command (SPEC 7)
+        }
         if (topic(each->scope, each->name, each->suffix, buffer) &&
             strlen(buffer) == message.topicLength &&
             memcmp(buffer, message.topic, message.topicLength) == 0) {

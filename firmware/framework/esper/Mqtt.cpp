@@ -72,6 +72,7 @@ void Mqtt::onTimer() {
 void Mqtt::onOpen() {
     parser.reset();
     queued = sending = 0;
+    packetId = answered = 0;
     ticks = 0;
     waitingForPong = false;
     login();
@@ -126,8 +127,11 @@ void Mqtt::onPacket(const MqttPacket& packet) {
         }
     } else if (packet.type() == MqttType::PINGRESP) {
         waitingForPong = false;
-    } else if (packet.type() == MqttType::SUBACK && packet.length == 3 && packet.body[2] > 2) {
-        ESPER_LOG("mqtt", "a subscription is refused");
+    } else if (packet.type() == MqttType::SUBACK && packet.length == 3) {
+        answered = static_cast<uint16_t>(packet.body[0] << 8 | packet.body[1]);
+        if (packet.body[2] > 2) {
+            ESPER_LOG("mqtt", "a subscription is refused");
+        }
     }
 }
 

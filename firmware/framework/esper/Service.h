@@ -1,6 +1,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 namespace esper {
 
@@ -48,17 +49,19 @@ class Service {
 // A topic that a device listens to.
 class Subscription {
   public:
-    enum class Scope { ALL, ONE };  // <realm>/<name>, <realm>/<id>/<name>
+    enum class Scope : uint8_t { ALL, ONE };  // <realm>/<name>, <realm>/<id>/<name>
 
     using Handler = void (*)(void* object, const char* payload, size_t length);
 
-    // Topic: the name, and a slash and the suffix if there is one.
+    // Topic: the name, and a slash and the suffix if there is one. retained: what is published there
+    // is a state and no command, so it is heard, too, if the broker kept it (SPEC 7).
     Subscription(Device* device, Scope scope, const char* name, const char* suffix, Handler handler,
-                 void* object);
+                 void* object, bool retained = false);
 
   private:
     friend class Device;
     const Scope scope;
+    const bool retained;
     const char* const name;
     const char* const suffix;
     const Handler handler;

@@ -42,6 +42,10 @@ static const char* resetReason() {
     }
 }
 
+InfoPart::InfoPart(Device* device) : next(device->parts) {
+    device->parts = this;
+}
+
 Info::Info(Device* device) : Service(device), timer(bind<Info, &Info::report>, this) {}
 
 void Info::onBrokerUp() {
@@ -143,6 +147,7 @@ void Info::write(Json& json, bool features) const {
         json.endObject();
     }
 
+    device->describeItself(json);
     json.number("heap", system_get_free_heap_size());
     json.number("uptime", Clock::seconds());
     json.endObject();

@@ -33,6 +33,7 @@ Update::Update(Device* device)
             esper::receive<Update, &Update::onTrigger>, this),
       toOne(device, Subscription::Scope::ONE, "update", "",
             esper::receive<Update, &Update::onOwnTrigger>, this) {
+    device->checkWith(this);
     if (device->onTrial()) {
         state = State::TRIAL;
     } else {
@@ -43,7 +44,9 @@ Update::Update(Device* device)
 // ---- when to check ----
 
 void Update::onNetworkUp() {
-    checkSoon(os_random() % START_JITTER);
+    if (device->looksAtStart()) {
+        checkSoon(os_random() % START_JITTER);
+    }
 }
 
 void Update::onBrokerUp() {

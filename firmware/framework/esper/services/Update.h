@@ -2,6 +2,7 @@
 
 #include <stdint.h>
 
+#include "../Device.h"
 #include "../Http.h"
 #include "../Service.h"
 #include "../Timer.h"
@@ -15,7 +16,10 @@ class SettingsUpdate;
 
 // Keeps the device's firmware up to date (SPEC 5 to 7.2, 10): asks for the version file, decides
 // by it, and reports.
-class Update : public Service, private Http::Consumer, private Installer::Listener {
+class Update : public Service,
+               private Checker,
+               private Http::Consumer,
+               private Installer::Listener {
   public:
     explicit Update(Device* device);
 
@@ -51,6 +55,8 @@ class Update : public Service, private Http::Consumer, private Installer::Listen
     void onSchedule();
     void scheduleNext();
     void checkSoon(uint32_t milliseconds);
+    void look() override { check(); }
+    bool installing() const override { return checking && file == nullptr; }
     void check();
     void ask();
 
