@@ -66,6 +66,8 @@ type Chip struct {
 	ChipID uint32    // the low 24 bits of the MAC address
 	Seed   uint64    // of the random numbers, taken at power-on
 	Serial io.Writer // what UART 0 sends; nil drops it
+	// Serial1 is what UART 1 sends, at GPIO2; nil drops it.
+	Serial1 io.Writer
 
 	// WakeOpen says that GPIO16 is not connected to the reset pin, so that only a reset from outside
 	// ends a deep sleep.
@@ -133,7 +135,7 @@ type state struct {
 	radio    [macSize / 4]uint32
 	baseband [0x1000 / 4]uint32
 
-	uart     uart
+	uart     [2]uart
 	spi      spi
 	mac      mac
 	gpio     gpio

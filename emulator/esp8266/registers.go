@@ -13,6 +13,7 @@ const (
 	regRandom         = 0x3FF20E44
 
 	regUART0    = 0x60000000
+	regUART1    = 0x60000F00
 	regSPI0     = 0x60000200
 	regGPIO     = 0x60000300
 	regTimers   = 0x60000600
@@ -40,7 +41,9 @@ func (c *Chip) loadRegister(addr uint32) (v uint32, ok bool) {
 	case addr >= rtcBase && addr < rtcBase+rtcSize:
 		return binary.LittleEndian.Uint32(c.rtc[addr-rtcBase:]), true
 	case addr >= regUART0 && addr < regUART0+0x80:
-		return c.loadUART(addr - regUART0), true
+		return c.loadUART(0, addr-regUART0), true
+	case addr >= regUART1 && addr < regUART1+0x80:
+		return c.loadUART(1, addr-regUART1), true
 	case addr >= regSPI0 && addr < regSPI0+0x100:
 		return c.spi.registers[(addr-regSPI0)/4], true
 	case addr >= regGPIO && addr < regGPIO+0x68:
@@ -77,7 +80,10 @@ func (c *Chip) storeRegister(addr, v uint32) bool {
 		binary.LittleEndian.PutUint32(c.rtc[addr-rtcBase:], v)
 		return true
 	case addr >= regUART0 && addr < regUART0+0x80:
-		c.storeUART(addr-regUART0, v)
+		c.storeUART(0, addr-regUART0, v)
+		return true
+	case addr >= regUART1 && addr < regUART1+0x80:
+		c.storeUART(1, addr-regUART1, v)
 		return true
 	case addr >= regSPI0 && addr < regSPI0+0x100:
 		c.storeSPI(addr-regSPI0, v)

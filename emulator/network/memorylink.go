@@ -130,7 +130,7 @@ func (l *MemoryLink) Reset(now time.Duration, id int) { l.Close(now, id) }
 func (l *MemoryLink) forget(id int) {
 	delete(l.ids, id)
 	l.events = slices.DeleteFunc(l.events, func(e linkEvent) bool {
-		return e.ID == id && e.Kind != Resolved
+		return e.ID == id && e.Kind != Resolved && e.Kind != Told
 	})
 }
 

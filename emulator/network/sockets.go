@@ -15,6 +15,10 @@ import (
 // Sockets is a Link to this computer's network. Its methods are for one
 // goroutine; the waiting is done in others.
 type Sockets struct {
+	// Clock is what time servers tell; nil: the computer's clock. The zero time is that of a server
+	// that does not answer. It is set before the link is used.
+	Clock func() time.Time
+
 	wake chan struct{}
 
 	mu     sync.Mutex
@@ -87,6 +91,9 @@ func (s *Sockets) Resolve(_ time.Duration, id int, host string) {
 		e := Event{Kind: Resolved, ID: id, Error: NotFound}
 		if host == "localhost" {
 			e.IP, e.Error = [4]byte{127, 0, 0, 1}, None
+		} else if inPool(host) {
+			_, _, e.IP = s.Address()
+			e.Error = None
 		} else if ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", host); err == nil && len(ips) > 0 {
 			e.IP, e.Error = ips[0].Unmap().As4(), None
 		}
@@ -261,7 +268,7 @@ func (s *Sockets) drop(id int) {
 // forget removes a connection and the events that wait for it. Called with the lock.
 func (s *Sockets) forget(id int) {
 	delete(s.socks, id)
-	s.events = slices.DeleteFunc(s.events, func(e Event) bool { return e.ID == id && e.Kind != Resolved })
+	s.events = slices.DeleteFunc(s.events, func(e Event) bool { return e.ID == id && e.Kind != Resolved && e.Kind != Told })
 }
 
 // Hold leaves Window segments to be taken.

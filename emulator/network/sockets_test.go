@@ -235,3 +235,28 @@ func TestASleepingDeviceKeepsItsSocketsOpenUnread(t *testing.T) {
 		t.Errorf("the device hears of %+v from before", e)
 	}
 }
+
+func TestThisComputersClockIsToldAtAnyAddress(t *testing.T) {
+	s := NewSockets()
+	s.Resolve(0, 1, "2.pool.ntp.org")
+	_, _, gateway := s.Address()
+	if e := next(t, s); e.Kind != Resolved || e.Error != None || e.IP != gateway {
+		t.Fatalf("%+v", e)
+	}
+	before := time.Now()
+	s.Time(0, 2, gateway)
+	if e := next(t, s); e.Kind != Told || e.ID != 2 || e.Time.Before(before) || e.Time.After(time.Now()) {
+		t.Errorf("%+v", e)
+	}
+	var clock time.Time
+	s.Clock = func() time.Time { return clock }
+	s.Time(0, 3, gateway)
+	if e, ok := s.Poll(0); ok {
+		t.Errorf("a server that is not there says %+v", e)
+	}
+	clock = before.AddDate(10, 0, 0)
+	s.Time(0, 4, loopback)
+	if e := next(t, s); e.ID != 4 || !e.Time.Equal(clock) {
+		t.Errorf("%+v", e)
+	}
+}

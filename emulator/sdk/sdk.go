@@ -25,6 +25,7 @@ type SDK struct {
 	Chip    *esp8266.Chip
 	Link    network.Link
 	ADC     uint16     // what system_adc_read returns, 0 to 1023
+	VDD     int        // the supply voltage, in mV; 0: 3300
 	RSSI    int        // of the access point, in dBm; 0: one that depends on the device
 	Symbols []*Symbols // to name functions in crash reports, or none
 	OnCrash func(Crash)
@@ -44,9 +45,10 @@ type state struct {
 	current call
 	calls   []call // that are due, in order
 
-	initDone  uint32 // set by system_init_done_cb
-	partition bool   // a partition table is registered
-	printing  bool   // system_set_os_print
+	initDone  uint32    // set by system_init_done_cb
+	partition bool      // a partition table is registered
+	printing  bool      // system_set_os_print
+	prints    []printed // one in the other
 	cpuFreq   uint32
 	restartAt uint64 // cycle of a restart asked for; 0: none
 	sleepAt   uint64 // cycle of a deep sleep asked for; 0: none
@@ -61,6 +63,7 @@ type state struct {
 	tasks    [3]task
 	heap     heap
 	wifi     wifi
+	sntp     sntp
 	conns    []espconn
 	lookups  []lookup
 	lastPort uint32
@@ -247,6 +250,7 @@ func (s *SDK) start() uint32 {
 	s.afterSleep()
 	s.cpuFreq = 80
 	s.lastPort = 1024
+	s.sntp.zone = sntpZone
 	s.wifi.autoConnect = true
 	s.wifi.mode = softAPMode
 	s.heap.open(s.Chip.Arg(2))
@@ -288,6 +292,7 @@ func (s *SDK) dispatch() bool {
 		return false
 	}
 	s.wifiStep()
+	s.sntpStep()
 	if len(s.calls) == 0 {
 		s.fireTimer()
 	}
@@ -350,7 +355,7 @@ const loopCycles = 400
 
 // due is the cycle at which dispatch next has something to do.
 func (s *SDK) due() uint64 {
-	due := min(s.timerDue(), s.wifi.due())
+	due := min(s.timerDue(), s.wifi.due(), s.sntp.due())
 	if s.restartAt != 0 {
 		due = min(due, s.restartAt)
 	}

@@ -1,6 +1,7 @@
 package sdk
 
 import (
+	"cmp"
 	"encoding/binary"
 
 	"esper/emulator/esp8266"
@@ -185,8 +186,8 @@ func (s *SDK) updateCPUFreq() uint32 {
 // Input returns what system_adc_read() does.
 func (s *SDK) Input() uint32 { return uint32(min(s.ADC, 1023)) }
 
-// Supply returns what system_get_vdd33() does: 3.3 V in 1/1024 V.
-func (s *SDK) Supply() uint32 { return 3379 }
+// Supply returns what system_get_vdd33() does, in 1/1024 V.
+func (s *SDK) Supply() uint32 { return uint32(cmp.Or(s.VDD, 3300) * 1024 / 1000) }
 
 // setOSPrint is system_set_os_print(on).
 func (s *SDK) setOSPrint() uint32 {

@@ -46,6 +46,8 @@ uint32_t system_get_free_heap_size();
 uint32_t system_get_chip_id();
 const char* system_get_sdk_version();
 uint8_t system_get_boot_version();
+void system_set_os_print(uint8_t on);  // 0: os_printf_plus prints nothing
+uint8_t system_get_os_print();
 uint16_t system_adc_read();  // 0 to 1023 for 0 V to 1 V at TOUT
 void uart_div_modify(uint8_t uart, uint32_t divisor);
 
