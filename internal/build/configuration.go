@@ -25,6 +25,10 @@ func configuration(c site.Config, compiled []byte, deviceType string, declares b
 	if c.Heartbeat.Timeout > 0 {
 		p("#include <esper/services/Heartbeat.h>")
 	}
+	if c.Time.Server != "" {
+		p("#include <esper/services/Sntp.h>")
+	}
+	p("#include <esper/Time.h>")
 	if updates {
 		p("#include <esper/services/Update.h>")
 	}
@@ -62,6 +66,8 @@ func configuration(c site.Config, compiled []byte, deviceType string, declares b
 	p("    %du,", uint32(c.Heartbeat.Timeout.Seconds()))
 	p("};")
 	p("")
+	p("extern const Zone zone = %s;", zone(c.Time.Zone))
+	p("")
 	p("// Slot, size and link are filled in when the image is packed.")
 	p("extern const Descriptor descriptor __attribute__((section(\".descriptor\"), used)) = {")
 	p("    Descriptor::MAGIC, Descriptor::FORMAT, %s, %s, %du, 0, 0, {}, 0,", quote(deviceType), quote(v.Name), v.Sequence)
@@ -73,6 +79,9 @@ func configuration(c site.Config, compiled []byte, deviceType string, declares b
 	p("void installServices([[maybe_unused]] Device& device) {")
 	if c.Heartbeat.Timeout > 0 {
 		p("    static Heartbeat heartbeat(&device);")
+	}
+	if c.Time.Server != "" {
+		p("    static Sntp sntp(&device, %s);", quote(c.Time.Server))
 	}
 	if updates {
 		p("    static Update update(&device);")
@@ -87,6 +96,14 @@ func configuration(c site.Config, compiled []byte, deviceType string, declares b
 	p("")
 	p("}  // namespace esper")
 	return b.Bytes()
+}
+
+// zone returns a time zone as a C++ initializer (framework/esper/Calendar.h).
+func zone(z site.Zone) string {
+	change := func(c site.Change) string {
+		return fmt.Sprintf("{%d, %d, %d, %d}", c.Month, c.Week, c.Weekday, c.Seconds)
+	}
+	return fmt.Sprintf("{%d, %d, %s, %s}", z.Standard, z.Daylight, change(z.ToDaylight), change(z.ToStandard))
 }
 
 // quote returns text as a C++ string literal: every byte that is not plain

@@ -472,6 +472,34 @@ func TestSettingsReachASleeper(t *testing.T) {
 	rests(time.Minute)
 }
 
+// The vendor's software puts the chip to sleep as the framework asks it to.
+func TestAChipImageSleepsAndIsUpdated(t *testing.T) {
+	f := chipFirmwares(t)
+	timed := variant{name: "sleeps, time", source: sleepy.source, config: inBerlin.config}
+	f.variant(t, "sensor", "v2", 2, timed)
+	s := newSleeper(t, f, timed)
+	s.Net.AddTimeServer("ntp")
+	s.rests(time.Minute)
+	for range 2 {
+		since := s.Now()
+		s.wakes(11 * time.Minute)
+		if took := s.Now() - since; took < 590*time.Second || took > 610*time.Second {
+			t.Errorf("from sleep to sleep it took %v", took)
+		}
+	}
+	if off := len(s.at("status", "OFFLINE")); s.status() != "SLEEPING" || off != 0 || s.info().Boot.Reset != "deep-sleep" || s.info().Startup == 0 {
+		t.Errorf("it says %s, and %d times OFFLINE; %+v", s.status(), off, s.info())
+	}
+	s.publishVariant("sensor", "v2", 2, timed)
+	s.wait(true)
+	s.expect("v2", 13*time.Minute, func() bool { return s.runs("v2") })
+	s.rests(time.Minute)
+	if !s.holds(s.device, "v2", 1) {
+		t.Error("the other slot does not hold it")
+	}
+	s.wakes(11 * time.Minute)
+}
+
 // BenchmarkSleep is how long a wake takes, by what there is to do in it.
 func BenchmarkSleep(b *testing.B) {
 	for b.Loop() {

@@ -4,6 +4,7 @@
 #include <spi_flash.h>
 #include <user_interface.h>
 
+#include "Clock.h"
 #include "Configuration.h"
 #include "Device.h"
 #include "Reset.h"
@@ -63,6 +64,7 @@ void user_init() {
     // Or each boot opens an access point for a moment, with a DHCP server.
     wifi_set_opmode_current(STATION_MODE);
     uart_div_modify(0, UART_DIVISOR);
+    Clock::begin();
     Reset::begin();
     SafeMode::begin();
     if (SafeMode::active()) {
