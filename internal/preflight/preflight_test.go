@@ -156,6 +156,25 @@ func TestAGoodReleasePasses(t *testing.T) {
 	}
 }
 
+// sleepy is code of a device that wakes every ten minutes.
+const sleepy = "\n#include <esper/Sleep.h>\nstatic esper::Sleep sleeper(&device, 600);\n"
+
+// Devices that sleep are no longer online when they are done.
+func TestAGoodReleaseThatSleepsPasses(t *testing.T) {
+	w := theWorkshop(t)
+	asleep := [2]*release.Release{w.release(t, "v1", 1, variant{source: sleepy}), w.release(t, "v2", 2, variant{source: sleepy})}
+	forDays := w.release(t, "v2", 2, variant{source: strings.Replace(sleepy, "600", "864000", 1)})
+	t.Parallel()
+	for _, s := range []Subject{
+		{Release: asleep[1], Published: asleep[0]}, {Release: asleep[1], Published: w.good[0]},
+		{Release: w.good[1], Published: asleep[0]}, {Release: forDays},
+	} {
+		if r, err := Check(t.Context(), w.options(s)); err != nil || len(r.Warnings) > 0 {
+			t.Errorf("%v, %q", err, r.Warnings)
+		}
+	}
+}
+
 // A device that can use deltas downloads no image, unless there is no right delta.
 func TestAnUpdateNeedsNoMoreThanItsDelta(t *testing.T) {
 	w := theWorkshop(t)
@@ -288,6 +307,19 @@ static Timer off([](void*) { wifi_station_disconnect(); }, nullptr);
 			"slot 0", `^a server cannot use all of its info: features: `},
 		"has more features than fit into an info": {variant{source: describing(`for (int i = 0; i < 200; i++) features.string("some-feature", "sensor");`)},
 			"slot 0", `^a server cannot use all of its info: features: there are more than have room in it$`},
+		"sleeps, and crashes when it wakes": {variant{source: sleepy + `
+#include <user_interface.h>
+static struct Crash { Crash() { if (system_get_rst_info()->reason == REASON_DEEP_SLEEP_AWAKE) asm volatile("ill"); } } crash;
+`},
+			"slot 0", `^it crashed: exception 0 `},
+		"is to sleep, and does not": {variant{source: sleepy + "static struct Hold { Hold() { sleeper.hold(true); } } hold;\n"},
+			"slot 0", `^it does not sleep within 2m0s, though it says that it wakes every 10m0s$`},
+		"sleeps, and does not find the broker when it wakes": {variant{source: sleepy + `
+#include <user_interface.h>
+static esper::Timer off([](void*) { if (system_get_rst_info()->reason == REASON_DEEP_SLEEP_AWAKE) wifi_station_disconnect(); }, nullptr);
+static struct Off { Off() { off.repeat(50); } } start;
+`},
+			"slot 0", `^it does not wake, reach the broker and sleep again within 12m0s$`},
 		"leaves no memory for an update": {variant{source: "#include <esper/Service.h>\n" + in("1", `while (pvPortMalloc(512, "", 0, false) != nullptr) {}`)},
 			"slot 0", `^it `},
 	} {
