@@ -14,9 +14,9 @@ struct SleepRecord {
     static constexpr uint32_t MAX_SECONDS = 0xFFFFFF;
     static constexpr uint32_t MAX_MISSES = 0xFF;
 
-    // RTC memory takes whole words only.
+    // RTC memory takes whole words only. The third one, 0x60001218, is not of this record.
     static constexpr uintptr_t ADDRESS = RunRecord::ADDRESS + 4;
-    static constexpr size_t WORDS = 3;
+    static constexpr size_t WORDS = 4;
 
     bool valid;
     uint32_t sinceCheck;  // seconds since the last check for a release, at the end of the sleep
@@ -26,8 +26,8 @@ struct SleepRecord {
     // All zeros if there is none, as after a power cut.
     static SleepRecord of(const volatile uint32_t* words) {
         const uint32_t first = words[0];
-        const uint32_t left = words[1];
-        if ((first ^ left ^ MAGIC) != words[2]) {
+        const uint32_t left = words[3];
+        if ((first ^ left ^ MAGIC) != words[1]) {
             return {false, 0, 0, 0};
         }
         return {true, first & MAX_SECONDS, first >> 24, left};
@@ -38,8 +38,8 @@ struct SleepRecord {
         const uint32_t first = (sinceCheck < MAX_SECONDS ? sinceCheck : MAX_SECONDS) |
                                (misses < MAX_MISSES ? misses : MAX_MISSES) << 24;
         words[0] = first;
-        words[1] = left;
-        words[2] = first ^ left ^ MAGIC;
+        words[1] = first ^ left ^ MAGIC;
+        words[3] = left;
     }
 
     static SleepRecord read() { return of(memory()); }
