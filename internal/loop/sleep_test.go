@@ -293,6 +293,20 @@ func TestASleeperIsUpdatedWithoutABroker(t *testing.T) {
 	s.rests(time.Minute)
 }
 
+func TestASleeperWithoutUpdatesSleeps(t *testing.T) {
+	t.Parallel()
+	s := newSleeper(t, theFirmwares(t), variant{name: "sleeps, no updates", source: every(600, ""), config: func(c *site.Config) {
+		c.Update.URL, c.Update.Host = "", ""
+	}})
+	s.wait(true)
+	for range 2 {
+		s.wakes(11 * time.Minute)
+	}
+	if n := s.requests(""); n != 0 || s.status() != "SLEEPING" {
+		t.Errorf("it says %s, %d requests", s.status(), n)
+	}
+}
+
 // The power is cut at many moments of wakes and sleeps: the next start is like a first one.
 func TestASleeperSurvivesPowerCuts(t *testing.T) {
 	t.Parallel()
