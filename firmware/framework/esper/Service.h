@@ -53,8 +53,8 @@ class Subscription {
 
     using Handler = void (*)(void* object, const char* payload, size_t length);
 
-    // Topic: the name, and a slash and the suffix if there is one. retained: what is published there
-    // is a state and no command, so it is heard, too, if the broker kept it (SPEC 7).
+    // Topic: the name, and a slash and the suffix if there is one. retained: what is published
+    // there is a state and no command, so it is heard, too, if the broker kept it (SPEC 7).
     Subscription(Device* device, Scope scope, const char* name, const char* suffix, Handler handler,
                  void* object, bool retained = false);
 
