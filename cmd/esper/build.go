@@ -33,7 +33,8 @@ type buildCommand struct {
 func (c *buildCommand) Help() string {
 	return `Compiles and links every device type of the site for both slots, and packs the images:
 TYPE.rom0 and TYPE.rom1, which are flashed and downloaded; TYPE.elf0 and TYPE.elf1 for
-debuggers; bootloader.bin. Nothing is signed or published: see 'esper release'.
+debuggers; bootloader.bin. Nothing is signed or published: see 'esper release'. For editors with
+clangd, compile_commands.json in the site's folder says how each source is compiled.
 
 --release is for a machine without the signing key: it builds what is committed, and writes images
 and manifests into a folder, for 'esper sign' there and 'esper publish --from' anywhere.
@@ -61,7 +62,7 @@ func (c *buildCommand) Run(s *streams) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	result, err := build.Build(ctx, opened, build.Options{Dir: c.Output, Types: c.Type, Version: version, Log: s.err})
+	result, err := build.Build(ctx, opened, build.Options{Dir: c.Output, Types: c.Type, Version: version, Log: s.err, Editors: true})
 	if err != nil {
 		return buildHint(err)
 	}

@@ -36,6 +36,7 @@ type Options struct {
 	Version *site.Version // nil: the site's own, from git
 	Jobs    int           // compilers at a time; 0: as many as there are cores
 	Log     io.Writer     // what is being done, and what the compiler says; nil: nobody hears it
+	Editors bool          // write CompileCommandsFile into the site's folder
 }
 
 // Result is what was built.
@@ -104,6 +105,11 @@ func Build(ctx context.Context, s *site.Site, o Options) (*Result, error) {
 	}
 	if version.Change != "" {
 		b.note("a development build: %q is not as in the commit", version.Change)
+	}
+	if o.Editors {
+		if err := b.writeCompileCommands(s); err != nil { // a site that cannot be written is no reason not to build
+			b.note("warning: %v: editors will not find the headers", err)
+		}
 	}
 	jobs := make([]job, len(types))
 	for i, t := range types {

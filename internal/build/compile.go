@@ -113,27 +113,23 @@ func (b *builder) frameworkObjects(out *objects) func() error {
 // order in which they are linked.
 func (b *builder) deviceObjects(out *objects, c site.Config, t job) func() error {
 	return func() error {
-		var include []folder
+		include, err := b.includes(t.DeviceType)
+		if err != nil {
+			return err
+		}
 		all := []string{filepath.Dir(t.Dir)}
-		if headers := headers(t.DeviceType); len(headers) > 0 {
-			dir, err := b.headersDir(headers)
-			if err != nil {
-				return err
-			}
-			include = append(include, folder{dir, "constants"})
-			all = append(all, dir)
+		if len(include) > len(t.Libraries) { // generated headers come first
+			all = append(all, include[0].path)
 		}
 		var libraries []unit
 		for i, library := range t.Libraries {
 			dir := filepath.Dir(library.Dir) // the same for each
-			own := folder{library.Dir, site.LibraryDir + "/" + library.Name}
-			units, err := b.siteUnits(library.Dir, own.name, library.Sources,
-				[]folder{own, {dir, site.LibraryDir}}, []string{dir})
+			include := libraryIncludes(library)
+			units, err := b.siteUnits(library.Dir, include[0].name, library.Sources, include, []string{dir})
 			if err != nil {
 				return err
 			}
 			libraries = append(libraries, units...)
-			include = append(include, own)
 			if i == 0 {
 				all = append(all, dir)
 			}
@@ -155,6 +151,33 @@ func (b *builder) deviceObjects(out *objects, c site.Config, t job) func() error
 			label: t.Name + "/configuration.cpp", flags: slices.Concat(strict, discreet, apart)})
 		return b.compileAll(out, append(libraries, units...))
 	}
+}
+
+// includes returns the folders where a device type's headers are looked for, before the framework's:
+// that of the headers that the build writes for it, if there are any, and its libraries.
+func (b *builder) includes(t site.DeviceType) ([]folder, error) {
+	var include []folder
+	if headers := headers(t); len(headers) > 0 {
+		dir, err := b.headersDir(headers)
+		if err != nil {
+			return nil, err
+		}
+		include = append(include, folder{dir, "constants"})
+	}
+	for _, library := range t.Libraries {
+		include = append(include, libraryIncludes(library)[0])
+	}
+	return include, nil
+}
+
+// libraryIncludes returns the same for a library: its own folder, and the one of all libraries.
+func libraryIncludes(l site.Library) []folder {
+	return []folder{{l.Dir, site.LibraryDir + "/" + l.Name}, {filepath.Dir(l.Dir), site.LibraryDir}}
+}
+
+// firmwareIncludes returns the folders where the firmware's headers are looked for.
+func (b *builder) firmwareIncludes() []string {
+	return []string{filepath.Join(b.sources, "framework"), filepath.Join(b.sources, "sdk"), b.monocypher}
 }
 
 // siteUnits returns sources that the site's author wrote; label is what messages call
@@ -309,8 +332,10 @@ func (b *builder) compileAnew(u unit, tool string, flags []string, object string
 	for _, folder := range u.include {
 		flags = append(flags, "-I"+folder.path, "-ffile-prefix-map="+folder.path+"="+folder.name)
 	}
+	for _, path := range b.firmwareIncludes() {
+		flags = append(flags, "-I"+path)
+	}
 	args := slices.Concat(flags, []string{
-		"-I" + filepath.Join(b.sources, "framework"), "-I" + filepath.Join(b.sources, "sdk"), "-I" + b.monocypher,
 		"-ffile-prefix-map=" + b.sources + "=firmware", "-ffile-prefix-map=" + b.monocypher + "=monocypher",
 		"-ffile-prefix-map=" + u.dir + "=.",
 		// A name with a path cannot be read as an option or as a file of options; __FILE__ does without.

@@ -21,8 +21,9 @@ import (
 // KeyName is the name of a new site's key pair, without .key and .pub.
 const KeyName = "release"
 
-// ignored is what a site's repository must not hold: what is built, and secrets.
-var ignored = []string{"/build/", "*.key"}
+// ignored is what a site's repository must not hold: what is built, secrets, and what is for
+// editors on this computer (the index of clangd among it).
+var ignored = []string{"/build/", "*.key", "/compile_commands.json", "/.cache/"}
 
 // Template is what a new site begins with.
 type Template struct {
