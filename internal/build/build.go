@@ -148,14 +148,16 @@ func Build(ctx context.Context, s *site.Site, o Options) (*Result, error) {
 	for i, j := range jobs {
 		r := &result.Types[i]
 		links.Go(func() error {
-			base := filepath.Join(o.Dir, j.Name)
-			elf := [image.Slots]string{base + ".elf0", base + ".elf1"}
+			var rom, elf [image.Slots]string
+			for slot := range elf {
+				rom[slot], elf[slot] = slotFiles(o.Dir, j.Name, slot)
+			}
 			made, err := b.linkSlots(linking, j, compiled.devices[i], compiled.framework, elf)
 			if err != nil {
 				return err
 			}
 			for slot, linked := range made {
-				linked.Path, linked.ELF = fmt.Sprintf("%s.rom%d", base, slot), elf[slot]
+				linked.Path, linked.ELF = rom[slot], elf[slot]
 				files.add(linked)
 				r.Images[slot] = linked.ImageResult
 			}

@@ -100,9 +100,7 @@ func packSlot(program *program, slot int, flashMode uint8, link image.Link) (l *
 		return nil, err
 	}
 	l.Size = len(l.image)
-	l.Code = code
-	l.IRAM = program.sizes[".text"]
-	l.RAM = program.sizes[".vendor"] + program.sizes[".data"] + program.sizes[".bss"]
+	l.measure(program)
 	return l, nil
 }
 
