@@ -24,13 +24,16 @@ func TestEditorsAreToldHowEachSourceIsCompiled(t *testing.T) {
 #include <board.h>
 #include <settings.h>
 #include <leds.h>
+#include <esper/features/Button.h>
 #include <esper/features/OnOffFeature.h>
+#include <esper/Log.h>
+using namespace esper;
 struct Wide { char first; uint64_t second; };
 static_assert(sizeof(Wide) == 16 && sizeof(wchar_t) == 2 && char(-1) > 0 && sizeof(void*) == 4);
 constexpr const char NAME[] = "lamp";
 Device device;
 OnOffFeature<NAME, constants::GPIO> lamp(&device, true);
-int32_t interval() { return settings::interval + leds(); }
+int32_t interval() { ESPER_DEBUG("lamp", "%u", 1u); ESPER_LOG("lamp", "asked"); return settings::interval + leds(); }
 Device* getDevice() { return &device; }
 `,
 		filepath.Join(lamp, "more.c"): "#include <constants.h>\n#include <string.h>\nint more = GPIO;\n",

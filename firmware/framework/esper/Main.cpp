@@ -6,6 +6,7 @@
 
 #include "Configuration.h"
 #include "Device.h"
+#include "Log.h"
 #include "Reset.h"
 #include "SafeMode.h"
 
@@ -39,10 +40,10 @@ void user_pre_init() {
 
     uart_div_modify(0, UART_DIVISOR);
     if (size == 0 || size > chip) {
-        os_printf_plus(
-            "flash: its header (%u) does not fit a chip of %u KB: flash it again with "
-            "--flash_size detect\n",
-            static_cast<unsigned>(map), static_cast<unsigned>(chip >> 10));
+        ESPER_ERROR("flash",
+                    "its header (%u) does not fit a chip of %u KB: flash it again with "
+                    "--flash_size detect",
+                    static_cast<unsigned>(map), static_cast<unsigned>(chip >> 10));
     }
     static partition_item_t partitions[] = {
         {SYSTEM_PARTITION_RF_CAL, 0x0FB000, 0x1000},
@@ -52,7 +53,7 @@ void user_pre_init() {
     partitions[2].addr = size - partitions[2].size;
     if (!system_partition_table_regist(partitions, sizeof(partitions) / sizeof(partitions[0]),
                                        map)) {
-        os_printf_plus("flash: the SDK refuses the partitions\n");
+        ESPER_ERROR("flash", "the SDK refuses the partitions");
     }
 }
 
