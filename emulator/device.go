@@ -18,12 +18,17 @@ import (
 
 // Config is what a device is made of.
 type Config struct {
-	ChipID uint32         // 24 bits
-	Flash  *esp8266.Flash // with the bootloader at 0
-	Link   network.Link
-	Serial io.Writer // what UART 0 sends, in lines as far as possible; nil drops it
-	Port   *Terminal // where UART 0 is connected to, too; nil: nowhere
-	ROM    []byte    // the chip's mask ROM; nil: its functions are emulated
+	ChipID  uint32         // 24 bits
+	Flash   *esp8266.Flash // with the bootloader at 0
+	Link    network.Link
+	Serial  io.Writer // what UART 0 sends, in lines as far as possible; nil drops it
+	Serial1 io.Writer // what UART 1 sends at GPIO2, in lines as far as possible; nil drops it
+	Port    *Terminal // where UART 0 is connected to, too; nil: nowhere
+	ROM     []byte    // the chip's mask ROM; nil: its functions are emulated
+
+	// WakeOpen says that GPIO16 is not connected to the reset pin, so that the device does not wake
+	// from a deep sleep by itself.
+	WakeOpen bool
 
 	// ELF are the files that the images in flash were made of. They name functions in crash
 	// reports.
@@ -54,10 +59,14 @@ func New(config Config) (*Device, error) {
 	chip.ChipID = config.ChipID & 0xFFFFFF
 	chip.Seed = uint64(config.ChipID)
 	chip.ROM = config.ROM
+	chip.WakeOpen = config.WakeOpen
 	d := &Device{Chip: chip, SDK: sdk.New(chip, config.Link), input: input{wake: make(chan struct{}, 1)}}
 	if config.Serial != nil {
 		d.serial = &lines{out: config.Serial}
 		chip.Serial = d.serial
+	}
+	if config.Serial1 != nil {
+		chip.Serial1 = &lines{out: config.Serial1}
 	}
 	if config.Port != nil {
 		chip.Serial = config.Port
@@ -156,6 +165,19 @@ func (d *Device) PowerCycle() {
 		d.OnReset(esp8266.ResetPowerOn)
 	}
 }
+
+// Reset pulls the reset pin.
+func (d *Device) Reset() {
+	d.resets++
+	d.SDK.PinReset()
+	d.started()
+	if d.OnReset != nil {
+		d.OnReset(esp8266.ResetPin)
+	}
+}
+
+// Asleep reports whether the device is in deep sleep.
+func (d *Device) Asleep() bool { return d.Chip.Asleep() }
 
 // SetPin drives pin n, 0 to 16, from the outside.
 func (d *Device) SetPin(n int, high bool) { d.Chip.SetPin(n, high) }

@@ -38,10 +38,12 @@ func (s *SDK) getResetInfo() uint32 {
 	if s.resetInfo == 0 {
 		reason := s.Chip.ResetReason()
 		info := make([]byte, resetInfoSize)
-		switch reason {
-		case esp8266.ResetException:
+		switch {
+		case s.slept:
+			reason = esp8266.ResetDeepSleep
+		case reason == esp8266.ResetException:
 			info = s.read(rtcResetInfo, resetInfoSize)
-		case esp8266.ResetSoftWatchdog:
+		case reason == esp8266.ResetSoftWatchdog:
 			reason = esp8266.ResetRestart
 		}
 		binary.LittleEndian.PutUint32(info, uint32(reason))
