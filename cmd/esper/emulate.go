@@ -102,8 +102,10 @@ func (c *emulateCommand) run(ctx context.Context, s *streams) error {
 		case c.Quiet:
 		case len(plans) > 1:
 			config.Serial = &prefixed{printed, fmt.Sprintf("[%06x] ", p.id)}
+			config.Serial1 = &prefixed{printed, fmt.Sprintf("[%06x uart1] ", p.id)}
 		default:
 			config.Serial = printed
+			config.Serial1 = &prefixed{printed, "[uart1] "}
 		}
 		if c.Port {
 			if config.Port, err = emulator.OpenTerminal(); err != nil {

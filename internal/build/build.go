@@ -152,7 +152,7 @@ func Build(ctx context.Context, s *site.Site, o Options) (*Result, error) {
 			for slot := range elf {
 				rom[slot], elf[slot] = slotFiles(o.Dir, j.Name, slot)
 			}
-			made, err := b.linkSlots(linking, j, compiled.devices[i], compiled.framework, elf)
+			made, err := b.linkSlots(linking, j, compiled.devices[i], compiled.framework(j), elf)
 			if err != nil {
 				return err
 			}
@@ -182,17 +182,24 @@ type job struct {
 
 // compiled are the objects of a build.
 type compiled struct {
-	bootloader, framework objects
-	devices               []objects // of each job
+	bootloader objects
+	frameworks map[site.LogLevel]*objects // by what they print
+	devices    []objects                  // of each job
 }
 
+// framework returns the objects of the framework for a job.
+func (c *compiled) framework(j job) objects { return *c.frameworks[j.Log.Level] }
+
 // compileJobs runs all compilers: each source is compiled once, whatever it is
-// linked into.
+// linked into, or once for each level up to which device types print.
 func (b *builder) compileJobs(c site.Config, jobs []job) (*compiled, error) {
-	made := &compiled{devices: make([]objects, len(jobs))}
+	made := &compiled{frameworks: map[site.LogLevel]*objects{}, devices: make([]objects, len(jobs))}
 	b.group.Go(b.bootloaderObjects(&made.bootloader))
-	b.group.Go(b.frameworkObjects(&made.framework))
 	for i, j := range jobs {
+		if made.frameworks[j.Log.Level] == nil {
+			made.frameworks[j.Log.Level] = new(objects)
+			b.group.Go(b.frameworkObjects(made.frameworks[j.Log.Level], j.Log.Level))
+		}
 		b.group.Go(b.deviceObjects(&made.devices[i], c, j))
 	}
 	return made, b.group.Wait()

@@ -85,8 +85,9 @@ func (b *builder) bootloaderObjects(out *objects) func() error {
 }
 
 // frameworkObjects compiles what the platform adds and the framework, of which Ed25519.cpp
-// includes Monocypher. What changes rarely comes first: it is linked in this order.
-func (b *builder) frameworkObjects(out *objects) func() error {
+// includes Monocypher. What changes rarely comes first: it is linked in this order. The framework
+// prints up to a level.
+func (b *builder) frameworkObjects(out *objects, level site.LogLevel) func() error {
 	return func() error {
 		var units []unit
 		for _, path := range slices.Concat(b.platformSources(), arithmetic) {
@@ -105,8 +106,19 @@ func (b *builder) frameworkObjects(out *objects) func() error {
 				units = append(units, u)
 			}
 		}
+		for i := range units {
+			units[i].flags = slices.Concat(units[i].flags, logFlags(level))
+		}
 		return b.compileAll(out, units)
 	}
+}
+
+// logFlags returns the flags for sources that print up to a level (framework/esper/Log.h).
+func logFlags(level site.LogLevel) []string {
+	if level == "" {
+		return nil
+	}
+	return []string{fmt.Sprintf("-DESPER_LOG_LEVEL=%d", slices.Index(site.LogLevels, level))}
 }
 
 // deviceObjects compiles a device type's libraries, its own sources and its configuration, in the
@@ -146,10 +158,14 @@ func (b *builder) deviceObjects(out *objects, c site.Config, t job) func() error
 			units = append(units, unit{name: "settings.cpp", content: content,
 				label: t.Name + "/settings.cpp", flags: slices.Concat(strict, apart)})
 		}
-		content := configuration(c, b.settings, t.Name, len(t.Settings) > 0, t.version)
+		content := configuration(c, b.settings, t)
 		units = append(units, unit{name: "configuration.cpp", content: content,
 			label: t.Name + "/configuration.cpp", flags: slices.Concat(strict, discreet, apart)})
-		return b.compileAll(out, append(libraries, units...))
+		units = append(libraries, units...)
+		for i := range units {
+			units[i].flags = slices.Concat(units[i].flags, logFlags(t.Log.Level))
+		}
+		return b.compileAll(out, units)
 	}
 }
 

@@ -2,6 +2,7 @@ package build
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -12,16 +13,17 @@ import (
 
 // configuration returns the source of the one translation unit that knows device
 // type, version and site (framework/esper/Configuration.h).
-// The compiled ones are the entries of the settings (SPEC 12.2) that are built in; declares says
-// that the device type declares settings of its own (SPEC 12.6).
-func configuration(c site.Config, compiled []byte, deviceType string, declares bool, v site.Version) []byte {
+// The compiled ones are the entries of the settings (SPEC 12.2) that are built in.
+func configuration(c site.Config, compiled []byte, t job) []byte {
 	var b bytes.Buffer
+	deviceType, v, declares := t.Name, t.version, len(t.Settings) > 0
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	updates := c.Update.URL != ""
 
 	p("// Written by the build.")
 	p("#include <esper/Configuration.h>")
 	p("#include <esper/Device.h>")
+	p("#include <esper/LogPort.h>")
 	if c.Heartbeat.Timeout > 0 {
 		p("#include <esper/services/Heartbeat.h>")
 	}
@@ -70,6 +72,9 @@ func configuration(c site.Config, compiled []byte, deviceType string, declares b
 	if declares { // settings.cpp
 		p("void installSettings(Device& device);")
 	}
+	p("void openLog() {")
+	p("    LogPort::%s();", cmp.Or(t.Log.Port, site.LogPorts[0]))
+	p("}")
 	p("void installServices([[maybe_unused]] Device& device) {")
 	if c.Heartbeat.Timeout > 0 {
 		p("    static Heartbeat heartbeat(&device);")

@@ -129,7 +129,8 @@ func newWorld(ctx context.Context, t trial) (*world, error) {
 		h.Listen(network.AnyPort, d)
 		return h
 	}
-	w.device, err = w.Add(emulator.Config{ChipID: cmp.Or(t.chip, 0x00C0DE), Flash: flash, Serial: &w.log, ROM: t.ROM, ELF: t.subject.ELF})
+	w.device, err = w.Add(emulator.Config{ChipID: cmp.Or(t.chip, 0x00C0DE), Flash: flash, Serial: &w.log, Serial1: &w.log,
+		ROM: t.ROM, ELF: t.subject.ELF})
 	if err != nil {
 		return nil, err
 	}

@@ -84,4 +84,7 @@ inline uint32_t standbySlot() {
 // never named, and the linker leaves their code out.
 void installServices(Device& device);
 
+// Has the lines of framework and SDK go where this build wants them, by a function of LogPort.
+void openLog();
+
 }  // namespace esper

@@ -54,7 +54,7 @@ Device::Device()
 }
 
 void Device::start() {
-    ESPER_LOG("device", "%s %s %s, slot %u%s", configuration.device, chipId, configuration.version,
+    ESPER_INFO("device", "%s %s %s, slot %u%s", configuration.device, chipId, configuration.version,
               static_cast<unsigned>(descriptor.slot), SafeMode::active() ? ", safe mode" : "");
     clockTimer.repeat(CLOCK_INTERVAL);
     wifi.start();
@@ -63,10 +63,10 @@ void Device::start() {
 
 void Device::restart() {
     if (Reset::bootModeLatched()) {
-        ESPER_LOG("device", "would not come back: switch the power off and on");
+        ESPER_ERROR("device", "would not come back: switch the power off and on");
         return;
     }
-    ESPER_LOG("device", "restart");
+    ESPER_INFO("device", "restart");
     status = OFFLINE;
     proceed();
     restartTimer.once(RESTART_DELAY);
@@ -81,7 +81,7 @@ void Device::describe(Json& features) const {
 bool Device::publish(const char* name, const char* payload, size_t length) {
     char buffer[MAX_TOPIC];
     if (!topic(Subscription::Scope::ONE, name, "", buffer)) {
-        ESPER_LOG("device", "too long, lost %s", name);
+        ESPER_ERROR("device", "too long, lost %s", name);
         return true;
     }
     // Or what waits would never get the room for it.

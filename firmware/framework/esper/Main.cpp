@@ -12,9 +12,6 @@
 
 using namespace esper;
 
-// UART 0 at 115200 baud; the SDK's default depends on the crystal.
-static constexpr uint32_t UART_DIVISOR = 80000000 / 115200;
-
 inline void* operator new(size_t, void* place) noexcept {
     return place;
 }
@@ -38,7 +35,7 @@ void user_pre_init() {
     const uint32_t capacity = spi_flash_get_id() >> 16 & 0xFF;
     const uint32_t chip = capacity >= 0x12 && capacity <= 0x18 ? 1u << capacity : UINT32_MAX;
 
-    uart_div_modify(0, UART_DIVISOR);
+    openLog();
     if (size == 0 || size > chip) {
         ESPER_ERROR("flash",
                     "its header (%u) does not fit a chip of %u KB: flash it again with "
@@ -63,7 +60,7 @@ static Device* device;
 void user_init() {
     // Or each boot opens an access point for a moment, with a DHCP server.
     wifi_set_opmode_current(STATION_MODE);
-    uart_div_modify(0, UART_DIVISOR);
+    openLog();  // the SDK has set the UARTs meanwhile
     Reset::begin();
     SafeMode::begin();
     if (SafeMode::active()) {

@@ -45,7 +45,7 @@ void Mqtt::fail(const char* reason) {
     connection.close();
     const uint32_t wait = backoff.next(os_random());
     timer.once(wait);
-    ESPER_LOG("mqtt", "%s, again in %u ms", reason, static_cast<unsigned>(wait));
+    ESPER_WARNING("mqtt", "%s, again in %u ms", reason, static_cast<unsigned>(wait));
     if (wasConnected) {
         listener->onBrokerDown();
     }
@@ -117,17 +117,18 @@ void Mqtt::onPacket(const MqttPacket& packet) {
         }
         state = State::CONNECTED;
         timer.repeat(TICK);
-        ESPER_LOG("mqtt", "connected");
+        ESPER_INFO("mqtt", "connected");
         listener->onBrokerUp();
     } else if (packet.type() == MqttType::PUBLISH) {
         MqttMessage message;
         if (message.parse(packet)) {
+            ESPER_DEBUG("mqtt", "received %u bytes", static_cast<unsigned>(packet.length));
             listener->onMessage(message);
         }
     } else if (packet.type() == MqttType::PINGRESP) {
         waitingForPong = false;
     } else if (packet.type() == MqttType::SUBACK && packet.length == 3 && packet.body[2] > 2) {
-        ESPER_LOG("mqtt", "a subscription is refused");
+        ESPER_WARNING("mqtt", "a subscription is refused");
     }
 }
 
@@ -139,6 +140,7 @@ bool Mqtt::subscribe(const char* topic) {
 }
 
 bool Mqtt::publish(const char* topic, const char* payload, size_t length, bool retain) {
+    ESPER_DEBUG("mqtt", "%s: %u bytes", topic, static_cast<unsigned>(length));
     return connected() && accepted(writer().publish(topic, payload, length, retain), topic);
 }
 
@@ -148,7 +150,7 @@ bool Mqtt::accepted(size_t length, const char* topic) {
         return true;
     }
     if (empty) {
-        ESPER_LOG("mqtt", "too long, lost %s", topic);
+        ESPER_ERROR("mqtt", "too long, lost %s", topic);
     }
     return empty;
 }

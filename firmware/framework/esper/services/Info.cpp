@@ -56,7 +56,7 @@ void Info::report() {
     // Not on the stack, which the SDK below has used already.
     char* buffer = static_cast<char*>(pvPortMalloc(MAX_INFO, "", 0, false));
     if (buffer == nullptr) {
-        ESPER_LOG("info", "no memory");
+        ESPER_ERROR("info", "no memory");
         return;  // until the next time
     }
     // With more features than there is room for, all else is still said.

@@ -172,7 +172,7 @@ void SettingsUpdate::end(State result, UpdateError reason) {
     state = result;
     error = reason;
     if (reason != UpdateError::NONE) {
-        ESPER_LOG("settings", "%s %d %s", nameOf(state), static_cast<int>(about),
+        ESPER_INFO("settings", "%s %d %s", nameOf(state), static_cast<int>(about),
                   esper::nameOf(reason));
     }
     report();
@@ -216,7 +216,7 @@ void SettingsUpdate::look() {
             error = Settings::rejection();
         }
     }
-    ESPER_LOG("settings", "%s %d %s", nameOf(state), static_cast<int>(about), esper::nameOf(error));
+    ESPER_INFO("settings", "%s %d %s", nameOf(state), static_cast<int>(about), esper::nameOf(error));
 }
 
 const char* SettingsUpdate::nameOf(State state) {

@@ -386,7 +386,7 @@ void Update::become(State newState, UpdateError newError) {
     state = newState;
     error = newError;
     httpStatus = error == UpdateError::HTTP_STATUS ? http.answer().status() : 0;
-    ESPER_LOG("update", "%s %s %s", nameOf(state), aboutVersion(), esper::nameOf(error));
+    ESPER_INFO("update", "%s %s %s", nameOf(state), aboutVersion(), esper::nameOf(error));
     report();
 }
 
