@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -87,6 +88,7 @@ type variant struct {
 	source string             // added to the device type's
 	config func(*site.Config) // what changes
 	key    ed25519.PrivateKey // that signs; nil: the site's
+	log    site.Log
 }
 
 // release builds and signs.
@@ -107,6 +109,8 @@ func (w *workshop) release(t testing.TB, version string, sequence uint32, v vari
 	if v.config != nil {
 		v.config(&changed.Config)
 	}
+	changed.Types = slices.Clone(changed.Types)
+	changed.Types[0].Log = v.log
 	var log bytes.Buffer
 	result, err := build.Build(context.Background(), &changed, build.Options{Version: &site.Version{Name: version, Sequence: sequence}, Log: &log})
 	if err != nil {
@@ -241,6 +245,19 @@ static struct Deep { Deep() { volatile char big[2400]; for (unsigned i = 0; i < 
 `
 
 // A release that is not what it should be is refused, and it is said why.
+// What a device says on UART 1 is in the log, too.
+func TestAReleaseThatPrintsElsewhereIsHeard(t *testing.T) {
+	w := theWorkshop(t)
+	r := w.release(t, "v3", 3, variant{source: in("10", `*reinterpret_cast<volatile int*>(4) = 1;`), log: site.Log{Port: "uart1"}})
+	t.Parallel()
+	_, err := Check(t.Context(), w.options(Subject{Release: r, Published: w.good[0]}))
+	failures := Failures(err)
+	if len(failures) != 1 || !strings.HasPrefix(failures[0].Reason, "it crashed: exception 29") ||
+		!strings.Contains(failures[0].Serial, " mqtt: connected") {
+		t.Errorf("%v, %+v", err, failures)
+	}
+}
+
 func TestABadReleaseIsRefused(t *testing.T) {
 	stranger := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, ed25519.SeedSize))
 	for name, bad := range map[string]struct {
@@ -253,6 +270,8 @@ func TestABadReleaseIsRefused(t *testing.T) {
 		"frees what it has not allocated": {variant{source: "#include <esper/Service.h>\n" + in("1", `vPortFree(reinterpret_cast<void*>(0x3FFEF000), "", 0);`)},
 			"slot 0", `^it crashed: .* is freed, which is not allocated, or not any more at 0x4.*, 1\.\d s after its start$`},
 		"crashes after 10 s": {variant{source: in("10", `*reinterpret_cast<volatile int*>(4) = 1;`)},
+			"slot 0", `^it crashed: exception 29 \(StoreProhibitedCause\) .*, 10\.\d s after its start$`},
+		"crashes, and prints nothing": {variant{source: in("10", `*reinterpret_cast<volatile int*>(4) = 1;`), log: site.Log{Level: "none", Port: "none"}},
 			"slot 0", `^it crashed: exception 29 \(StoreProhibitedCause\) .*, 10\.\d s after its start$`},
 		"hangs": {variant{source: in("5", `for (;;) asm volatile("");`)},
 			"slot 0", `^it hung, and the software watchdog reset it at 0x40.*, 8\.\d s after`},
