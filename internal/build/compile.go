@@ -361,12 +361,12 @@ func (b *builder) compileAnew(u unit, tool string, flags []string, object string
 	said, err := b.toolchain.run(b.ctx, u.dir, temp, readable, tool, args...)
 	var failed *toolError
 	if errors.As(err, &failed) && b.ctx.Err() == nil {
-		b.noteOnce(said)
+		b.noteOnce(b.readable(said))
 		refused := refusal(u.dir, failed.output)
 		if refused != "" {
 			b.note("%s: %s", u.label, refused)
 		}
-		return &CompileError{u.label, failed.output, refused}
+		return &CompileError{u.label, failed.output, refused, b.explain(u, failed.output)}
 	}
 	if err != nil {
 		return err
@@ -375,7 +375,7 @@ func (b *builder) compileAnew(u unit, tool string, flags []string, object string
 	b.compiled = append(b.compiled, u.label)
 	b.mu.Unlock()
 	if said != "" { // before the object, which would be used without them
-		if err := renameio.WriteFile(warnings(object), []byte(said), 0o600); err != nil {
+		if err := renameio.WriteFile(warnings(object), []byte(b.readable(said)), 0o600); err != nil {
 			return err
 		}
 	}
@@ -390,6 +390,7 @@ type CompileError struct {
 	Source  string
 	Output  string // the compiler's messages, which the log has too
 	Refused string // what the compiler was refused, if that is why
+	Reason  string // the first error, where and why, as a sentence; empty: see Output
 }
 
 var errorLine = regexp.MustCompile(`(?m)^.*\b[Ee]rror: .*$`) // the assembler's begins in upper case
@@ -398,6 +399,9 @@ func (e *CompileError) Error() string {
 	text := e.Source + " does not compile"
 	if e.Refused != "" {
 		return text + ": " + e.Refused
+	}
+	if e.Reason != "" {
+		return text + ": " + e.Reason
 	}
 	if first := errorLine.FindString(e.Output); first != "" {
 		return text + ": " + strings.TrimSpace(first)

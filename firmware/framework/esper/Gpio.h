@@ -10,7 +10,7 @@ namespace esper {
 template <uint16_t number>
 class Gpio {
     static_assert(number <= 5 || number == 9 || number == 10 || (number >= 12 && number <= 15),
-                  "not a GPIO that can be used");
+                  "not a GPIO that can be used: 0 to 5, 9, 10 and 12 to 15 are");
 
   public:
     static void output(bool high) {
