@@ -55,7 +55,7 @@ Device::Device()
 
 void Device::start() {
     ESPER_INFO("device", "%s %s %s, slot %u%s", configuration.device, chipId, configuration.version,
-              static_cast<unsigned>(descriptor.slot), SafeMode::active() ? ", safe mode" : "");
+               static_cast<unsigned>(descriptor.slot), SafeMode::active() ? ", safe mode" : "");
     clockTimer.repeat(CLOCK_INTERVAL);
     wifi.start();
     trial.start();

@@ -173,7 +173,7 @@ void SettingsUpdate::end(State result, UpdateError reason) {
     error = reason;
     if (reason != UpdateError::NONE) {
         ESPER_INFO("settings", "%s %d %s", nameOf(state), static_cast<int>(about),
-                  esper::nameOf(reason));
+                   esper::nameOf(reason));
     }
     report();
     update->proceed();
@@ -216,7 +216,8 @@ void SettingsUpdate::look() {
             error = Settings::rejection();
         }
     }
-    ESPER_INFO("settings", "%s %d %s", nameOf(state), static_cast<int>(about), esper::nameOf(error));
+    ESPER_INFO("settings", "%s %d %s", nameOf(state), static_cast<int>(about),
+               esper::nameOf(error));
 }
 
 const char* SettingsUpdate::nameOf(State state) {
