@@ -137,6 +137,10 @@ func (r deviceReport) print(s *streams) error {
 	line("group", r.Group)
 	line("tags", strings.Join(r.Tags, " "))
 	line("presence", r.Presence())
+	if r.SleepSlack() > 0 {
+		line("wakes at least every", shortDuration(time.Duration(r.Info.Sleep)*time.Second))
+		line("wakes next by", localTime(r.WakesBy()))
+	}
 	line("seen", localTime(r.Seen))
 	line("first seen", localTime(r.FirstSeen))
 	if i := r.Info; i != nil {

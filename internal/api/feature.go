@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -44,10 +45,37 @@ func (a *api) features(ctx context.Context, id string) ([]fleet.Feature, error) 
 // hears returns an error unless the device would hear a command: it is not kept for one that is
 // away.
 func hears(d fleet.Device) error {
-	if p := d.Presence(); p != fleet.Online {
+	p := d.Presence()
+	if p == fleet.Sleeping {
+		return huma.Error409Conflict(fmt.Sprintf("device %s sleeps, so it would not hear of it; %s", d.ID, wakes(d, time.Now())))
+	}
+	if p != fleet.Online {
 		return huma.Error409Conflict(fmt.Sprintf("device %s is %s, so it would not hear of it; try again when it is online", d.ID, cmp.Or(strings.ToLower(p), "not known to be online")))
 	}
 	return nil
+}
+
+// awake returns an error if a device sleeps. Any other can be told something without being known to
+// be there.
+func (a *api) awake(ctx context.Context, id string) error {
+	d, err := a.device(ctx, id)
+	if err == nil && d.Presence() == fleet.Sleeping {
+		err = hears(d.Device.Device)
+	}
+	return err
+}
+
+// wakes says when a sleeping device can hear a command, as the end of a sentence.
+func wakes(d fleet.Device, now time.Time) string {
+	at := d.WakesBy()
+	switch {
+	case d.Info == nil || d.Info.Sleep == 0:
+		return "try again while it is awake"
+	case at.IsZero() || at.Before(now):
+		return fmt.Sprintf("it wakes at least every %v: try again while it is online", time.Duration(d.Info.Sleep)*time.Second)
+	}
+	return fmt.Sprintf("it wakes by %s at the latest, in %v: try again while it is online",
+		at.UTC().Format(time.RFC3339), at.Sub(now).Round(time.Second))
 }
 
 // set switches a feature that is a switch.

@@ -38,6 +38,9 @@ func (s *Server) hear(m broker.Message) {
 	if !online || at.IsZero() || string(m.Payload) != fleet.Online {
 		return
 	}
+	if d, known := s.fleet.Device(id); known && d.SleepSlack() > 0 {
+		go s.wanted.LookAt(id) // it sleeps again soon; the broker waits for us
+	}
 	if topics := s.reported.Connected(id, at); len(topics) > 0 {
 		go s.clearTopics(id, topics) // the broker may be slow, and waits for us
 	}

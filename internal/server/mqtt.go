@@ -9,6 +9,7 @@ import (
 	"esper/internal/fleet"
 	"esper/internal/homeassistant"
 	"esper/internal/rollout"
+	"esper/internal/waiting"
 )
 
 // announce tells the devices to ask when a roll-out goes on to more of them. Those whose turn
@@ -60,6 +61,10 @@ func (s *Server) watchFleet(ctx context.Context) error {
 			return err
 		}
 	}
+	err = client.Subscribe(waiting.Topics(s.config.Realm), func(m broker.Message) { s.waiting.Handle(m.Topic, m.Payload) })
+	if err != nil {
+		return err
+	}
 	s.client.Store(&client)
 	if s.config.HomeAssistant.Prefix == "" {
 		<-ctx.Done()
@@ -95,6 +100,7 @@ func (s *Server) broker(ctx context.Context) (broker.Client, error) {
 	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
 		c, err := broker.Dial(ctx, s.config.ExternalMQTT, s.log)
 		if err == nil {
+			c.OnReconnect(s.waiting.Reconnected)
 			s.log.Info("connected to the MQTT broker", "broker", c.String())
 			return c, nil
 		}

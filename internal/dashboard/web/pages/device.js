@@ -4,7 +4,7 @@ import { ask, get, post } from "../api.js";
 import { h } from "../dom.js";
 import { badge, badges, button, code, confirm, facts, link, section } from "../parts.js";
 import { deviceSettings } from "../devicesettings.js";
-import { ago, clock, cost, development, duration, isDevelopment, isUnpublished, number, presence, updates, withoutDelta } from "../words.js";
+import { ago, clock, cost, development, duration, isDevelopment, isUnpublished, minute, number, presence, rhythm, updates, withoutDelta } from "../words.js";
 
 export const title = ({ device }) => device.name || device.id;
 
@@ -56,7 +56,7 @@ function actions(data, context, id) {
   const act = (words, path, body) => context.act(words, () => post(`${at}/${path}`, body));
   const versions = data.releases.filter((r) => r.type === d.info?.device).map((r) => r.version);
   const may = { disabled: !operator, title: operator ? null : "needs the role operator" };
-  const hears = presence(d) === "ONLINE" ? may : { disabled: true, title: "it is not online, and would not hear of it" };
+  const hears = presence(d) === "ONLINE" ? may : { disabled: true, title: `it ${presence(d) === "SLEEPING" ? "sleeps" : "is not online"}, and would not hear of it` };
   return h("div", { class: "buttons" },
     button("Check now", () => act(`${name} is told to look for a release.`, "check"), may),
     button("Restart", async () => {
@@ -121,7 +121,8 @@ function now(d) {
       ["Id", d.id], ["Type", i?.device], ["Version", i && code(i.version.esper)], ["Sequence", i && String(i.version.sequence)],
       ["Group", d.group], ["Tags", d.tags?.join(", ")],
       ["Last seen", ago(d.seen)], ["First seen", ago(d.first_seen)],
-      ["Last reset", i?.boot.reset], ["Uptime", i && duration(i.uptime)],
+      ["Last reset", i?.boot.reset], ["Uptime", i && duration(i.uptime)], ["Wakes", rhythm(d)],
+      ["Started", i?.startup && minute(new Date(i.startup * 1000))], ["Connected", i?.connected && minute(new Date(i.connected * 1000))],
       ["Bootloader", i && (i.version.boot ? "version " + i.version.boot : "unknown")], ["SDK", i?.version.sdk],
       ["Linked for", i && (i.version.link || "unknown")], ["Flash", i?.flash_id],
       ["Free memory", i && `${number(i.heap)} bytes`],
@@ -171,7 +172,7 @@ function history({ events, updates: done }, state, context) {
 function line(e) {
   const crash = ["exception", "hardware-watchdog", "software-watchdog"];
   switch (e.kind) {
-    case "presence": return { kind: { ONLINE: "good", SILENT: "warn" }[e.after] ?? "", words: { ONLINE: "came online", OFFLINE: "went offline", SILENT: "fell silent" }[e.after] ?? e.after };
+    case "presence": return { kind: { ONLINE: "good", SLEEPING: "good", SILENT: "warn" }[e.after] ?? "", words: { ONLINE: "came online", OFFLINE: "went offline", SLEEPING: "sleeps", SILENT: "fell silent" }[e.after] ?? e.after };
     case "version": return { kind: "good", words: `runs ${e.after}` + (e.before ? `, before ${e.before}` : "") };
     case "type": return { kind: "", words: `is a ${e.after}` };
     case "restart": return { kind: crash.includes(e.after) ? "bad" : "", words: `restarted: ${e.after}` };
