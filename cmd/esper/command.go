@@ -101,6 +101,7 @@ type commands struct {
 	Sign      signCommand      `cmd:"" help:"Sign what was built elsewhere."`
 	Token     tokenCommand     `cmd:"" help:"Make, show and remove tokens, which let people and programs use the server."`
 	Trigger   triggerCommand   `cmd:"" help:"Tell devices to look for a new release."`
+	Heartbeat heartbeatCommand `cmd:"" help:"Publish the heartbeat that devices wait for."`
 	Verify    verifyCommand    `cmd:"" help:"Check signed releases."`
 	Version   versionCommand   `cmd:"" environment:"-" help:"Print the version of this program."`
 	Watch     watchCommand     `cmd:"" help:"Release each new commit of a git repository."`

@@ -7,6 +7,7 @@ import (
 	"esper/internal/api"
 	"esper/internal/broker"
 	"esper/internal/fleet"
+	"esper/internal/heartbeat"
 	"esper/internal/homeassistant"
 	"esper/internal/rollout"
 	"esper/internal/waiting"
@@ -66,6 +67,10 @@ func (s *Server) watchFleet(ctx context.Context) error {
 		return err
 	}
 	s.client.Store(&client)
+	if s.config.Heartbeat > 0 {
+		s.log.Info("publishing the heartbeat", "topic", heartbeat.Topic(s.config.Realm), "interval", s.config.Heartbeat)
+		go heartbeat.Send(ctx, client, s.config.Realm, s.config.Heartbeat, s.log)
+	}
 	if s.config.HomeAssistant.Prefix == "" {
 		<-ctx.Done()
 		return nil

@@ -59,6 +59,8 @@ type Config struct {
 	// Database is where the inventory is kept: a file, postgres://…, or in memory
 	// (store.Open).
 	Database string
+	// Heartbeat is how often the heartbeat is published; 0: never.
+	Heartbeat time.Duration
 	// HomeAssistant is how Home Assistant is told of the devices, if it is.
 	HomeAssistant homeassistant.Options
 	Log           *slog.Logger
