@@ -97,6 +97,7 @@ type commands struct {
 	Rollout   rolloutCommand   `cmd:"" help:"Show roll-outs, and pause, resume, abort, approve or end them."`
 	Secrets   secretsCommand   `cmd:"" help:"Keep passwords and keys in the site, encrypted."`
 	Serve     serveCommand     `cmd:"" help:"Serve firmware and MQTT."`
+	Set       setCommand       `cmd:"" help:"Operate a feature of a device."`
 	Settings  settingsCommand  `cmd:"" help:"Show, set and publish the settings that devices keep in their flash."`
 	Sign      signCommand      `cmd:"" help:"Sign what was built elsewhere."`
 	Token     tokenCommand     `cmd:"" help:"Make, show and remove tokens, which let people and programs use the server."`

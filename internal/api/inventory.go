@@ -178,6 +178,9 @@ func (c Config) find(ctx context.Context, q store.Query) ([]Device, error) {
 	devices := make([]Device, len(found))
 	for i, d := range found {
 		devices[i].Device, devices[i].Problem, devices[i].SettingsProblem = d, d.UpdateProblem(), d.SettingsProblem()
+		if c.Features != nil {
+			devices[i].Problems = append(slices.Clip(d.Problems), c.Features.Problems(d.Device)...)
+		}
 		if why, err := c.Conductor.Why(d.ID); err == nil {
 			devices[i].Why = &why
 		}

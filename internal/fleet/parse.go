@@ -245,7 +245,7 @@ func (o object) feature(found map[string]string, name, kind string) {
 		o.problem("features", "%q is no kind of feature, so %q is left out", shown(kind), name)
 	default:
 		found[name] = kind
-		if !slices.Contains([]string{Switch, BinarySensor, Sensor}, kind) { // of a newer device
+		if !slices.Contains(Kinds, kind) { // of a newer device
 			o.problem("features", "%q is a %q, which nothing is known of", name, kind)
 		}
 	}

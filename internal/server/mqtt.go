@@ -44,12 +44,7 @@ func (s *Server) watchFleet(ctx context.Context) error {
 			return err
 		}
 	}
-	err = client.Subscribe(fleet.FeatureTopics(s.config.Realm), func(m broker.Message) {
-		if f, news := s.features.Handle(m.Topic, m.Payload); news {
-			s.live.Feature(f)
-		}
-	})
-	if err != nil {
+	if err := client.Subscribe(fleet.FeatureTopics(s.config.Realm), s.hearFeature); err != nil {
 		return err
 	}
 	for _, filter := range fleet.SettingTopics(s.config.Realm) {
