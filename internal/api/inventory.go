@@ -11,6 +11,7 @@ import (
 
 	"esper/internal/conductor"
 	"esper/internal/fleet"
+	"esper/internal/homeassistant"
 	"esper/internal/store"
 )
 
@@ -180,6 +181,9 @@ func (c Config) find(ctx context.Context, q store.Query) ([]Device, error) {
 		devices[i].Device, devices[i].Problem, devices[i].SettingsProblem = d, d.UpdateProblem(), d.SettingsProblem()
 		if c.Features != nil {
 			devices[i].Problems = append(slices.Clip(d.Problems), c.Features.Problems(d.Device)...)
+			if c.HomeAssistant {
+				devices[i].Problems = append(devices[i].Problems, homeassistant.Problems(d.Device, c.Features.Attributes(d.Device))...)
+			}
 		}
 		if why, err := c.Conductor.Why(d.ID); err == nil {
 			devices[i].Why = &why

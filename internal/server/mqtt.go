@@ -72,7 +72,8 @@ func (s *Server) watchFleet(ctx context.Context) error {
 	}
 	s.log.Info("telling Home Assistant about the devices", "discovery_prefix", s.config.HomeAssistant.Prefix)
 	return homeassistant.New(homeassistant.Config{
-		Options: s.config.HomeAssistant, Realm: s.config.Realm, Fleet: s.fleet, Log: s.log, Wanted: s.conductor.Wanted, Settings: s.reported,
+		Options: s.config.HomeAssistant, Realm: s.config.Realm, Fleet: s.fleet, Log: s.log, Wanted: s.conductor.Wanted,
+		Features: s.features, Settings: s.reported,
 	}).Run(ctx, client)
 }
 
