@@ -4,6 +4,8 @@
 #include "esper/Sha256.h"
 #include "rom.h"
 
+using namespace esper;
+
 namespace {
 
 constexpr uint32_t HEADER_SIZE = 16;

@@ -6,7 +6,7 @@
 struct Image {
     uint32_t slot;
     uint32_t address;  // of the slot
-    Descriptor descriptor;
+    esper::Descriptor descriptor;
     const char* refusal;  // why it does not boot
     uint32_t verdict;     // VERIFIED, or anything else
 };

@@ -5,6 +5,8 @@
 #include "image.h"
 #include "rom.h"
 
+using namespace esper;
+
 // The mask ROM calls this. The firmware goes on with the ROM's stack, so nothing of the
 // bootloader may be left on it: boot() has returned when the firmware starts.
 asm(".section .text.call_user_start, \"ax\"\n"

@@ -9,6 +9,8 @@
 
 #include "fuzz.h"
 
+using namespace esper;
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Input input(data, size);
     BootConfiguration configuration = {};

@@ -8,6 +8,8 @@
 #include "esper/Sha256.h"
 #include "fuzz.h"
 
+using namespace esper;
+
 uint8_t flash[FLASH_SIZE];
 
 // Of each slot, what may be other than erased: erasing it all takes longer than most checks.

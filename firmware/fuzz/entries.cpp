@@ -6,6 +6,8 @@
 
 #include "fuzz.h"
 
+using namespace esper;
+
 namespace {
 
 // Looks at all that there is of valid entries.

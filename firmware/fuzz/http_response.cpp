@@ -4,6 +4,8 @@
 
 #include "fuzz.h"
 
+using namespace esper;
+
 namespace {
 
 struct Reading {

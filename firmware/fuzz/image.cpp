@@ -6,6 +6,8 @@
 #include "chip.h"
 #include "fuzz.h"
 
+using namespace esper;
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     resetChip();
     Input input(data, size);

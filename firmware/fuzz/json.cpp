@@ -4,6 +4,8 @@
 
 #include "fuzz.h"
 
+using namespace esper;
+
 namespace {
 
 // A reader of the JSON that a device writes (RFC 8259), for checking it.

@@ -4,6 +4,8 @@
 
 #include "fuzz.h"
 
+using namespace esper;
+
 namespace {
 
 // A number for all packets of a stream: the same packets give the same number.

@@ -16,6 +16,8 @@
 #include "esper/Sha256.h"
 #include "fuzz.h"
 
+using namespace esper;
+
 namespace {
 
 std::string hex(const uint8_t* bytes, size_t length) {

@@ -4,9 +4,9 @@
 
 #include <cstring>
 
-__attribute__((weak)) bool unseal(uint8_t* out, const uint8_t* sealed, size_t size,
-                                  const uint8_t key[32], const uint8_t nonce[24],
-                                  const uint8_t mac[16], const uint8_t*, size_t) {
+__attribute__((weak)) bool esper::unseal(uint8_t* out, const uint8_t* sealed, size_t size,
+                                         const uint8_t key[32], const uint8_t nonce[24],
+                                         const uint8_t mac[16], const uint8_t*, size_t) {
     if (memcmp(mac, nonce, 16) != 0) {
         return false;
     }

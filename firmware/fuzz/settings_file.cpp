@@ -7,6 +7,8 @@
 
 #include "fuzz.h"
 
+using namespace esper;
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     std::vector<uint8_t> file(data, data + size);
     SettingsFile release;

@@ -10,6 +10,8 @@
 
 #include "fuzz.h"
 
+using namespace esper;
+
 namespace {
 
 std::string hex(const Entries& entries) {

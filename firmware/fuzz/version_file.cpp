@@ -6,6 +6,8 @@
 
 #include "fuzz.h"
 
+using namespace esper;
+
 namespace {
 
 std::string hex(const uint8_t* bytes, size_t length) {

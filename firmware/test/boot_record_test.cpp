@@ -2,6 +2,8 @@
 
 #include "check.h"
 
+using namespace esper;
+
 namespace {
 
 // As in SPEC 3, calculated by hand: a trial of slot 1 is wanted, slot 0 runs.

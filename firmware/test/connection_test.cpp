@@ -7,6 +7,8 @@
 
 #include "check.h"
 
+using namespace esper;
+
 namespace {
 
 // The SDK's side of one espconn.

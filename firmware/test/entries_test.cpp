@@ -5,6 +5,8 @@
 
 #include "check.h"
 
+using namespace esper;
+
 namespace {
 
 // An entry as it is stored.

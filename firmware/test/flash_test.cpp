@@ -4,6 +4,8 @@
 
 #include "check.h"
 
+using namespace esper;
+
 namespace {
 
 // As in SPEC 3, written by hand.

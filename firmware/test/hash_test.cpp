@@ -3,6 +3,8 @@
 
 #include "check.h"
 
+using namespace esper;
+
 namespace {
 
 template <typename Hash, size_t size>

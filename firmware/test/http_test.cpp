@@ -4,6 +4,8 @@
 
 #include "check.h"
 
+using namespace esper;
+
 using State = HttpResponse::State;
 
 namespace {

@@ -4,6 +4,8 @@
 
 #include "check.h"
 
+using namespace esper;
+
 namespace {
 
 // What a parser makes of a stream in pieces: the packets, and ! if it gives up.

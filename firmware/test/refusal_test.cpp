@@ -4,6 +4,8 @@
 
 #include "check.h"
 
+using namespace esper;
+
 TEST(a_refusal_names_its_release_and_why) {
     const Refusal made = Refusal::of("8a1b2c3d", 42, UpdateError::HUNG);
     CHECK(made.valid());

@@ -2,6 +2,8 @@
 
 #include "check.h"
 
+using namespace esper;
+
 TEST(a_run_record_has_the_bits_of_the_specification) {
     CHECK_EQUAL((RunRecord{3, true, 2}.word()), 0x5AFE0503);
     CHECK_EQUAL((RunRecord{0, false, 0}.word()), 0x5AFE0000);

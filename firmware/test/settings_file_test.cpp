@@ -6,6 +6,8 @@
 
 #include "check.h"
 
+using namespace esper;
+
 namespace {
 
 // A settings file of zeros where nothing matters.

@@ -8,6 +8,8 @@
 
 #include "check.h"
 
+using namespace esper;
+
 // A flash in memory, whose power can be cut in an operation; and the heap.
 namespace {
 
@@ -66,7 +68,7 @@ bool copiesAgree() {
 
 }  // namespace
 
-const Descriptor descriptor = {};
+const Descriptor esper::descriptor = {};
 
 extern "C" {
 

@@ -5,6 +5,8 @@
 
 #include "check.h"
 
+using namespace esper;
+
 TEST(numbers_are_written_in_full) {
     char buffer[100];
     Text text(buffer, sizeof(buffer));

@@ -5,6 +5,8 @@
 
 #include "check.h"
 
+using namespace esper;
+
 namespace {
 
 const std::string SIGNATURE0(128, 'a');

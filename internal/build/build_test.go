@@ -152,8 +152,31 @@ func TestWithoutAnUpdateURLThereIsNoUpdateCode(t *testing.T) {
 	}
 }
 
+// A device type may have classes that are named like some of the framework.
+func TestTheFrameworksNamesAreNotTaken(t *testing.T) {
+	dir := newSite(t, true)
+	writeFile(t, filepath.Join(dir, "devices/own/own.cpp"), `#include <esper/Device.h>
+#include <esper/Log.h>
+class Installer { public: __attribute__((noinline)) void install() { ESPER_LOG("own", "%d", ++n); } int n = 0; };
+class Timer { public: Timer() { of.install(); } Installer of; };
+Timer configuration;
+esper::Device device;
+esper::Device* getDevice() { return &device; }
+`)
+	r := mustBuild(t, dir, build.Options{Types: []string{"own"}})
+	file, err := elf.NewFile(bytes.NewReader(read(t, r.Types[0].Images[0].ELF)))
+	must(t, err)
+	symbols, err := file.Symbols()
+	must(t, err)
+	for _, prefix := range []string{"_ZN9Installer7install", "_ZN5esper9Installer7install"} {
+		if !slices.ContainsFunc(symbols, func(s elf.Symbol) bool { return strings.HasPrefix(s.Name, prefix) }) {
+			t.Errorf("no function %s", prefix)
+		}
+	}
+}
+
 func TestAFirmwareThatOutgrowsTheChipSaysByHowMuch(t *testing.T) {
-	const device = "#include <esper/Device.h>\nDevice device;\nDevice* getDevice() { return &device; }\n"
+	const device = "#include <esper/Device.h>\nusing namespace esper;\nDevice device;\nDevice* getDevice() { return &device; }\n"
 	for _, test := range []struct {
 		name, code string
 		says       string

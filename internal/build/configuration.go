@@ -32,6 +32,8 @@ func configuration(c site.Config, compiled []byte, deviceType string, declares b
 		p("#include <esper/services/SettingsUpdate.h>")
 	}
 	p("")
+	p("namespace esper {")
+	p("")
 	if updates {
 		p("static const uint8_t keys[][32] = {")
 		for _, key := range c.Update.Keys {
@@ -82,6 +84,8 @@ func configuration(c site.Config, compiled []byte, deviceType string, declares b
 		p("    installSettings(device);")
 	}
 	p("}")
+	p("")
+	p("}  // namespace esper")
 	return b.Bytes()
 }
 

@@ -155,7 +155,7 @@ func place(file *elf.File, address uint32) string {
 	})
 	const setting = "a setting of esper.toml or a secret, perhaps"
 	switch {
-	case at >= 0 && slices.Contains([]string{"configuration", "_ZL8settings"}, symbols[at].Name): // or where it keeps the text
+	case at >= 0 && slices.Contains([]string{"_ZN5esper13configurationE", "_ZN5esperL8settingsE"}, symbols[at].Name): // or where it keeps the text
 		return text + ", in configuration: " + setting
 	case at >= 0:
 		return text + ", in " + symbols[at].Name

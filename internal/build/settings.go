@@ -30,7 +30,7 @@ func settingsHeader(settings []devicesetting.Setting) []byte {
 namespace settings {
 `)
 	for _, s := range settings {
-		fmt.Fprintf(&b, "extern %s %s;\n", classes[s.Type], s.Name)
+		fmt.Fprintf(&b, "extern esper::%s %s;\n", classes[s.Type], s.Name)
 	}
 	b.WriteString("}\n")
 	return b.Bytes()
@@ -55,17 +55,18 @@ func settingsSource(settings []devicesetting.Setting) ([]byte, error) {
 			fmt.Fprintf(&b, "static char text%d[%d];\n", i, n)
 			room = fmt.Sprintf(", ::text%d", i)
 		}
-		fmt.Fprintf(&b, "namespace settings {\n%s %s(::rule%d, %s%s);\n}\n", classes[s.Type], s.Name, i, quote("setting/"+s.Name), room)
-		fmt.Fprintf(&list, " &settings::%s,", s.Name)
+		fmt.Fprintf(&b, "namespace settings {\nesper::%s %s(::rule%d, %s%s);\n}\n", classes[s.Type], s.Name, i, quote("setting/"+s.Name), room)
+		fmt.Fprintf(&list, " &::settings::%s,", s.Name)
 	}
+	b.WriteString("namespace esper {\n")
 	fmt.Fprintf(&b, "Setting* const SettingValues::all[] = {%s };\n", list.String())
 	fmt.Fprintf(&b, "const size_t SettingValues::count = %d;\n", len(settings))
 	b.WriteString("void installSettings(Device& device) {\n")
 	fmt.Fprintf(&b, "    static SettingValues all(&device, declarations, %d);\n", len(declarations))
 	for i, s := range settings {
-		fmt.Fprintf(&b, "    static SettingTopic topic%d(&device, all, settings::%s);\n", i, s.Name)
+		fmt.Fprintf(&b, "    static SettingTopic topic%d(&device, all, ::settings::%s);\n", i, s.Name)
 	}
-	b.WriteString("}\n")
+	b.WriteString("}\n}\n")
 	return b.Bytes(), nil
 }
 

@@ -40,7 +40,7 @@ func writeFile(t *testing.T, path, content string) {
 
 // tunedDevice is device code that reads the settings of these names.
 func tunedDevice(names ...string) string {
-	source := "#include <esper/Device.h>\n#include <settings.h>\nDevice device;\nint32_t seen;\nDevice* getDevice() {\n"
+	source := "#include <esper/Device.h>\n#include <settings.h>\nusing namespace esper;\nDevice device;\nint32_t seen;\nDevice* getDevice() {\n"
 	for _, name := range names {
 		source += "    seen += settings::" + name + ".get();\n    settings::" + name + ".onChange([](void*) { seen++; });\n"
 	}
@@ -58,7 +58,7 @@ func numberSettings(names ...string) (file string) {
 // What settings cost, by the sizes of the images: nothing, for a type that declares none.
 func TestWhatSettingsCost(t *testing.T) {
 	dir := newSite(t, true)
-	writeFile(t, filepath.Join(dir, "devices/none/none.cpp"), "#include <esper/Device.h>\nDevice device;\nint32_t seen;\nDevice* getDevice() { return &device; }\n")
+	writeFile(t, filepath.Join(dir, "devices/none/none.cpp"), "#include <esper/Device.h>\nusing namespace esper;\nDevice device;\nint32_t seen;\nDevice* getDevice() { return &device; }\n")
 	names := strings.Split("interval_a interval_b interval_c interval_d interval_e interval_f interval_g interval_h "+
 		"interval_i interval_j interval_k interval_l interval_m interval_n interval_o interval_p", " ")
 	for name, n := range map[string]int{"one": 1, "four": 4, "sixteen": 16} {

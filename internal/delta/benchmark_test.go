@@ -193,8 +193,8 @@ func (s benchSite) decoder(b *testing.B) (size uint64) {
 	}
 	for _, symbol := range symbols {
 		for _, class := range []string{"5Delta", "12RangeDecoder", "10Relocation"} {
-			if elf.ST_TYPE(symbol.Info) == elf.STT_FUNC && strings.HasPrefix(strings.TrimPrefix(symbol.Name, "_ZN"), class) ||
-				strings.HasPrefix(symbol.Name, "_ZNK"+class) {
+			if elf.ST_TYPE(symbol.Info) == elf.STT_FUNC && strings.HasPrefix(strings.TrimPrefix(symbol.Name, "_ZN5esper"), class) ||
+				strings.HasPrefix(symbol.Name, "_ZNK5esper"+class) {
 				size += symbol.Size
 			}
 		}

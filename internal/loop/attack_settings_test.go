@@ -466,6 +466,7 @@ func TestSettingsWithLittleMemory(t *testing.T) {
 		source := fmt.Sprintf(`
 #include <esper/Timer.h>
 #include <user_interface.h>
+using namespace esper;
 static void eat(void*) {
     while (system_get_free_heap_size() > %d) { pvPortMalloc(64, "", 0, false); }
 }
@@ -608,6 +609,7 @@ func TestATrialOfSettingsThatIsCutOff(t *testing.T) {
 		s := newStoredOf(t, variant{name: "crashes on trial", config: inSettings.config, source: `
 #include <esper/Settings.h>
 #include <esper/Timer.h>
+using namespace esper;
 static void crash(void*) { if (Settings::trying()) asm volatile("ill"); }
 static Timer crashes(crash, nullptr);
 static struct Start { Start() { crashes.repeat(5000); } } start;

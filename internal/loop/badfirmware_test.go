@@ -23,6 +23,7 @@ func (f *firmwares) badRelease(t *testing.T, version string, sequence uint32, na
 func everyMinute(code string) string {
 	return `
 #include <esper/Timer.h>
+using namespace esper;
 static Timer later([](void*) { ` + code + ` }, nullptr);
 static struct Start { Start() { later.once(60000); } } start;
 `
@@ -37,6 +38,7 @@ func TestAFirmwareThatGoesBadAfterItsConfirmationIsReplacedByTheNext(t *testing.
 		"hangs every minute":   everyMinute(`for (;;) asm volatile("");`),
 		"crashes at once at each start but the first": `
 #include <esper/BootRecord.h>
+using namespace esper;
 static struct Start { Start() { if (!(BootRecord::read().lastMode & BootRecord::TRIAL)) asm volatile("ill"); } } start;
 `,
 	} {

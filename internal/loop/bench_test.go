@@ -68,6 +68,7 @@ func BenchmarkBootloader(b *testing.B) {
 		}
 		chip := esp8266.New(flash)
 		program := readProgram(b, filepath.Join(f.site.Dir, site.BuildDir, "bootloader.elf"))
+		program.mustHave(b, "Sha256::update", "SPIRead")
 		var cycles, hashing, flashing, last, instructions uint64
 		at := ""
 		chip.CPU.Trace = func(pc uint32) {
@@ -145,6 +146,7 @@ func benchmarkUpdate(b *testing.B, v1, v2 *release.Release) {
 		reset := time.Duration(0)
 		var restarting uint64
 		resets := d.Resets()
+		running.mustHave(b, "Sha256", "Ed25519::step")
 		p := profileOf(d, running, "Ed25519::step", "spi_flash_erase_sector", "spi_flash_write", "spi_flash_read")
 		d.OnReset = func(reason esp8266.ResetReason) {
 			p.stop()

@@ -197,6 +197,7 @@ func TestARetainedMessageDoesNotHaveARefusedReleaseTriedAgain(t *testing.T) {
 	w.settle()
 	w.publishVariant("socket", "v2", 2, variant{name: "crashes", source: `
 #include <esper/Timer.h>
+using namespace esper;
 static void crash(void*) { asm volatile("ill"); }
 static Timer crashes(crash, nullptr);
 static struct Start { Start() { crashes.once(1000); } } start;

@@ -71,7 +71,7 @@ func TestTheButtonsOfASonoff4CHSwitchItsRelays(t *testing.T) {
 	}
 	at := slices.IndexFunc(own.site.Types, func(t site.DeviceType) bool { return t.Name == "button" })
 	own.site.Types[at].Board = &b
-	source := "#include <board.h>\n#include <esper/features/Button.h>\n#include <esper/features/OnOffFeature.h>\nDevice device;\n"
+	source := "#include <board.h>\n#include <esper/features/Button.h>\n#include <esper/features/OnOffFeature.h>\nusing namespace esper;\nDevice device;\n"
 	for n := range 4 {
 		source += strings.ReplaceAll(`constexpr const char R#[] = "relay#";
 constexpr const char B#[] = "button#";

@@ -46,10 +46,22 @@ func readProgram(t testing.TB, path string) *program {
 		name, _, _ := strings.Cut(s.Name, "$")
 		name = demangle.Filter(name)
 		name, _, _ = strings.Cut(name, "(")
+		name = strings.TrimPrefix(name, "esper::") // the framework's namespace
 		p.functions = append(p.functions, function{name, uint32(s.Value), uint32(s.Value + s.Size)})
 	}
 	slices.SortStableFunc(p.functions, func(a, b function) int { return int(int64(a.start) - int64(b.start)) })
 	return p
+}
+
+// mustHave fails unless there is a function for each of the beginnings of names: a function that was
+// renamed would be left out unnoticed.
+func (p *program) mustHave(t testing.TB, prefixes ...string) {
+	t.Helper()
+	for _, prefix := range prefixes {
+		if !slices.ContainsFunc(p.functions, func(f function) bool { return strings.HasPrefix(f.name, prefix) }) {
+			t.Fatalf("the program has no function whose name begins with %s", prefix)
+		}
+	}
 }
 
 // find is the index of the function at pc, or -1.

@@ -13,6 +13,7 @@ import (
 var crashing = variant{name: "confirms and crashes", source: `
 #include <esper/Timer.h>
 #include <user_interface.h>
+using namespace esper;
 static void crash(void*) { asm volatile("ill"); }
 static Timer crashes(crash, nullptr);
 static struct Start {
@@ -91,6 +92,7 @@ func TestAFewCrashesAreNoReasonForSafeMode(t *testing.T) {
 	// After 330 s it crashes: healthy long enough.
 	w.publishVariant("socket", "v2", 2, variant{name: "crashes every 330 s", source: `
 #include <esper/Timer.h>
+using namespace esper;
 static void crash(void*) { asm volatile("ill"); }
 static Timer crashes(crash, nullptr);
 static struct Start { Start() { crashes.once(330000); } } start;

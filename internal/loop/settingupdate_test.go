@@ -60,6 +60,7 @@ func TestSettingsOutliveAnUpdateAndARollback(t *testing.T) {
 	// v3 allows less, and crashes.
 	w.publishVariant(tuned, "v3", 3, variant{name: "allows less, and crashes", source: `
 #include <esper/Timer.h>
+using namespace esper;
 static Timer crashes([](void*) { asm volatile("ill"); }, nullptr);
 static struct Start { Start() { crashes.once(8000); } } start;
 `, declare: redeclare("interval", func(d *devicesetting.Declaration) { *d.Max = 600 })})
@@ -118,6 +119,7 @@ func TestASettingIsSetInSafeMode(t *testing.T) {
 	w.settle()
 	w.publishVariant(tuned, "v2", 2, variant{name: "crashes at an interval", source: `
 #include <esper/Timer.h>
+using namespace esper;
 static Timer crashes([](void*) { if (settings::interval == 100) asm volatile("ill"); }, nullptr);
 static struct Start { Start() { crashes.repeat(2000); } } start;
 `})

@@ -40,6 +40,7 @@ func TestNoSkippedInstructionOfTheFirmwareInstallsForeignFirmware(t *testing.T) 
 			t.Run(fmt.Sprint(way, " ", part), func(t *testing.T) {
 				t.Parallel()
 				s := &updateSweep{program: readProgram(t, elf), served: served}
+				s.program.mustHave(t, "Ed25519::add", "Sha512")
 				tried, harm := s.run(t, part)
 				reportHarm(t, s.program, elf, tried, harm)
 			})

@@ -169,6 +169,7 @@ func TestATrialIsNotConfirmedBeforeItHasReachedTheUpdateServer(t *testing.T) {
 func onTimer(code string) string {
 	return `
 #include <esper/Timer.h>
+using namespace esper;
 static void misbehave(void*) { ` + code + ` }
 static Timer misbehaviour(misbehave, nullptr);
 static struct Start { Start() { misbehaviour.repeat(3000); } } start;

@@ -206,6 +206,7 @@ func damaged(at int) func(source, target []byte) ([]byte, error) {
 func in(seconds, code string) string {
 	return `
 #include <esper/Timer.h>
+using namespace esper;
 static Timer later([](void*) { ` + code + ` }, nullptr);
 static struct Start { Start() { later.once(` + seconds + `000); } } start;
 `
@@ -215,6 +216,7 @@ static struct Start { Start() { later.once(` + seconds + `000); } } start;
 func again(milliseconds, code string) string {
 	return `
 #include <esper/Timer.h>
+using namespace esper;
 static Timer often([](void*) { ` + code + ` }, nullptr);
 static struct Start { Start() { often.repeat(` + milliseconds + `); } } start;
 `
@@ -224,6 +226,7 @@ static struct Start { Start() { often.repeat(` + milliseconds + `); } } start;
 func describing(code string) string {
 	return `
 #include <esper/Json.h>
+using namespace esper;
 static class Odd : public Service {
   public:
     Odd() : Service(&::device) {}
@@ -259,6 +262,7 @@ func TestABadReleaseIsRefused(t *testing.T) {
 			"slot 0", `^it did not join the network, or looked for nothing there within 1m0s$`},
 		"loses its connections for ever": {variant{source: "#include <user_interface.h>\n" + `
 #include <esper/Timer.h>
+using namespace esper;
 static Timer off([](void*) { wifi_station_disconnect(); }, nullptr);
 ` + in("60", `off.repeat(100);`)},
 			"slot 0", `^it is no longer connected to the broker 5m0s after its start$`},

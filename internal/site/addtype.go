@@ -13,6 +13,8 @@ import (
 // minimalSource is a device type that does nothing but report and update itself.
 const minimalSource = `#include <esper/Device.h>
 
+using namespace esper;
+
 Device device;
 
 Device* getDevice() {

@@ -4,6 +4,8 @@
 #include <esper/features/Button.h>
 #include <esper/features/OnOffFeature.h>
 
+using namespace esper;
+
 constexpr const char RELAY[] = "relay";
 constexpr const char BUTTON[] = "button";
 

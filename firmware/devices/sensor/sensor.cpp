@@ -3,6 +3,8 @@
 #include <esper/Adc.h>
 #include <esper/features/Sensor.h>
 
+using namespace esper;
+
 constexpr const char BRIGHTNESS[] = "brightness";
 
 Device device;

@@ -2,6 +2,8 @@
 
 #include <stdint.h>
 
+namespace esper {
+
 // The time to wait before the next try: 1 s at first, doubled with each failure up to 60 s,
 // of which half is random, so that devices that failed together do not come back together.
 class Backoff {
@@ -22,3 +24,5 @@ class Backoff {
 
     uint32_t limit = FIRST;
 };
+
+}  // namespace esper

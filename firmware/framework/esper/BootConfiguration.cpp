@@ -4,6 +4,8 @@
 
 #include "VersionFile.h"
 
+namespace esper {
+
 BootConfiguration BootConfiguration::of(uint8_t slot) {
     return {0xE1, 1, 0, slot, 0, 2, {0xFF, 0xFF}, {Layout::slot(0), Layout::slot(1), 0, 0}};
 }
@@ -22,3 +24,5 @@ bool isDescriptor(const Descriptor& descriptor, uint32_t slot) {
            descriptor.size >= Layout::DESCRIPTOR + sizeof(Descriptor) && deviceEnd != nullptr &&
            versionEnd != nullptr && isVersion(descriptor.version, strlen(descriptor.version));
 }
+
+}  // namespace esper

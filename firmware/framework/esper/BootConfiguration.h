@@ -6,7 +6,7 @@
 #include "Configuration.h"
 
 // Where things lie in flash (SPEC 1).
-namespace Layout {
+namespace esper::Layout {
 constexpr uint32_t BOOT_CONFIGURATION = 0x001000;
 constexpr uint32_t SETTINGS = 0x07B000;   // a store (SPEC 12.1)
 constexpr uint32_t CANDIDATE = 0x07D000;  // settings on trial (SPEC 12.3)
@@ -21,7 +21,9 @@ constexpr uint32_t MAPPED =
 constexpr uint32_t slot(uint32_t number) {
     return number == 0 ? 0x002000 : 0x082000;
 }
-}  // namespace Layout
+}  // namespace esper::Layout
+
+namespace esper {
 
 // rBoot's structure at 0x001000 (SPEC 3).
 struct BootConfiguration {
@@ -43,3 +45,5 @@ static_assert(sizeof(BootConfiguration) == 24, "SPEC 3");
 // Whether the descriptor is one, and that of an image in this slot (SPEC 2.3). Says nothing
 // about the image's other bytes.
 bool isDescriptor(const Descriptor& descriptor, uint32_t slot);
+
+}  // namespace esper

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+namespace esper {
+
 struct BootRecord {
     static constexpr uint32_t MAGIC = 0x2334AE68;
     static constexpr uint8_t TRIAL = 0x02;        // in nextMode: wanted; in lastMode: running
@@ -50,3 +52,5 @@ struct BootRecord {
         return (sum ^ 0xEF) & 0xFF;
     }
 };
+
+}  // namespace esper

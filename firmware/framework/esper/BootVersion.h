@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 
+namespace esper {
+
 struct BootVersion {
     static constexpr uint32_t ADDRESS = 0x000010;  // in flash
     static constexpr uint32_t MAGIC = 0x42505345;  // the characters "ESPB"
@@ -11,3 +13,5 @@ struct BootVersion {
     uint32_t magic;
     uint32_t number;
 };
+
+}  // namespace esper

@@ -2,6 +2,8 @@
 
 #include <user_interface.h>
 
+namespace esper {
+
 uint32_t Clock::last = 0;
 uint32_t Clock::whole = 0;
 uint32_t Clock::micros = 0;
@@ -27,3 +29,5 @@ void Clock::advance() {
         whole++;
     }
 }
+
+}  // namespace esper

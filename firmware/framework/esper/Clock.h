@@ -2,6 +2,8 @@
 
 #include <stdint.h>
 
+namespace esper {
+
 // Time since start. Must be asked at least once in 71 minutes, when the SDK's clock wraps;
 // the device's timers see to that.
 class Clock {
@@ -16,3 +18,5 @@ class Clock {
     static uint32_t whole;   // seconds
     static uint32_t micros;  // of the second that has begun
 };
+
+}  // namespace esper

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+namespace esper {
+
 class Device;
 
 // What an image says of itself, at slot address + 0x10 in flash (SPEC 2.3).
@@ -81,3 +83,5 @@ inline uint32_t standbySlot() {
 // Adds the services that this build wants to the device. Those that it does not want are
 // never named, and the linker leaves their code out.
 void installServices(Device& device);
+
+}  // namespace esper

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+namespace esper {
+
 // How long to wait for the SDK to report the end of a connection that was given up: it
 // cannot abort one that is still being opened, and does not report every failure.
 static constexpr uint32_t CLOSE_TIMEOUT = 30000;
@@ -182,3 +184,5 @@ void Connection::unhold() {
         espconn_recv_unhold(&connection);
     }
 }
+
+}  // namespace esper

@@ -6,6 +6,8 @@
 
 #include "Timer.h"
 
+namespace esper {
+
 // One TCP connection at a time to a named host, over the SDK's espconn.
 class Connection {
   public:
@@ -59,3 +61,5 @@ class Connection {
     espconn connection = {};
     Timer timer;
 };
+
+}  // namespace esper

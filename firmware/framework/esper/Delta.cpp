@@ -1,5 +1,7 @@
 #include "Delta.h"
 
+namespace esper {
+
 static constexpr uint32_t MAGIC = 0x64505345;  // "ESPd"
 static constexpr uint32_t FLASH = Layout::MAPPED;
 static constexpr uint32_t IRAM = 0x40100000;
@@ -297,3 +299,5 @@ void Delta::emit(uint32_t bytes, uint32_t length) {
         }
     }
 }
+
+}  // namespace esper

@@ -6,6 +6,8 @@
 #include "RangeDecoder.h"
 #include "Relocation.h"
 
+namespace esper {
+
 // Makes a release's image for the standby slot of the running one and a delta (SPEC 6.1), sector by
 // sector: the second one first and the first one last. What it makes is not trusted; it neither
 // reads nor writes outside of what it is given. It lives in the heap, without a constructor:
@@ -112,3 +114,5 @@ class Delta {
     Move moves[MAX_MOVES];
     Models models;
 };
+
+}  // namespace esper

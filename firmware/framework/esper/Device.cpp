@@ -10,6 +10,8 @@
 #include "SafeMode.h"
 #include "Text.h"
 
+namespace esper {
+
 static constexpr const char* ONLINE = "ONLINE";
 static constexpr const char* OFFLINE = "OFFLINE";
 
@@ -221,3 +223,5 @@ void Device::onMessage(const MqttMessage& message) {
         }
     }
 }
+
+}  // namespace esper

@@ -10,6 +10,8 @@
 #include "services/Reboot.h"
 #include "services/Trial.h"
 
+namespace esper {
+
 // The device: its connections, and the services and features that use them. A firmware
 // defines one, with its features, and getDevice().
 class Device : private Wifi::Listener, private Mqtt::Listener {
@@ -80,5 +82,7 @@ class Device : private Wifi::Listener, private Mqtt::Listener {
     Trial trial;
 };
 
-// Defined by each firmware.
-Device* getDevice();
+}  // namespace esper
+
+// Defined by each firmware, outside the namespace.
+esper::Device* getDevice();

@@ -3,6 +3,8 @@
 // All of Monocypher: its arithmetic on the curve is static. What is not used is not linked.
 #include <monocypher.c>
 
+namespace esper {
+
 namespace {
 
 static_assert(sizeof(ge) == 40 * 4 && sizeof(ge_cached) == sizeof(ge), "the points in Ed25519.h");
@@ -118,3 +120,5 @@ uint32_t Ed25519::compare() {
     }
     return VALID ^ difference;
 }
+
+}  // namespace esper

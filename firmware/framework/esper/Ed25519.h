@@ -2,6 +2,8 @@
 
 #include <stdint.h>
 
+namespace esper {
+
 // The check of an Ed25519 signature (RFC 8032, 5.1.7) in steps, between which the device goes
 // on with its work: [8][S]B = [8]R + [8][k]A, with S below the group's order.
 class Ed25519 {
@@ -39,3 +41,5 @@ class Ed25519 {
     const uint8_t* signature;
     const uint8_t* key;
 };
+
+}  // namespace esper

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+namespace esper {
+
 namespace {
 
 constexpr uint32_t MAX_NAME = 32;
@@ -195,3 +197,5 @@ EntriesWriter& EntriesWriter::merge(const Entries& record, const Entries& change
     }
     return *this;
 }
+
+}  // namespace esper

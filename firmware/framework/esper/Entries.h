@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+namespace esper {
+
 // Named values, one behind the other, as a record holds them (SPEC 12.1).
 class Entries {
   public:
@@ -83,3 +85,5 @@ class EntriesWriter {
     uint32_t used = 0;
     bool whole = true;
 };
+
+}  // namespace esper

@@ -6,6 +6,8 @@
 #include "BootVersion.h"
 #include "Configuration.h"
 
+namespace esper {
+
 bool Flash::read(uint32_t address, uint32_t* words, uint32_t size) {
     return spi_flash_read(address, words, size) == SPI_FLASH_RESULT_OK;
 }
@@ -65,3 +67,5 @@ bool Flash::setBootSlot(uint8_t slot) {
                  sizeof(wanted)) &&
            bootConfiguration(found) && found.current == slot;
 }
+
+}  // namespace esper

@@ -5,7 +5,7 @@
 #include "BootConfiguration.h"
 
 // The flash chip. Addresses are from its start; they and the sizes are multiples of 4.
-namespace Flash {
+namespace esper::Flash {
 
 bool read(uint32_t address, uint32_t* words, uint32_t size);
 bool write(uint32_t address, const uint32_t* words, uint32_t size);
@@ -28,4 +28,4 @@ uint32_t bootVersion();
 // Makes a slot the one to boot from now on.
 bool setBootSlot(uint8_t slot);
 
-}  // namespace Flash
+}  // namespace esper::Flash

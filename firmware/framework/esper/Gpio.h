@@ -3,6 +3,8 @@
 #include <gpio.h>
 #include <stdint.h>
 
+namespace esper {
+
 // A pin, known at compile time: GPIO 0 to 5, 9, 10 and 12 to 15. The flash is at 6 to 8 and 11, in
 // the flash modes qio and qout at 9 and 10, too; 16 is another kind of pin.
 template <uint16_t number>
@@ -46,3 +48,5 @@ class Gpio {
     // The function's number is in bits 4, 5 and 8.
     static void select() { reg() = (reg() & ~0x130u) | FUNCTION << 4; }
 };
+
+}  // namespace esper

@@ -5,6 +5,8 @@
 #include "Settings.h"
 #include "Text.h"
 
+namespace esper {
+
 static constexpr uint32_t MAX_SILENCE = 10;  // seconds
 
 Http::Http() : connection(this), timer(bind<Http, &Http::onTick>, this) {}
@@ -114,3 +116,5 @@ void Http::end(UpdateError error) {
         consumer->onEnd(error);
     }
 }
+
+}  // namespace esper

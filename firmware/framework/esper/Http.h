@@ -8,6 +8,8 @@
 #include "Timer.h"
 #include "UpdateError.h"
 
+namespace esper {
+
 // Gets one resource at a time from the update server in the settings.
 class Http : private Connection::Listener {
   public:
@@ -58,3 +60,5 @@ class Http : private Connection::Listener {
     Timer timer;
     char request[MAX_REQUEST];
 };
+
+}  // namespace esper

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+namespace esper {
+
 namespace {
 
 bool isDigit(char c) {
@@ -204,3 +206,5 @@ void HttpResponse::endOfHead() {
     }
     progress = left == 0 ? State::DONE : State::BODY;
 }
+
+}  // namespace esper

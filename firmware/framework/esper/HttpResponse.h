@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+namespace esper {
+
 // Reads one HTTP/1.1 response (RFC 9112) as it arrives, in pieces of any size. The status
 // decides first: interim responses are skipped, and of one that is not wanted nothing but the
 // status is read, whatever its body looks like. A wanted one must have a body of a length told
@@ -76,3 +78,5 @@ class HttpResponse {
     char tag[MAX_ETAG + 1] = "";
     char line[MAX_LINE];
 };
+
+}  // namespace esper

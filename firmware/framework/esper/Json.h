@@ -2,6 +2,8 @@
 
 #include "Text.h"
 
+namespace esper {
+
 // Writes a JSON text (RFC 8259) member by member. The caller keeps the nesting right; commas
 // and escapes come by themselves.
 class Json {
@@ -119,3 +121,5 @@ class Json {
     Text out;
     bool first = true;
 };
+
+}  // namespace esper

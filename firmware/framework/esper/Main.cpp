@@ -9,6 +9,8 @@
 #include "Reset.h"
 #include "SafeMode.h"
 
+using namespace esper;
+
 // UART 0 at 115200 baud; the SDK's default depends on the crystal.
 static constexpr uint32_t UART_DIVISOR = 80000000 / 115200;
 

@@ -5,6 +5,8 @@
 #include "Log.h"
 #include "Settings.h"
 
+namespace esper {
+
 static constexpr uint32_t CONNECT_TIMEOUT = 15000;  // from the name's look-up to CONNACK
 static constexpr uint16_t KEEP_ALIVE = 30;          // seconds
 static constexpr uint32_t TICK = 10000;             // pings go out with every second tick
@@ -173,3 +175,5 @@ void Mqtt::onSent() {
         listener->onRoom();
     }
 }
+
+}  // namespace esper

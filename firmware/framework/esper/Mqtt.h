@@ -8,6 +8,8 @@
 #include "MqttPacket.h"
 #include "Timer.h"
 
+namespace esper {
+
 // A client of the MQTT broker in the settings that comes back by itself.
 class Mqtt : private Connection::Listener {
   public:
@@ -71,3 +73,5 @@ class Mqtt : private Connection::Listener {
     MqttParser parser;
     uint8_t queue[QUEUE];
 };
+
+}  // namespace esper

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+namespace esper {
+
 bool MqttMessage::parse(const MqttPacket& packet) {
     const uint8_t qos = (packet.first >> 1) & 3;
     if (packet.type() != MqttType::PUBLISH || qos != 0 || packet.length < 2) {
@@ -144,3 +146,5 @@ void MqttWriter::string(const char* text) {
     memcpy(buffer + used, text, length);
     used += length;
 }
+
+}  // namespace esper

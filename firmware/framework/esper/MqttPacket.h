@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+namespace esper {
+
 // The packets of MQTT 3.1.1 that the device needs: QoS 0, client side.
 
 enum class MqttType : uint8_t {
@@ -95,3 +97,5 @@ class MqttWriter {
     size_t capacity;
     size_t used = 0;
 };
+
+}  // namespace esper

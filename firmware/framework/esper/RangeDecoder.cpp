@@ -1,5 +1,7 @@
 #include "RangeDecoder.h"
 
+namespace esper {
+
 void RangeDecoder::begin() {
     arrived = taken = 0;
 }
@@ -78,3 +80,5 @@ int32_t RangeDecoder::integer(Integer& i) {
     const int32_t value = static_cast<int32_t>(number(i.number));
     return negative ? -value : value;
 }
+
+}  // namespace esper

@@ -2,6 +2,8 @@
 
 #include <stdint.h>
 
+namespace esper {
+
 // Reads what an adaptive binary range coder wrote (SPEC 6.1). The input comes in pieces; behind its
 // end there are zeros.
 class RangeDecoder {
@@ -55,3 +57,5 @@ class RangeDecoder {
     uint32_t width;
     uint8_t input[CAPACITY];  // ring
 };
+
+}  // namespace esper

@@ -3,6 +3,8 @@
 #include "Refusals.h"
 #include "Sha256.h"
 
+namespace esper {
+
 static uint32_t checkOf(const Refusal& refusal) {
     uint8_t digest[Sha256::SIZE];
     Sha256 hash;
@@ -55,3 +57,5 @@ UpdateError Refusal::reason() const {
             return UpdateError::NOT_CONFIRMED;
     }
 }
+
+}  // namespace esper

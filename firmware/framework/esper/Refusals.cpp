@@ -4,6 +4,8 @@
 
 #include "Flash.h"
 
+namespace esper {
+
 static bool read(uint32_t address, Refusal& out) {
     return Flash::read(address, reinterpret_cast<uint32_t*>(&out), sizeof(out));
 }
@@ -46,3 +48,5 @@ void Refusals::strike(const char* version, uint32_t sequence) {
         }
     }
 }
+
+}  // namespace esper

@@ -7,6 +7,8 @@
 #include "BootConfiguration.h"
 #include "UpdateError.h"
 
+namespace esper {
+
 struct Refusal {
     static constexpr uint32_t MAGIC = 0x4B425245;  // "ERBK"
 
@@ -28,7 +30,9 @@ struct Refusal {
 
 static_assert(sizeof(Refusal) == 64, "SPEC 3");
 
-namespace Refusals {
+}  // namespace esper
+
+namespace esper::Refusals {
 
 constexpr uint32_t FIRST = Layout::BOOT_CONFIGURATION + sizeof(Refusal);
 constexpr uint32_t END = Layout::BOOT_CONFIGURATION + Layout::SECTOR;
@@ -42,4 +46,4 @@ bool add(const char* version, uint32_t sequence, UpdateError why);
 // Strikes the release's refusals out, so that it is tried again.
 void strike(const char* version, uint32_t sequence);
 
-}  // namespace Refusals
+}  // namespace esper::Refusals

@@ -2,6 +2,8 @@
 
 #include "BootConfiguration.h"
 
+namespace esper {
+
 namespace {
 
 constexpr uint32_t DISTANCE = 0x080000;  // from slot 0 to slot 1: one bit
@@ -48,3 +50,5 @@ bool Relocation::keeps(uint32_t offset) const {
     }
     return false;
 }
+
+}  // namespace esper

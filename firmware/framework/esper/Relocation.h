@@ -2,6 +2,8 @@
 
 #include <stdint.h>
 
+namespace esper {
+
 // The running image as it would be in the standby slot: the words that are addresses lead there
 // (SPEC 2.4).
 class Relocation {
@@ -28,3 +30,5 @@ class Relocation {
     uint32_t count;     // of them
     uint32_t checksum;  // by which that of the RAM segments changes
 };
+
+}  // namespace esper

@@ -5,6 +5,8 @@
 
 #include "RunRecord.h"
 
+namespace esper {
+
 // The SDK (3.0.6) restarts a program that hangs, and then forgets why: system_restart_local
 // replaces the reason "software watchdog". So firmware says before it restarts on purpose, and a
 // restart of which it did not was the watchdog's.
@@ -26,13 +28,15 @@ bool Reset::bootModeLatched() {
     return (*reinterpret_cast<volatile uint32_t*>(STRAPPING) >> 16 & 7) == DOWNLOAD;
 }
 
+}  // namespace esper
+
 extern "C" {
 
 void __real_system_restart();
 
 // Called instead of system_restart (the linker's --wrap), by device types, too.
 void __wrap_system_restart() {
-    RunRecord record = RunRecord::read();
+    esper::RunRecord record = esper::RunRecord::read();
     record.running = false;
     record.write();
     __real_system_restart();

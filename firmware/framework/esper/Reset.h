@@ -1,7 +1,7 @@
 #pragma once
 
 // Why the device starts, where the SDK says it wrongly.
-namespace Reset {
+namespace esper::Reset {
 
 // Corrects the reason in system_get_rst_info(). Once, before anything else.
 void begin();
@@ -10,4 +10,4 @@ void begin();
 // power was switched on, and that counts until the power is switched again.
 bool bootModeLatched();
 
-}  // namespace Reset
+}  // namespace esper::Reset

@@ -5,6 +5,8 @@
 
 #include "BootRecord.h"
 
+namespace esper {
+
 struct RunRecord {
     static constexpr uint32_t MAGIC = 0x5AFE0000;
     static constexpr uint32_t MAX_CRASHES = 5;
@@ -40,3 +42,5 @@ struct RunRecord {
   private:
     static volatile uint32_t& memory() { return *reinterpret_cast<volatile uint32_t*>(ADDRESS); }
 };
+
+}  // namespace esper

@@ -7,6 +7,8 @@
 #include "Configuration.h"
 #include "RunRecord.h"
 
+namespace esper {
+
 static bool now = false;
 
 void SafeMode::begin() {
@@ -35,3 +37,5 @@ void SafeMode::healthy() {
     record.crashes = 0;
     record.write();
 }
+
+}  // namespace esper

@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+namespace esper {
+
 class Device;
 class Json;
 
@@ -69,3 +71,5 @@ template <typename Type, void (Type::*method)(const char*, size_t)>
 void receive(void* object, const char* payload, size_t length) {
     (static_cast<Type*>(object)->*method)(payload, length);
 }
+
+}  // namespace esper

@@ -9,6 +9,8 @@
 #include "Store.h"
 #include "Text.h"
 
+namespace esper {
+
 namespace {
 
 constexpr Store STORE(Layout::SETTINGS);
@@ -284,3 +286,5 @@ void Settings::reject(UpdateError reason) {
     tried.release();
     choose();
 }
+
+}  // namespace esper

@@ -9,7 +9,7 @@
 // compiled in. There is a record, and there may be a candidate that is to take its place.
 //
 // What these functions return lies in memory that goes when the settings that are used change.
-namespace Settings {
+namespace esper::Settings {
 
 // Reads them. Before this, and if there are none, all are empty.
 void begin(bool firmwareOnTrial);
@@ -63,4 +63,4 @@ bool confirm();
 // Uses the record again. The candidate is rejected for this reason.
 void reject(UpdateError why);
 
-}  // namespace Settings
+}  // namespace esper::Settings

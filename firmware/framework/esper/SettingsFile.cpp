@@ -7,6 +7,8 @@
 #include "Text.h"
 #include "VersionFile.h"
 
+namespace esper {
+
 namespace {
 
 constexpr uint32_t MAGIC = 0x53505345;  // "ESPS"
@@ -86,3 +88,5 @@ uint8_t* SettingsFile::open(const uint8_t key[32]) {
     }
     return nullptr;
 }
+
+}  // namespace esper

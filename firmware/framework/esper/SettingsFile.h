@@ -5,6 +5,8 @@
 
 #include "UpdateError.h"
 
+namespace esper {
+
 // A settings release, `<type>.settings` (SPEC 12.4). Whether it is signed is for others to find
 // out; nothing of it is to be believed before.
 class SettingsFile {
@@ -50,3 +52,5 @@ class SettingsFile {
     uint8_t* bytes = nullptr;
     size_t length = 0;
 };
+
+}  // namespace esper

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+namespace esper {
+
 namespace {
 
 // FIPS 180-4, section 4.2.2.
@@ -105,3 +107,5 @@ void Sha256::compress(const uint8_t* block) {
     const uint32_t result[8] = {a, b, c, d, e, f, g, h};
     for (int i = 0; i < 8; i++) state_[i] += result[i];
 }
+
+}  // namespace esper

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+namespace esper {
+
 class Sha256 {
   public:
     static constexpr size_t SIZE = 32;  // bytes of a digest
@@ -26,3 +28,5 @@ class Sha256 {
     uint32_t size_ = 0;  // bytes added
     uint8_t block_[BLOCK] = {};
 };
+
+}  // namespace esper

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+namespace esper {
+
 namespace {
 
 // FIPS 180-4, 4.2.3. In flash, as it is read by words only and would cost RAM.
@@ -119,3 +121,5 @@ void Sha512::block(const uint8_t* data) {
         state[i] += s[i];
     }
 }
+
+}  // namespace esper

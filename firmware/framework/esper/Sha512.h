@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+namespace esper {
+
 // SHA-512 (FIPS 180-4), for Ed25519.
 class Sha512 {
   public:
@@ -17,3 +19,5 @@ class Sha512 {
     uint32_t total = 0;  // bytes
     uint8_t pending[128];
 };
+
+}  // namespace esper

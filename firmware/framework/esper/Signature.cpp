@@ -5,6 +5,8 @@
 #include "Sha512.h"
 #include "Text.h"
 
+namespace esper {
+
 namespace {
 
 // The y of all points of small order, as little endian words: 0 (order 4), 1 and -1 (orders 1 and
@@ -92,3 +94,5 @@ bool SignedText::begin(Ed25519& check, const uint8_t signature[64], const uint8_
     text.add("\nsha256 ").hex(sha256, 32).add('\n');
     return text.fits() && beginSignature(check, text.text(), text.length(), signature, key);
 }
+
+}  // namespace esper

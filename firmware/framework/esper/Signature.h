@@ -5,6 +5,8 @@
 
 #include "Ed25519.h"
 
+namespace esper {
+
 // Begins to check whether this key signed the message, as strictly as SPEC 5 wants it. False:
 // it did not. Signature and key must outlive the check.
 bool beginSignature(Ed25519& check, const void* message, size_t length, const uint8_t signature[64],
@@ -25,3 +27,5 @@ struct SignedText {
     // Begins to check whether this key signed this text. False: it did not.
     bool begin(Ed25519& check, const uint8_t signature[64], const uint8_t key[32]) const;
 };
+
+}  // namespace esper

@@ -6,6 +6,8 @@
 #include "Flash.h"
 #include "Sha256.h"
 
+namespace esper {
+
 namespace {
 
 struct Header {
@@ -168,3 +170,5 @@ bool Store::save(const Entries& entries) const {
     return write(sectors[first], generation, entries) &&
            write(sectors[1 - first], generation, entries);
 }
+
+}  // namespace esper

@@ -4,6 +4,8 @@
 
 #include "Entries.h"
 
+namespace esper {
+
 // Two sectors of the flash with the same record (SPEC 12.1), so that a change that is cut off
 // leaves the old record or the new one.
 class Store {
@@ -54,3 +56,5 @@ class Store {
   private:
     const uint32_t address;
 };
+
+}  // namespace esper

@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
+namespace esper {
+
 // Builds a 0-terminated text in a buffer of fixed size. What does not fit is left out, and
 // fits() tells.
 class Text {
@@ -81,3 +83,5 @@ class Text {
     size_t used = 0;
     bool whole = true;
 };
+
+}  // namespace esper

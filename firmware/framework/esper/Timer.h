@@ -3,6 +3,8 @@
 #include <osapi.h>
 #include <stdint.h>
 
+namespace esper {
+
 // Makes a member function one that the SDK can call: bind<Type, &Type::method>.
 template <typename Type, void (Type::*method)()>
 void bind(void* object) {
@@ -29,3 +31,5 @@ class Timer {
 
     ETSTimer timer = {};
 };
+
+}  // namespace esper

@@ -1,5 +1,7 @@
 #include "UpdateError.h"
 
+namespace esper {
+
 const char* nameOf(UpdateError error) {
     switch (error) {
         case UpdateError::NONE:
@@ -63,3 +65,5 @@ const char* nameOf(UpdateError error) {
     }
     return "";
 }
+
+}  // namespace esper

@@ -2,6 +2,8 @@
 
 #include <stdint.h>
 
+namespace esper {
+
 // Why an update or settings were not installed (SPEC 7.2, 12.5).
 enum class UpdateError : uint8_t {
     NONE,
@@ -39,3 +41,5 @@ enum class UpdateError : uint8_t {
 };
 
 const char* nameOf(UpdateError error);
+
+}  // namespace esper

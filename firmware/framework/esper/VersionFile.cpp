@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+namespace esper {
+
 namespace {
 
 struct Line {
@@ -154,3 +156,5 @@ UpdateError Release::decide(const char* ownVersion, uint32_t ownSequence, bool* 
     *install = true;
     return UpdateError::NONE;
 }
+
+}  // namespace esper

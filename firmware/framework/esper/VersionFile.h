@@ -5,6 +5,8 @@
 
 #include "UpdateError.h"
 
+namespace esper {
+
 // A release as `<type>.version` names it (SPEC 5).
 struct Release {
     static constexpr size_t MAX_FILE = 1024;  // bytes
@@ -27,3 +29,5 @@ struct Release {
 
 // 1 to 32 characters of [A-Za-z0-9._+-].
 bool isVersion(const char* text, size_t length);
+
+}  // namespace esper

@@ -6,6 +6,8 @@
 #include "Log.h"
 #include "Settings.h"
 
+namespace esper {
+
 // From the start of connecting to an address by DHCP.
 static constexpr uint32_t CONNECT_TIMEOUT = 20000;
 
@@ -112,3 +114,5 @@ void Wifi::onEvent(const System_Event_t& event) {
             break;
     }
 }
+
+}  // namespace esper

@@ -6,6 +6,8 @@
 #include "Backoff.h"
 #include "Timer.h"
 
+namespace esper {
+
 // Keeps the station connected to one of the networks in the settings: the first one that can be
 // joined.
 class Wifi {
@@ -38,3 +40,5 @@ class Wifi {
     Backoff backoff;
     Timer timer;
 };
+
+}  // namespace esper

@@ -11,6 +11,8 @@ import (
 const WithButton = `#include <esper/features/Button.h>
 #include <esper/features/OnOffFeature.h>
 
+using namespace esper;
+
 constexpr const char NAME[] = "socket";
 constexpr const char BUTTON[] = "button";
 constexpr const uint16_t GPIO = 12;

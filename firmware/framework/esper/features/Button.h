@@ -6,6 +6,8 @@
 #include "../Timer.h"
 #include "Feature.h"
 
+namespace esper {
+
 // What a button does when it is pressed.
 struct Action {
     void (*function)(void* object) = nullptr;
@@ -56,3 +58,5 @@ class Button : public Feature<name> {
     const Action action;
     Timer timer;
 };
+
+}  // namespace esper

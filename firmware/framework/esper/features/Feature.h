@@ -7,6 +7,8 @@
 #include "../Text.h"
 #include "FeatureName.h"
 
+namespace esper {
+
 // Something a device can do or measure, under <realm>/<id>/<name>. Its state is published
 // when it changes and when the broker is back. What it is, its kind, the device's info tells.
 template <const char* const name>
@@ -41,3 +43,5 @@ class Feature : public Service {
 
     const char* const kind;
 };
+
+}  // namespace esper

@@ -3,7 +3,7 @@
 #include <stddef.h>
 
 // A feature's name is a level of a topic beside the device's own ones (SPEC 7.1).
-namespace feature_name {
+namespace esper::feature_name {
 
 constexpr size_t MAX_LENGTH = 32;
 
@@ -39,4 +39,4 @@ constexpr bool isTaken(const char* name) {
            equal(name, "reboot") || equal(name, "settings") || equal(name, "setting");
 }
 
-}  // namespace feature_name
+}  // namespace esper::feature_name

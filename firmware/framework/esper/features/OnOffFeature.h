@@ -6,6 +6,8 @@
 #include "../Gpio.h"
 #include "Feature.h"
 
+namespace esper {
+
 // Something on a pin that is switched on by 1 and off by 0 at <name>/set. Within damper
 // milliseconds after a command further ones are ignored, for the sake of a relay.
 template <const char* const name, uint16_t gpio, bool invert = false, uint16_t damper = 0>
@@ -52,3 +54,9 @@ class OnOffFeature : public Feature<name> {
     uint32_t lastCommand = 0;
     Subscription commands;
 };
+
+}  // namespace esper
+
+// The paper's Figure 4 uses these names.
+using esper::Device;
+using esper::OnOffFeature;

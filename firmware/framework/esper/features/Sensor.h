@@ -5,6 +5,8 @@
 #include "../Timer.h"
 #include "Feature.h"
 
+namespace esper {
+
 // Publishes what a function measures, every so many seconds.
 template <const char* const name, int32_t (*sample)(), uint32_t seconds = 60>
 class Sensor : public Feature<name> {
@@ -22,3 +24,5 @@ class Sensor : public Feature<name> {
 
     Timer timer;
 };
+
+}  // namespace esper

@@ -4,6 +4,8 @@
 #include "../Device.h"
 #include "../Log.h"
 
+namespace esper {
+
 Heartbeat::Heartbeat(Device* device)
     : Service(device),
       timer(bind<Heartbeat, &Heartbeat::onSecond>, this),
@@ -29,3 +31,5 @@ void Heartbeat::onSecond() {
         device->restart();
     }
 }
+
+}  // namespace esper

@@ -5,6 +5,8 @@
 #include "../Service.h"
 #include "../Timer.h"
 
+namespace esper {
+
 // Restarts a device that is connected and yet hears nothing of the site's heartbeat.
 class Heartbeat : public Service {
   public:
@@ -20,3 +22,5 @@ class Heartbeat : public Service {
     Timer timer;
     Subscription beats;
 };
+
+}  // namespace esper

@@ -12,6 +12,8 @@
 #include "../Reset.h"
 #include "../SafeMode.h"
 
+namespace esper {
+
 static constexpr uint32_t INTERVAL = 60000;  // ms
 
 // Bytes; enough for all that SPEC 7.1 allows. That it fits into an empty queue, with its topic,
@@ -145,3 +147,5 @@ void Info::write(Json& json, bool features) const {
     json.number("uptime", Clock::seconds());
     json.endObject();
 }
+
+}  // namespace esper

@@ -3,6 +3,8 @@
 #include "../Service.h"
 #include "../Timer.h"
 
+namespace esper {
+
 class Json;
 
 // Reports what the device is and how it does (SPEC 7.1).
@@ -21,3 +23,5 @@ class Info : public Service {
 
     Timer timer;
 };
+
+}  // namespace esper

@@ -12,6 +12,8 @@
 #include "../Signature.h"
 #include "../Text.h"
 
+namespace esper {
+
 static constexpr uint32_t TIMEOUT = 1800;       // seconds
 static constexpr uint32_t DELTA_TIMEOUT = 300;  // seconds
 static constexpr uint32_t FLASH_PAUSE = 5;      // ms between steps that stop everything
@@ -602,3 +604,5 @@ void Installer::end(UpdateError error) {
     download = nullptr;
     listener->onInstalled(error);
 }
+
+}  // namespace esper

@@ -13,6 +13,8 @@
 #include "../UpdateError.h"
 #include "../VersionFile.h"
 
+namespace esper {
+
 // Brings an image of a release into the standby slot and verifies it (SPEC 10): makes it of the
 // running one if it can, else downloads it. The running slot is never written. The standby slot
 // gets its first sector last, when all else is known to be right, so it is bootable no earlier.
@@ -150,3 +152,5 @@ class Installer : private Http::Consumer {
     Timer stepTimer;
     Timer resumeTimer;
 };
+
+}  // namespace esper

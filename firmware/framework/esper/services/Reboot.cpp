@@ -4,6 +4,8 @@
 
 #include "../Device.h"
 
+namespace esper {
+
 Reboot::Reboot(Device* device)
     : Service(device),
       toAll(device, Subscription::Scope::ALL, "reboot", "", receive<Reboot, &Reboot::onRequest>,
@@ -16,3 +18,5 @@ void Reboot::onRequest(const char* payload, size_t length) {
         device->restart();
     }
 }
+
+}  // namespace esper

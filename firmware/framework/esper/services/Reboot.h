@@ -2,6 +2,8 @@
 
 #include "../Service.h"
 
+namespace esper {
+
 // Restarts the device when a message asks for it by the chip id, which keeps a stray message
 // from doing so.
 class Reboot : public Service {
@@ -14,3 +16,5 @@ class Reboot : public Service {
     Subscription toAll;
     Subscription toOne;
 };
+
+}  // namespace esper

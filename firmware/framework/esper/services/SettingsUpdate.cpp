@@ -13,6 +13,8 @@
 #include "../Text.h"
 #include "Update.h"
 
+namespace esper {
+
 static constexpr uint32_t CHECK_TIMEOUT = 30;  // seconds
 static constexpr uint32_t PAUSE = 1;           // ms between steps
 
@@ -170,7 +172,8 @@ void SettingsUpdate::end(State result, UpdateError reason) {
     state = result;
     error = reason;
     if (reason != UpdateError::NONE) {
-        ESPER_LOG("settings", "%s %d %s", nameOf(state), static_cast<int>(about), ::nameOf(reason));
+        ESPER_LOG("settings", "%s %d %s", nameOf(state), static_cast<int>(about),
+                  esper::nameOf(reason));
     }
     report();
     update->proceed();
@@ -213,7 +216,7 @@ void SettingsUpdate::look() {
             error = Settings::rejection();
         }
     }
-    ESPER_LOG("settings", "%s %d %s", nameOf(state), static_cast<int>(about), ::nameOf(error));
+    ESPER_LOG("settings", "%s %d %s", nameOf(state), static_cast<int>(about), esper::nameOf(error));
 }
 
 const char* SettingsUpdate::nameOf(State state) {
@@ -230,7 +233,9 @@ void SettingsUpdate::report() {
     json.number("own", Settings::record().number(OF_DEVICE));
     json.number("candidate", about);
     json.string("from", Settings::inFlash() ? "flash" : "image");
-    json.string("error", ::nameOf(error));
+    json.string("error", esper::nameOf(error));
     json.endObject();
     publish("settings", json.text(), json.length());
 }
+
+}  // namespace esper

@@ -9,6 +9,8 @@
 #include "../Timer.h"
 #include "../UpdateError.h"
 
+namespace esper {
+
 class Update;
 
 // Takes settings over the air (SPEC 12.3 to 12.5): asks for a settings release after each check for
@@ -66,3 +68,5 @@ class SettingsUpdate : public Service, private Http::Consumer {
     int32_t about = 0;  // the sequence that the state is about
     Timer step;
 };
+
+}  // namespace esper

@@ -8,6 +8,8 @@
 #include "../RunRecord.h"
 #include "../Settings.h"
 
+namespace esper {
+
 static constexpr uint32_t ASK_AGAIN = 500;  // ms
 static constexpr uint32_t BUSY = 10000;     // ms, until settings can be tried
 
@@ -127,3 +129,5 @@ void Trial::onTimeout() {
     device->settingsChanged();
     watch();
 }
+
+}  // namespace esper

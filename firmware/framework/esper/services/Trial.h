@@ -3,6 +3,8 @@
 #include "../Service.h"
 #include "../Timer.h"
 
+namespace esper {
+
 // A firmware that was just installed is on trial: the boot configuration still names the old
 // one. It becomes the default when it has reached the broker and stayed connected for a
 // while, and could be updated again; it restarts, into the old one, when it has not in time
@@ -37,3 +39,5 @@ class Trial : public Service {
     Timer healthy;
     Timer timeout;
 };
+
+}  // namespace esper

@@ -16,6 +16,8 @@
 #include "../Text.h"
 #include "SettingsUpdate.h"
 
+namespace esper {
+
 static constexpr uint32_t START_JITTER = 2000;     // ms
 static constexpr uint32_t LONGEST_TIMER = 3600;    // seconds
 static constexpr uint32_t TRIGGER_PAUSE = 5;       // seconds from check to check
@@ -27,10 +29,10 @@ Update::Update(Device* device)
     : Service(device),
       installer(&http, this),
       schedule(bind<Update, &Update::onSchedule>, this),
-      toAll(device, Subscription::Scope::ALL, "update", "", ::receive<Update, &Update::onTrigger>,
-            this),
+      toAll(device, Subscription::Scope::ALL, "update", "",
+            esper::receive<Update, &Update::onTrigger>, this),
       toOne(device, Subscription::Scope::ONE, "update", "",
-            ::receive<Update, &Update::onOwnTrigger>, this) {
+            esper::receive<Update, &Update::onOwnTrigger>, this) {
     if (device->onTrial()) {
         state = State::TRIAL;
     } else {
@@ -384,7 +386,7 @@ void Update::become(State newState, UpdateError newError) {
     state = newState;
     error = newError;
     httpStatus = error == UpdateError::HTTP_STATUS ? http.answer().status() : 0;
-    ESPER_LOG("update", "%s %s %s", nameOf(state), aboutVersion(), ::nameOf(error));
+    ESPER_LOG("update", "%s %s %s", nameOf(state), aboutVersion(), esper::nameOf(error));
     report();
 }
 
@@ -398,7 +400,7 @@ void Update::report() {
     json.string("state", nameOf(state));
     json.string("version", aboutVersion());
     json.number("progress", uint32_t{progress});
-    json.string("error", ::nameOf(error));
+    json.string("error", esper::nameOf(error));
     if (httpStatus != 0) {
         json.number("http_status", uint32_t{httpStatus});
     }
@@ -409,3 +411,5 @@ void Update::report() {
     publish("update/status", json.text(), json.length());
     reportedAt = Clock::milliseconds();
 }
+
+}  // namespace esper

@@ -9,6 +9,8 @@
 #include "../VersionFile.h"
 #include "Installer.h"
 
+namespace esper {
+
 class SettingsUpdate;
 
 // Keeps the device's firmware up to date (SPEC 5 to 7.2, 10): asks for the version file, decides
@@ -107,3 +109,5 @@ class Update : public Service, private Http::Consumer, private Installer::Listen
     Subscription toAll;
     Subscription toOne;
 };
+
+}  // namespace esper

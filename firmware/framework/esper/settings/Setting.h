@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+namespace esper {
+
 // A setting of the device type, which users may change while the device runs (SPEC 12.6). The build
 // writes <settings.h> with one object for each that device.toml declares. A setting always has a
 // value that its declaration allows, from the first constructor of the device type's on.
@@ -75,3 +77,5 @@ class TextSetting : public Setting {
     // Of a select: the place of the value among the options, from 0 on.
     size_t index() const;
 };
+
+}  // namespace esper

@@ -1,5 +1,7 @@
 #include "SettingRule.h"
 
+namespace esper {
+
 bool SettingRule::allows(int32_t number) const {
     const int32_t least = word(0);
     return number >= least && number <= word(1) &&
@@ -47,3 +49,5 @@ size_t SettingRule::option(const char* text, size_t length) const {
     }
     return options;
 }
+
+}  // namespace esper

@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+namespace esper {
+
 // What a setting may be, as the build writes it: words in flash, which can be read by whole words
 // only. A switch is a number from 0 to 1.
 class SettingRule {
@@ -38,3 +40,5 @@ class SettingRule {
 
     const uint32_t* const words;
 };
+
+}  // namespace esper

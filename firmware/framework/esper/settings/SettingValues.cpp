@@ -11,6 +11,8 @@
 #include "../Text.h"
 #include "SettingRule.h"
 
+namespace esper {
+
 namespace {
 
 constexpr char PREFIX[] = "setting/";  // of the topics
@@ -282,3 +284,5 @@ void SettingTopic::onCommand(const char* payload, size_t length) {
     }
     report();
 }
+
+}  // namespace esper

@@ -8,6 +8,8 @@
 #include "../Timer.h"
 #include "Setting.h"
 
+namespace esper {
+
 // All settings of the device type: what they are now, and the store that keeps it (SPEC 12.6).
 class SettingValues : public Service {
   public:
@@ -53,3 +55,5 @@ class SettingTopic : public Service {
     Setting& setting;
     Subscription commands;
 };
+
+}  // namespace esper

@@ -5,6 +5,8 @@
 #include <esper/features/OnOffFeature.h>
 #include <esper/features/Sensor.h>
 
+using namespace esper;
+
 Device device;
 
 #define FEATURES(ONE)                                                             \

@@ -4,6 +4,8 @@
 #include <esper/features/Sensor.h>
 #include <settings.h>
 
+using namespace esper;
+
 Device device;
 
 constexpr const char SOCKET[] = "socket";

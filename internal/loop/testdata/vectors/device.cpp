@@ -4,6 +4,8 @@
 
 #include "judge.h"
 
+using namespace esper;
+
 static Judge judge;
 static void onTimer(void*);
 static Timer timer(onTimer, nullptr);

@@ -19,7 +19,7 @@ class Judge {
         const uint32_t length = take(signature, sizeof(signature));
         // A key has 32 bytes by its type, and a signature comes in a version file.
         *valid = keyLength == 32 && readFile(length) &&
-                 verifySignature(message, messageLength, release.signatures[0][0], key);
+                 esper::verifySignature(message, messageLength, release.signatures[0][0], key);
         return number++;
     }
 
@@ -62,5 +62,5 @@ class Judge {
     uint8_t message[1024];
     uint8_t signature[128];
     char file[600];
-    Release release;
+    esper::Release release;
 };
