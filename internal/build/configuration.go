@@ -52,7 +52,7 @@ func configuration(c site.Config, compiled []byte, deviceType string, declares b
 	p("    %s, %s, %du,", quote(deviceType), quote(v.Name), v.Sequence)
 	p("    %s,", quote(c.Realm))
 	p("    %s, %d, %t,", settings, len(compiled), c.Secrets.Stored())
-	p("    %du,", uint32(c.Update.Interval.Seconds()))
+	p("    %du, %du,", uint32(c.Update.Interval.Seconds()), uint32(c.Update.Jitter.Seconds()))
 	if updates {
 		p("    keys, %d,", len(c.Update.Keys))
 	} else {

@@ -101,6 +101,7 @@ type Update struct {
 	Port     uint16
 	Path     string              // empty, or begins with a slash
 	Interval time.Duration       // whole seconds
+	Jitter   time.Duration       // whole seconds: how long a trigger for all devices waits at most; 0: not at all
 	Keys     []ed25519.PublicKey // 1 to 4; may be none if URL is empty
 	KeyFiles []string            // that they are in, as paths from the site's folder
 

@@ -59,6 +59,9 @@ url = %s
 url = %s
 # How often they look by themselves; a message over MQTT makes them look at once.
 interval = "1h"
+# Devices that are all told to look do so after a random time up to this, so that a large fleet does
+# not come at once.
+jitter = "0s"
 # Whose releases they install: 1 to 4 public keys. Two, while one replaces the other.
 keys = [%s]
 # New firmware must stay connected so long until it replaces the old one; the old one comes
@@ -78,6 +81,7 @@ secrets = "settings"
 
 [heartbeat]
 # Restart when nothing comes on <realm>/heartbeat for so long. 0s: off
+# 'esper serve --heartbeat' sends it there.
 timeout = "0s"
 `
 

@@ -51,6 +51,7 @@ struct Configuration {
     bool stored;               // in the flash's settings, too, or only there
 
     uint32_t updateInterval;    // seconds; 0: none
+    uint32_t triggerJitter;     // seconds that a trigger for all devices waits at most, to 3600
     const uint8_t (*keys)[32];  // Ed25519 public keys
     uint8_t keyCount;           // 1 to 4
     uint32_t confirmAfter;      // seconds that a trial must be healthy

@@ -29,6 +29,7 @@ Update::Update(Device* device)
     : Service(device),
       installer(&http, this),
       schedule(bind<Update, &Update::onSchedule>, this),
+      jitter(bind<Update, &Update::onJittered>, this),
       toAll(device, Subscription::Scope::ALL, "update", "",
             esper::receive<Update, &Update::onTrigger>, this),
       toOne(device, Subscription::Scope::ONE, "update", "",
@@ -71,7 +72,19 @@ bool Update::proven() {
     return couldUpdate;
 }
 
+// All devices get this at once; the update server should not get all their requests at once. A
+// trigger that comes during the wait is followed with the first.
 void Update::onTrigger(const char*, size_t) {
+    if (configuration.triggerJitter == 0) {
+        trigger();
+    } else if (!jittering) {
+        jittering = true;
+        jitter.once(os_random() % (configuration.triggerJitter * 1000) + 1);
+    }
+}
+
+void Update::onJittered() {
+    jittering = false;
     trigger();
 }
 

@@ -48,6 +48,7 @@ class Update : public Service, private Http::Consumer, private Installer::Listen
     void onTrigger(const char* payload, size_t length);
     void onOwnTrigger(const char* payload, size_t length);
     void trigger();
+    void onJittered();
     void onSchedule();
     void scheduleNext();
     void checkSoon(uint32_t milliseconds);
@@ -94,6 +95,7 @@ class Update : public Service, private Http::Consumer, private Installer::Listen
     bool couldUpdate = false;  // on trial: it has shown that
     bool settled = false;      // there was a check since the start, or since the confirmation
     bool wasConnected = false;
+    bool jittering = false;     // a trigger for all devices waits for its time
     bool aboutRelease = false;  // what is reported is about `wanted`, not the running version
     uint8_t progress = 0;       // percent
     uint32_t reportedAt = 0;    // ms
@@ -106,6 +108,7 @@ class Update : public Service, private Http::Consumer, private Installer::Listen
     Installer installer;
     SettingsUpdate* settings = nullptr;
     Timer schedule;
+    Timer jitter;
     Subscription toAll;
     Subscription toOne;
 };
