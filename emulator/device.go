@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"esper/emulator/esp8266"
@@ -18,12 +19,20 @@ import (
 
 // Config is what a device is made of.
 type Config struct {
-	ChipID uint32         // 24 bits
-	Flash  *esp8266.Flash // with the bootloader at 0
-	Link   network.Link
-	Serial io.Writer // what UART 0 sends, in lines as far as possible; nil drops it
-	Port   *Terminal // where UART 0 is connected to, too; nil: nowhere
-	ROM    []byte    // the chip's mask ROM; nil: its functions are emulated
+	ChipID  uint32         // 24 bits
+	Flash   *esp8266.Flash // with the bootloader at 0
+	Link    network.Link
+	Serial  io.Writer // what UART 0 sends, in lines as far as possible; nil drops it
+	Serial1 io.Writer // what UART 1 sends at GPIO2, in lines as far as possible; nil drops it
+	Port    *Terminal // where UART 0 is connected to, too; nil: nowhere
+	ROM     []byte    // the chip's mask ROM; nil: its functions are emulated
+
+	// WakeOpen says that GPIO16 is not connected to the reset pin, so that the device does not wake
+	// from a deep sleep by itself.
+	WakeOpen bool
+
+	// Prepare, if set, is called before the power is switched on, to drive pins from the outside.
+	Prepare func(*Device)
 
 	// ELF are the files that the images in flash were made of. They name functions in crash
 	// reports.
@@ -46,6 +55,8 @@ type Device struct {
 	radio  *radio.Radio // nil: no image needs one
 	air    *gateway.Gateway
 	resets int
+	off    bool // without power
+	acts   []act
 }
 
 // New makes a device and switches it on.
@@ -54,10 +65,14 @@ func New(config Config) (*Device, error) {
 	chip.ChipID = config.ChipID & 0xFFFFFF
 	chip.Seed = uint64(config.ChipID)
 	chip.ROM = config.ROM
+	chip.WakeOpen = config.WakeOpen
 	d := &Device{Chip: chip, SDK: sdk.New(chip, config.Link), input: input{wake: make(chan struct{}, 1)}}
 	if config.Serial != nil {
 		d.serial = &lines{out: config.Serial}
 		chip.Serial = d.serial
+	}
+	if config.Serial1 != nil {
+		chip.Serial1 = &lines{out: config.Serial1}
 	}
 	if config.Port != nil {
 		chip.Serial = config.Port
@@ -78,6 +93,9 @@ func New(config Config) (*Device, error) {
 		if d.OnReset != nil {
 			d.OnReset(esp8266.ResetRestart)
 		}
+	}
+	if config.Prepare != nil {
+		config.Prepare(d)
 	}
 	d.SDK.PowerOn()
 	d.started()
@@ -147,8 +165,18 @@ func (d *Device) Cycles() uint64 { return d.Chip.CPU.Cycles }
 // Resets counts the resets since the device was made, whatever their reason.
 func (d *Device) Resets() int { return d.resets }
 
-// PowerCycle takes the power away and gives it back.
+// PowerOff takes the power away, until PowerCycle gives it back. Nobody in the network is told.
+func (d *Device) PowerOff() {
+	d.off = true
+	d.Chip.DeepSleep(0)
+}
+
+// Powered reports whether the device has its power.
+func (d *Device) Powered() bool { return !d.off }
+
+// PowerCycle takes the power away, if it is there, and gives it back.
 func (d *Device) PowerCycle() {
+	d.off = false
 	d.resets++
 	d.SDK.PowerOn()
 	d.started()
@@ -157,17 +185,79 @@ func (d *Device) PowerCycle() {
 	}
 }
 
+// Reset pulls the reset pin, which needs power to have an effect.
+func (d *Device) Reset() {
+	if d.off {
+		return
+	}
+	d.resets++
+	d.SDK.PinReset()
+	d.started()
+	if d.OnReset != nil {
+		d.OnReset(esp8266.ResetPin)
+	}
+}
+
+// Asleep reports whether the device is in deep sleep.
+func (d *Device) Asleep() bool { return d.Chip.Asleep() && !d.off }
+
 // SetPin drives pin n, 0 to 16, from the outside.
 func (d *Device) SetPin(n int, high bool) { d.Chip.SetPin(n, high) }
+
+// ReleasePin disconnects pin n from the outside, but for the resistors of a usual module.
+func (d *Device) ReleasePin(n int) { d.Chip.ReleasePin(n) }
 
 // Pin is the level of pin n.
 func (d *Device) Pin(n int) bool { return d.Chip.Pin(n) }
 
+// act is something that is to happen to a device.
+type act struct {
+	at time.Duration
+	do func(*Device)
+}
+
+// At lets something happen to the device when its time is t, between two instructions; at once if
+// it is later than that, when the device runs next. What is to happen at the same time happens in
+// the order of the calls. A Snapshot does not hold it.
+func (d *Device) At(t time.Duration, do func(*Device)) {
+	i, _ := slices.BinarySearchFunc(d.acts, t, func(a act, t time.Duration) int {
+		if a.at <= t {
+			return -1
+		}
+		return 1
+	})
+	d.acts = slices.Insert(d.acts, i, act{t, do})
+}
+
+// Next is the time before which the device would do nothing but wait, if nothing comes from the
+// network's sockets or the pins.
+func (d *Device) Next() time.Duration {
+	next := d.SDK.Next()
+	if len(d.acts) > 0 {
+		next = min(next, d.acts[0].at)
+	}
+	return next
+}
+
+// act does what is due, and returns the time of what comes next, but at most t.
+func (d *Device) act(t time.Duration) time.Duration {
+	for len(d.acts) > 0 && d.acts[0].at <= min(d.Now(), t) {
+		due := d.acts[0]
+		d.acts = d.acts[1:]
+		due.do(d)
+	}
+	if len(d.acts) > 0 {
+		t = min(t, d.acts[0].at)
+	}
+	return t
+}
+
 // RunTo lets the device work until its time is t. It goes through resets, and
 // through power cuts of the flash's hook, after which the power comes back at once.
 func (d *Device) RunTo(t time.Duration) {
+	defer d.act(t)
 	for d.Now() < t {
-		switch d.SDK.Run(t) {
+		switch d.SDK.Run(d.act(t)) {
 		case sdk.Reset:
 			d.resets++
 			d.SDK.Reset()
@@ -201,7 +291,7 @@ func (d *Device) RunUntil(condition func() bool, max time.Duration) bool {
 
 // wake is when something may happen next, but at least a step away.
 func (d *Device) wake() time.Duration {
-	return max(d.SDK.Next(), d.Now()+step)
+	return max(d.Next(), d.Now()+step)
 }
 
 // Snapshot is a device at one moment, without its network.
@@ -210,11 +300,12 @@ type Snapshot struct {
 	radio  *radio.Snapshot // nil: there is none
 	air    *gateway.Snapshot
 	resets int
+	off    bool
 }
 
 // Snapshot copies the device.
 func (d *Device) Snapshot() *Snapshot {
-	s := &Snapshot{sdk: d.SDK.Snapshot(), resets: d.resets}
+	s := &Snapshot{sdk: d.SDK.Snapshot(), resets: d.resets, off: d.off}
 	if d.radio != nil {
 		s.radio, s.air = d.radio.Snapshot(), d.air.Snapshot()
 	}
@@ -227,7 +318,7 @@ func (d *Device) Restore(from *Snapshot, link network.Link) error {
 	if err := d.SDK.Restore(from.sdk, link); err != nil {
 		return err
 	}
-	d.resets = from.resets
+	d.resets, d.off = from.resets, from.off
 	state := from.radio
 	if d.radio != nil {
 		d.air.Close()

@@ -63,7 +63,7 @@ func (l *Lab) round(end time.Duration) {
 		next = end
 	}
 	for _, d := range l.Devices {
-		next = min(next, d.SDK.Next())
+		next = min(next, d.Next())
 	}
 	l.now = min(end, max(next, l.now)+l.Net.Latency)
 	for _, d := range l.Devices {

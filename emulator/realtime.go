@@ -22,7 +22,7 @@ func (d *Device) Run(ctx context.Context) {
 			continue
 		}
 		// Nothing to do before the SDK's next event, or a packet.
-		pause := min(d.SDK.Next()-d.Now(), maxPause)
+		pause := min(d.Next()-d.Now(), maxPause)
 		timer := time.NewTimer(max(pause, slice))
 		select {
 		case <-ctx.Done():

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"sync"
+	"time"
 )
 
 // lines collects bytes and writes them on in whole lines.
@@ -43,6 +44,22 @@ type input struct {
 // Input sends bytes to the UART 0 of a device that runs.
 func (d *Device) Input(b []byte) {
 	d.input.add(func(i *input) { i.bytes = append(i.bytes, b...) })
+}
+
+// The pace of a line of 115200 baud: as many bytes in that time.
+const (
+	lineBytes = 64
+	lineTime  = lineBytes * 10 * time.Second / 115200
+)
+
+// Receive lets bytes arrive at the device's UART 0, at 115200 baud: it is for what happens to the
+// device by At, Do, or while it does not run. What the device does not take in time is lost.
+func (d *Device) Receive(b []byte) {
+	n := min(len(b), lineBytes)
+	d.Chip.Receive(b[:n])
+	if rest := b[n:]; len(rest) > 0 {
+		d.At(d.Now()+lineTime, func(d *Device) { d.Receive(rest) })
+	}
 }
 
 // Do lets something happen to a device that runs, between two instructions.

@@ -73,7 +73,7 @@ var commonObject = sync.OnceValues(func() (string, error) {
 func sanitized(output string, args ...string) error {
 	args = append([]string{
 		"-std=c++17", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-Wno-int-to-pointer-cast",
-		"-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-I.", "-Iframework", "-o", output,
+		"-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-I.", "-Iframework", "-Isdk", "-o", output,
 	}, args...)
 	if out, err := exec.Command("g++", args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("g++: %w\n%s", err, out)

@@ -8,8 +8,10 @@ import (
 
 // The framework's sources that know nothing of the chip, or only of its flash.
 var sources = []string{
-	"BootConfiguration", "Connection", "Entries", "Flash", "HttpResponse", "MqttPacket", "Refusal", "SettingsFile", "Sha256",
-	"Sha512", "Store", "UpdateError", "VersionFile",
+	"Blocked", "BootConfiguration", "Calendar", "Clock", "Connection", "Entries", "Flash", "HttpResponse", "Journal",
+	"JsonValue", "MqttPacket", "PersistedValues", "Record", "Refusal", "SettingsFile", "Sha256", "Sha512",
+	"Store", "Timer", "UpdateError", "VersionFile", "features/CoverCommand", "features/LightState", "features/Options",
+	"features/Printable",
 }
 
 // The tests themselves are in test/, in C++.

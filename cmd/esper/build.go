@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ type buildCommand struct {
 	Type    []string `placeholder:"TYPE" help:"Device type to build; may be repeated (default: all)."`
 	Output  string   `placeholder:"DIR" help:"Where to put the images (default: build, in the site)."`
 	Release string   `placeholder:"DIR" help:"Put releases into DIR too, not signed yet, for 'esper sign' on the machine with the key."`
+	Sizes   bool     `help:"Print what each device type takes of the memories, and how that has changed since the build before."`
 	JSON    bool     `name:"json" help:"Print JSON."`
 }
 
@@ -33,13 +35,16 @@ type buildCommand struct {
 func (c *buildCommand) Help() string {
 	return `Compiles and links every device type of the site for both slots, and packs the images:
 TYPE.rom0 and TYPE.rom1, which are flashed and downloaded; TYPE.elf0 and TYPE.elf1 for
-debuggers; bootloader.bin. Nothing is signed or published: see 'esper release'.
+debuggers; bootloader.bin. Nothing is signed or published: see 'esper release'. For editors with
+clangd, compile_commands.json in the site's folder says how each source is compiled.
 
 --release is for a machine without the signing key: it builds what is committed, and writes images
 and manifests into a folder, for 'esper sign' there and 'esper publish --from' anywhere.
 
 The table tells for each device type how much of its slot the larger image fills, and in
-bytes the code in flash, the code in RAM (IRAM) and the data in RAM.
+bytes the code in flash, the code in RAM (IRAM) and the data in RAM. With --sizes it tells the
+size of the image and the RAM that is left for the heap as well, and in parentheses what has
+changed since the build that lies in the folder.
 
 What was compiled is kept in a cache (ESPER_CACHE) and only compiled again when it changes.
 Monocypher is fetched once with pip, or taken from the folder MONOCYPHER_DIR.`
@@ -61,7 +66,11 @@ func (c *buildCommand) Run(s *streams) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	result, err := build.Build(ctx, opened, build.Options{Dir: c.Output, Types: c.Type, Version: version, Log: s.err})
+	var before map[string]build.TypeResult
+	if c.Sizes {
+		before = build.Sizes(cmp.Or(c.Output, opened.BuildPath()), build.LinkOf(opened))
+	}
+	result, err := build.Build(ctx, opened, build.Options{Dir: c.Output, Types: c.Type, Version: version, Log: s.err, Editors: true})
 	if err != nil {
 		return buildHint(err)
 	}
@@ -70,6 +79,9 @@ func (c *buildCommand) Run(s *streams) error {
 	}
 	if c.JSON {
 		return c.printJSON(s, result)
+	}
+	if c.Sizes {
+		return printSizes(s, result, before)
 	}
 	return printBuild(s, result)
 }
@@ -149,19 +161,34 @@ func printBuild(s *streams, r *build.Result) error {
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TYPE\tVERSION\tSEQUENCE\tSLOT\tCODE\tIRAM\tRAM")
 	for _, t := range r.Types {
-		i := largest(t)
+		i := t.Larger()
 		fmt.Fprintf(w, "%s\t%s\t%d\t%.1f %%\t%d\t%d\t%d\n",
 			t.Name, t.Version, t.Sequence, 100*i.SlotUse(), i.Code, i.IRAM, i.RAM)
 	}
 	return w.Flush()
 }
 
-// largest returns the larger of a type's images.
-func largest(t build.TypeResult) build.ImageResult {
-	if t.Images[1].Size > t.Images[0].Size {
-		return t.Images[1]
+// printSizes prints the table of --sizes.
+func printSizes(s *streams, r *build.Result, before map[string]build.TypeResult) error {
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "TYPE\tIMAGE\tSLOT\tCODE\tIRAM\tRAM\tHEAP")
+	for _, t := range r.Types {
+		now, was := t.Larger(), t.Larger()
+		if b, ok := before[t.Name]; ok {
+			was = b.Larger()
+		}
+		fmt.Fprintf(w, "%s\t%s\t%.1f %%\t%s\t%s\t%s\t%s\n", t.Name, changed(now.Size, was.Size), 100*now.SlotUse(),
+			changed(now.Code, was.Code), changed(now.IRAM, was.IRAM), changed(now.RAM, was.RAM), changed(r.Heap(now), r.Heap(was)))
 	}
-	return t.Images[0]
+	return w.Flush()
+}
+
+// changed is a number with what is different from what it was.
+func changed(now, was int) string {
+	if now == was {
+		return fmt.Sprint(now)
+	}
+	return fmt.Sprintf("%d (%+d)", now, now-was)
 }
 
 // printJSON prints everything there is to know.
@@ -173,6 +200,7 @@ func (c *buildCommand) printJSON(s *streams, r *build.Result) error {
 		Code int    `json:"code"`
 		IRAM int    `json:"iram"`
 		RAM  int    `json:"ram"`
+		Heap int    `json:"heap"`
 	}
 	type typeJSON struct {
 		Type     string      `json:"type"`
@@ -188,7 +216,7 @@ func (c *buildCommand) printJSON(s *streams, r *build.Result) error {
 	for _, t := range r.Types {
 		j := typeJSON{Type: t.Name, Version: t.Version, Sequence: t.Sequence}
 		for _, i := range t.Images {
-			j.Images = append(j.Images, imageJSON{i.Path, i.ELF, i.Size, i.Code, i.IRAM, i.RAM})
+			j.Images = append(j.Images, imageJSON{i.Path, i.ELF, i.Size, i.Code, i.IRAM, i.RAM, r.Heap(i)})
 		}
 		out.Types = append(out.Types, j)
 	}

@@ -97,10 +97,12 @@ type commands struct {
 	Rollout   rolloutCommand   `cmd:"" help:"Show roll-outs, and pause, resume, abort, approve or end them."`
 	Secrets   secretsCommand   `cmd:"" help:"Keep passwords and keys in the site, encrypted."`
 	Serve     serveCommand     `cmd:"" help:"Serve firmware and MQTT."`
+	Set       setCommand       `cmd:"" help:"Operate a feature of a device."`
 	Settings  settingsCommand  `cmd:"" help:"Show, set and publish the settings that devices keep in their flash."`
 	Sign      signCommand      `cmd:"" help:"Sign what was built elsewhere."`
 	Token     tokenCommand     `cmd:"" help:"Make, show and remove tokens, which let people and programs use the server."`
 	Trigger   triggerCommand   `cmd:"" help:"Tell devices to look for a new release."`
+	Heartbeat heartbeatCommand `cmd:"" help:"Publish the heartbeat that devices wait for."`
 	Verify    verifyCommand    `cmd:"" help:"Check signed releases."`
 	Version   versionCommand   `cmd:"" environment:"-" help:"Print the version of this program."`
 	Watch     watchCommand     `cmd:"" help:"Release each new commit of a git repository."`

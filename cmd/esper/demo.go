@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"text/tabwriter"
@@ -20,6 +21,7 @@ import (
 
 	"esper/emulator"
 	"esper/emulator/esp8266"
+	"esper/emulator/hands"
 	"esper/emulator/network"
 	"esper/emulator/sdk"
 	"esper/firmware"
@@ -41,19 +43,29 @@ type demoCommand struct {
 // Help is the command's description.
 func (c *demoCommand) Help() string {
 	return `Makes a site and a key in a temporary folder, serves it, releases it, and boots five emulated
-devices of two types, which execute the very machine code that was built. Then it
+devices of three types, which execute the very machine code that was built. Then it
 commits a change to one of the types and releases that: its three devices download, verify and
 start the new firmware, which is confirmed when it has proved healthy; the other two stay
 as they are.
+
+With --keep they go on: a script presses the button of one every few seconds, and moves the
+brightness that another measures. If the standard input is a terminal, commands can be typed there
+as in 'esper emulate': '00c004: press gpio0'.
 
 Exit codes: 0 every device ended where it should; 3 one did not, or crashed; 1 it failed.`
 }
 
 // The devices of the demo. The first type is the one that gets a new release.
 var (
-	demoTypes = []string{"socket", "sensor"}
-	demoCount = []int{3, 2}
+	demoTypes = []string{"socket", "button", "sensor"}
+	demoCount = []int{3, 1, 1}
 )
+
+// demoHands is what is done to the devices while the demonstration is kept, by type.
+var demoHands = map[string]string{
+	"button": "3s press gpio0 200ms\n+5s repeat",
+	"sensor": "2s adc 300\n+10s adc 650\n+10s adc 420\n+10s repeat",
+}
 
 // demoPatience is how long all devices may take to get where they should.
 const demoPatience = 2 * time.Minute
@@ -478,7 +490,7 @@ func (d *demo) summary(first, second site.Version) error {
 	if wrong > 0 {
 		return &invalidError{fmt.Errorf("%d of %d devices did not end where they should, or crashed", wrong, len(d.devices))}
 	}
-	d.step(d.began, "in all: %d devices updated themselves from %s to %s, %d of the other type were left alone",
+	d.step(d.began, "in all: %d devices updated themselves from %s to %s, %d of other types were left alone",
 		updated, first.Name, second.Name, left)
 	return nil
 }
@@ -494,8 +506,31 @@ The devices go on until Ctrl-C. Watch them at %s, or in another terminal:
   esper devices --watch
   edit devices/socket/socket.cpp; git commit -a -m 'Another change'; esper release
 `, d.dashboard(), d.site.Dir)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	d.play(stop)
 	<-ctx.Done()
 	fmt.Fprintf(d.out, "\nThe site stays in %s\n", d.site.Dir)
+}
+
+// play has hands at the devices. The command end ends the demonstration.
+func (d *demo) play(end func()) {
+	var devices []*emulator.Device
+	for _, device := range d.devices {
+		devices = append(devices, device.Device)
+		script, err := hands.Parse(strings.NewReader(demoHands[device.deviceType]))
+		if err != nil {
+			panic(err) // it is part of this program
+		}
+		device.Do(func(e *emulator.Device) { new(hands.Player).Play(script, e) })
+	}
+	if someoneTypes(d.in) {
+		d.note("a line here is a command to the devices, such as '%s: press gpio0'; 'help' lists them",
+			devices[demoCount[0]].ID())
+		shown := &eventPrinter{out: d.out}
+		c := &console{streams: d.streams, show: shown, devices: devices, end: func(error) { end() }}
+		go c.run()
+	}
 }
 
 // plural is a number and what it counts.

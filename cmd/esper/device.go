@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -20,14 +23,16 @@ import (
 // deviceCommand shows one device.
 type deviceCommand struct {
 	Device string `arg:"" help:"Chip id of the device, such as 00c0de."`
-	JSON   bool   `name:"json" help:"Print JSON."`
+	Watch  bool   `help:"Go on and show each change of its features, until interrupted."`
+	JSON   bool   `name:"json" help:"Print JSON: all of it, or with --watch each feature that changes in a line."`
 	serverFlags
 }
 
 // Help is the command's description.
 func (c *deviceCommand) Help() string {
-	return `Shows all that the inventory knows of a device: what it is now, what it ran and when, and how
-its updates went. esper serve has to run.`
+	return `Shows all that the inventory knows of a device: what it is now, the state of its features, what it
+ran and when, and how its updates went. With --watch it goes on with each change of a feature, and each
+event. 'esper set' operates features. esper serve has to run.`
 }
 
 // Validate checks the command line.
@@ -63,8 +68,9 @@ func eachDevice(ids []string, do func(id string) error) error {
 // deviceReport is what is told of one device.
 type deviceReport struct {
 	api.Device
-	Runs    []fleet.Run    `json:"runs"`
-	Updates []fleet.Update `json:"updates"`
+	Features []fleet.Feature `json:"features"`
+	Runs     []fleet.Run     `json:"runs"`
+	Updates  []fleet.Update  `json:"updates"`
 }
 
 // Run shows the device.
@@ -73,20 +79,37 @@ func (c *deviceCommand) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	ctx := context.Background()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	device, err := server.Device(ctx, c.Device)
 	if err != nil {
 		return err
 	}
-	events, err := server.History(ctx, c.Device, api.HistoryQuery{Limit: maxHistory})
+	features, err := server.Features(ctx, c.Device)
 	if err != nil {
 		return err
 	}
-	report := deviceReport{Device: device, Runs: fleet.Runs(events), Updates: fleet.Updates(events)}
-	if c.JSON {
-		return printJSON(s, report)
+	if !c.Watch || !c.JSON {
+		events, err := server.History(ctx, c.Device, api.HistoryQuery{Limit: maxHistory})
+		if err != nil {
+			return err
+		}
+		report := deviceReport{Device: device, Features: features, Runs: fleet.Runs(events), Updates: fleet.Updates(events)}
+		if c.JSON {
+			return printJSON(s, report)
+		}
+		if err := report.print(s); err != nil || !c.Watch {
+			return err
+		}
+		fmt.Fprintln(s.out)
 	}
-	return report.print(s)
+	watch := featureWatch{out: s.out, json: c.JSON, server: server, device: c.Device, known: map[string]fleet.Feature{}}
+	if !c.JSON { // they have been printed
+		for _, f := range features {
+			watch.known[f.Name] = f
+		}
+	}
+	return watch.run(ctx, func(err error) { s.note("%s; connecting again", oneLine(err)) })
 }
 
 // lastCost returns what the last update cost that came to its restart or failed, empty if nothing is
@@ -137,6 +160,10 @@ func (r deviceReport) print(s *streams) error {
 	line("group", r.Group)
 	line("tags", strings.Join(r.Tags, " "))
 	line("presence", r.Presence())
+	if r.SleepSlack() > 0 {
+		line("wakes at least every", shortDuration(time.Duration(r.Info.Sleep)*time.Second))
+		line("wakes next by", localTime(r.WakesBy()))
+	}
 	line("seen", localTime(r.Seen))
 	line("first seen", localTime(r.FirstSeen))
 	if i := r.Info; i != nil {
@@ -179,6 +206,12 @@ func (r deviceReport) print(s *streams) error {
 	}
 	if err := w.Flush(); err != nil {
 		return err
+	}
+	if len(r.Features) > 0 {
+		fmt.Fprintln(s.out)
+		if err := printFeatures(s.out, r.Features); err != nil {
+			return err
+		}
 	}
 	if len(r.Runs) > 0 {
 		fmt.Fprintln(w, "\nRAN\tSLOT\tSINCE\tFOR")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -39,6 +38,8 @@ type emulateCommand struct {
 	Flash    string   `placeholder:"FILE" help:"Run one device from a flash file, which it changes."`
 	Port     bool     `help:"Offer the serial line at a pseudo-terminal, as behind a USB adapter, and print its name."`
 	Download bool     `help:"Start one device with GPIO0 low, so that it waits for a flashing tool; implies --port."`
+	WakeOpen bool     `name:"gpio16-open" help:"GPIO16 is not connected to the reset pin: the device does not wake from a deep sleep by itself."`
+	handsFlags
 	romFlag
 	Quiet bool `short:"q" help:"Do not print what the devices send on their serial line."`
 }
@@ -57,6 +58,22 @@ Images that were built for the chip ([build] sdk in esper.toml) run as they are,
 own software in them; only the radio is replaced. The .elf0 and .elf1 beside the images name the
 functions where a program crashes.
 
+With --set, --script, --watch and on the console the devices have hands and eyes: press buttons,
+turn the voltage at the analogue input, type, take the power away, and see what outputs do. The
+console is the standard input if that is a terminal, or with --console; 'help' there lists its
+commands. A script has one in each line behind its time, since the start or, with a +, since the
+line before:
+
+  # two presses, and a look
+  2s    press gpio0 200ms
+  +5s   double gpio0
+  +1s   expect gpio12=1
+  +1s   end
+
+'expect' ends the emulation with exit code 3 unless the pin has that level, 'end' with 0; 'repeat'
+as the last command begins the script again. A command is for all devices, or behind '00c0de:' for
+that one.
+
 With --download an emulated board can be flashed like a real one, with 'esper flash' or esptool. A
 file that --flash names and that is not there is an erased chip. Enter disconnects GPIO0 and switches the
 power off and on, which a pseudo-terminal cannot do as an adapter does.`
@@ -68,7 +85,10 @@ func (c *emulateCommand) Validate() error {
 		return errors.New("--download is for one device")
 	}
 	c.Port = c.Port || c.Download
-	return nil
+	flags := c.handsFlags
+	flags.Script = "" // what is wrong in a file is not wrong in the command line
+	_, err := flags.parse()
+	return err
 }
 
 // Run runs the devices.
@@ -83,6 +103,10 @@ func (c *emulateCommand) run(ctx context.Context, s *streams) error {
 	if err != nil {
 		return err
 	}
+	plan, err := c.handsFlags.parse()
+	if err != nil {
+		return err
+	}
 	plans, err := c.plan()
 	if err != nil {
 		return err
@@ -90,6 +114,8 @@ func (c *emulateCommand) run(ctx context.Context, s *streams) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	printed := &printer{out: s.out, lost: stop}
+	shown := &eventPrinter{out: printed, json: c.JSON, many: len(plans) > 1}
+	ended := &ending{stop: stop}
 	var devices []*emulator.Device
 	for _, p := range plans {
 		flash, err := p.flash()
@@ -97,13 +123,18 @@ func (c *emulateCommand) run(ctx context.Context, s *streams) error {
 			return err
 		}
 		defer flash.Close()
-		config := emulator.Config{ChipID: p.id, Flash: flash, Link: network.NewSockets(), ROM: rom, ELF: p.elf}
-		switch {
-		case c.Quiet:
-		case len(plans) > 1:
-			config.Serial = &prefixed{printed, fmt.Sprintf("[%06x] ", p.id)}
-		default:
-			config.Serial = printed
+		config := emulator.Config{
+			ChipID: p.id, Flash: flash, Link: network.NewSockets(), ROM: rom, ELF: p.elf, WakeOpen: c.WakeOpen,
+		}
+		var device *emulator.Device
+		made := func() *emulator.Device { return device }
+		config.Prepare = func(d *emulator.Device) {
+			device = d
+			plan.prepare(d)
+		}
+		if !c.Quiet {
+			config.Serial = c.line(printed, shown, p.id, "serial", made)
+			config.Serial1 = c.line(printed, shown, p.id, "uart1", made)
 		}
 		if c.Port {
 			if config.Port, err = emulator.OpenTerminal(); err != nil {
@@ -111,14 +142,14 @@ func (c *emulateCommand) run(ctx context.Context, s *streams) error {
 			}
 			defer config.Port.Close()
 		}
-		device, err := emulator.New(config)
-		if err != nil {
+		if device, err = emulator.New(config); err != nil {
 			return err
 		}
 		if c.Download {
 			device.SetPin(gpio0, false)
 			device.PowerCycle()
 		}
+		c.play(plan, device, shown, ended.end)
 		devices = append(devices, device)
 		s.note("device %s starts%s", device.ID(), p.about)
 		if c.Port {
@@ -127,21 +158,47 @@ func (c *emulateCommand) run(ctx context.Context, s *streams) error {
 	}
 	if c.Download {
 		s.note("it waits to be flashed; Enter disconnects GPIO0 and switches the power off and on")
-		go func() {
-			for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+	}
+	if s.in != nil && (c.Download || c.Console || someoneTypes(s.in)) {
+		console := &console{streams: s, show: shown, devices: devices, end: ended.end}
+		if c.Download {
+			console.empty = func() {
 				devices[0].Do(func(d *emulator.Device) {
-					d.SetPin(gpio0, true)
+					d.ReleasePin(gpio0)
 					d.PowerCycle()
 				})
 			}
-		}()
+		} else if !c.Console {
+			s.note("a line here is a command to the device, such as 'press gpio0'; 'help' lists them")
+		}
+		go console.run()
 	}
 	var running sync.WaitGroup
 	for _, d := range devices {
 		running.Go(func() { d.Run(ctx) })
 	}
 	running.Wait()
-	return nil
+	return ended.reason()
+}
+
+// line is where a device's serial line is printed.
+func (c *emulateCommand) line(
+	out *printer, s *eventPrinter, id uint32, name string, device func() *emulator.Device,
+) io.Writer {
+	prefix := ""
+	if s.many {
+		prefix = fmt.Sprintf("[%06x] ", id)
+	}
+	if name != "serial" {
+		prefix += name + ": "
+	}
+	switch {
+	case s.json:
+		return &serialEvents{s, device, name}
+	case prefix == "":
+		return out
+	}
+	return &prefixed{out, prefix}
 }
 
 // romFlag names the chip's mask ROM.

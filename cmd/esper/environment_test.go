@@ -51,7 +51,7 @@ func leaves(t *testing.T) (names []string, globals []*kong.Flag) {
 // arguments are what commands cannot do without, by how they are called.
 var arguments = map[string][]string{
 	"device": {"00c0de"}, "hold": {"00c0de"}, "label": {"00c0de", "--name", "Kettle"}, "pin": {"00c0de", "1"}, "remove": {"00c0de"},
-	"retry": {"00c0de"}, "why": {"00c0de"}, "image": {"file"}, "new device-type": {"button"},
+	"retry": {"00c0de"}, "why": {"00c0de"}, "set": {"00c0de", "relay", "on"}, "image": {"file"}, "new device-type": {"button"},
 	"settings show": {"00c0de"}, "settings set": {"interval", "5", "--type", "lamp"}, "settings unset": {"interval", "--type", "lamp"},
 	"secrets remove": {"wifi.password"}, "secrets set": {"wifi.password"}, "sign": {"build"},
 	"dump": {"file"}, "flash": {"socket"},

@@ -28,11 +28,13 @@ func (c *findCommand) Help() string {
   failed           their last update failed or was rolled back, or they failed with the newest
                    release and do not run it; 'esper history ID --updates' says why
   updating         they are at an update now, or try it out
-  vanished         online by their status, but silent for three minutes
+  vanished         online by their status, but silent for three minutes; or asleep, but silent for
+                   twice the time that they sleep at most
   crash-looping    three exceptions or watchdog resets of a version within 15 minutes, or in safe mode
   unknown-version  they run what was never published here, and no development build
   old-bootloader   their bootloader is older than that of others
-  lagging          for a day they have been meant to run a newer release, and do not
+  lagging          for a day they have been meant to run a newer release, and do not; those that
+                   sleep have twice their rhythm more
   ahead            they run something newer than the newest release, a build that somebody flashed
 
 esper serve has to run.`

@@ -93,6 +93,7 @@ func (d flashDetails) print(w io.Writer) {
 		fmt.Fprintf(w, "  slot %d\t%s\n", i, content)
 	}
 	d.Settings.print(w)
+	d.Values.print(w)
 	for _, r := range d.Refusals {
 		fmt.Fprintf(w, "  rolled back\t%s, sequence %d, %s: not tried again\n", r.Version, r.Sequence, r.Reason)
 	}

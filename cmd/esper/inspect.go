@@ -66,7 +66,8 @@ type flashDetails struct {
 	Slots         []slotPart  `json:"slots"`
 	Refusals      []refusal   `json:"refusals,omitempty"`
 
-	Settings *storeDetails `json:"settings,omitempty"` // nil: there are none
+	Settings *storeDetails  `json:"settings,omitempty"` // nil: there are none
+	Values   *valuesDetails `json:"values,omitempty"`   // nil: there are none
 }
 
 // refusal is a release that the device does not try again.
@@ -188,6 +189,7 @@ func inspectFlash(content []byte) finding {
 		Configuration: part(parsed.ConfigurationError),
 		Current:       parsed.Configuration.Current,
 		Settings:      inspectStore(content),
+		Values:        inspectValues(content),
 	}
 	for _, r := range parsed.Refusals {
 		details.Refusals = append(details.Refusals, refusal(r))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"strings"
@@ -82,6 +83,43 @@ func inspectStore(flash []byte) *storeDetails {
 	}
 	d.Sequence, d.Own = record.Sequences().Fleet, record.Sequences().Device
 	return d
+}
+
+// valuesDetails is what device code keeps in a flash.
+type valuesDetails struct {
+	Generation uint32        `json:"generation"`
+	Values     []valueDetail `json:"values"`
+}
+
+type valueDetail struct {
+	Name    string `json:"name"`
+	Version uint16 `json:"version"`
+	Bytes   string `json:"bytes"` // in hexadecimal
+}
+
+// inspectValues reads the values that device code keeps in a flash. It returns nil if there are none: a
+// device type may use those sectors for data in a form of its own.
+func inspectValues(flash []byte) *valuesDetails {
+	record, err := settings.ReadJournal(flash[image.ApplicationDataAddress:][:image.StoreSize])
+	if err != nil {
+		return nil
+	}
+	d := &valuesDetails{Generation: record.Generation, Values: []valueDetail{}}
+	for _, e := range record.Entries {
+		if version, value, ok := e.Persisted(); ok {
+			d.Values = append(d.Values, valueDetail{e.Name, version, hex.EncodeToString(value)})
+		}
+	}
+	return d
+}
+
+func (d *valuesDetails) print(w io.Writer) {
+	if d == nil {
+		return
+	}
+	for _, v := range d.Values {
+		fmt.Fprintf(w, "  value\t%s: %s (version %d)\n", v.Name, v.Bytes, v.Version)
+	}
 }
 
 func (d *storeDetails) print(w io.Writer) {

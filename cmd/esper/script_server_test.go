@@ -102,7 +102,8 @@ func scriptEventually(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	want, err := regexp.Compile("(?m)" + args[0])
 	ts.Check(err)
-	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+	// Each try is a process, which takes the CPU from what is waited for.
+	for deadline := time.Now().Add(patience); ; time.Sleep(300 * time.Millisecond) {
 		err := ts.Exec(args[1], args[2:]...)
 		if output := ts.ReadFile("stdout"); want.MatchString(output) {
 			return

@@ -18,8 +18,10 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"esper/internal/access"
+	"esper/internal/heartbeat"
 	"esper/internal/logging"
 	"esper/internal/release"
 	"esper/internal/secret"
@@ -45,7 +47,10 @@ type serveCommand struct {
 	followFlags `group:"Build server:"`
 	accessFlags `group:"Access:"`
 	Trust       []string `placeholder:"PUB" sep:"none" help:"Public key whose releases may be uploaded, besides the site's update.keys; may be repeated."`
-	Verbose     bool     `short:"v" help:"Log each connection, request and change of a device, too."`
+	Heartbeat   bool     `help:"Publish the heartbeat that devices with a heartbeat.timeout wait for, as 'esper heartbeat' does."`
+	// HeartbeatInterval is 0 for what fits the site's timeout.
+	HeartbeatInterval time.Duration `placeholder:"TIME" help:"Time between two beats (default: a third of the site's heartbeat.timeout, or 10s)."`
+	Verbose           bool          `short:"v" help:"Log each connection, request and change of a device, too."`
 }
 
 // Help is the command's description.
@@ -75,6 +80,20 @@ checks their signatures by the keys that it trusts.
 
 --mqtt uses a broker of your own instead. For firmware, any web server that serves the folder
 data/firmware does as well.`
+}
+
+// Validate checks the command line.
+func (c *serveCommand) Validate() error {
+	if err := c.accessFlags.Validate(); err != nil {
+		return err
+	}
+	switch {
+	case c.HeartbeatInterval == 0:
+		return nil
+	case !c.Heartbeat:
+		return errors.New("--heartbeat-interval needs --heartbeat")
+	}
+	return heartbeat.CheckInterval(c.HeartbeatInterval)
 }
 
 // Run serves until it is interrupted.
@@ -228,6 +247,7 @@ func (c *serveCommand) stale(started *site.Site, now site.Config) []string {
 	differ("the user or password in mqtt.url", c.MQTT == "" && (now.MQTT.User != was.MQTT.User || now.MQTT.Password != was.MQTT.Password))
 	differ("mqtt.shared", now.MQTT.OwnOnly != was.MQTT.OwnOnly)
 	differ("the port in update.url", c.HTTP == "" && now.Update.Port != was.Update.Port)
+	differ("heartbeat.timeout", c.Heartbeat && c.HeartbeatInterval == 0 && now.Heartbeat != was.Heartbeat)
 	differ("[rollout]", !reflect.DeepEqual(now.Rollouts, was.Rollouts))
 	differ("[homeassistant]", !reflect.DeepEqual(now.HomeAssistant, was.HomeAssistant))
 	return names
@@ -318,6 +338,9 @@ func (c *serveCommand) config(log *slog.Logger) (server.Config, error) {
 			data = opened.DataPath()
 		}
 		takeSite(&config, opened.Config)
+		if c.Heartbeat {
+			config.Heartbeat = beatEvery(c.HeartbeatInterval, opened.Config, func(warning string) { log.Warn(warning) })
+		}
 	case errors.Is(err, site.ErrNoSite) && data != "" && os.Getenv(site.EnvironmentVariable) != "" && c.Follow == "" && !c.Push:
 		return config, hint(fmt.Errorf("no environment of a site can be served: %w", err), "leave --environment and %s out", site.EnvironmentVariable)
 	case errors.Is(err, site.ErrNoSite) && data != "":
@@ -326,6 +349,9 @@ func (c *serveCommand) config(log *slog.Logger) (server.Config, error) {
 		return config, hint(err, "'esper init' makes a site; outside one, --data names a folder")
 	default:
 		return config, err
+	}
+	if c.Heartbeat && config.Heartbeat == 0 {
+		config.Heartbeat = cmp.Or(c.HeartbeatInterval, heartbeat.DefaultInterval)
 	}
 	if c.HTTP != "" {
 		config.HTTPListen = c.HTTP

@@ -32,6 +32,16 @@ const (
 	ResetPin
 )
 
+// String names the reason as devices report it.
+func (r ResetReason) String() string {
+	names := [...]string{"power-on", "hardware-watchdog", "exception", "software-watchdog",
+		"restart", "deep-sleep", "reset-pin"}
+	if int(r) < len(names) {
+		return names[r]
+	}
+	return fmt.Sprintf("reset reason %d", uint32(r))
+}
+
 // Event says why Run returned.
 type Event int
 
@@ -66,6 +76,15 @@ type Chip struct {
 	ChipID uint32    // the low 24 bits of the MAC address
 	Seed   uint64    // of the random numbers, taken at power-on
 	Serial io.Writer // what UART 0 sends; nil drops it
+	// Serial1 is what UART 1 sends, at GPIO2; nil drops it.
+	Serial1 io.Writer
+
+	// WakeOpen says that GPIO16 is not connected to the reset pin, so that only a reset from
+	// outside ends a deep sleep.
+	WakeOpen bool
+
+	// Slept, if set, is called when the chip begins a deep sleep.
+	Slept func()
 
 	// Gate is called when PC is one of the gates (GateBase + GateSize n), with the
 	// arguments in place. It sets PC, by Return or otherwise.
@@ -88,6 +107,11 @@ type Chip struct {
 	// such as a call of a ROM function that is not there. The program gets an
 	// illegal instruction exception. Without it the text goes to Serial.
 	Fault func(text string)
+
+	// Warned, if set, is told what the program does that would stop or harm a board: it drives a
+	// pin of the flash, or one that the outside drives to the other level. It is told once of each
+	// pin since power-on; Serial says it, too.
+	Warned func(text string)
 
 	// Restarted, if set, is called when the program has started the ROM again, by a jump
 	// to where that begins. It is no reset: the peripherals go on.
@@ -126,13 +150,15 @@ type state struct {
 	radio    [macSize / 4]uint32
 	baseband [0x1000 / 4]uint32
 
-	uart     uart
+	uart     [2]uart
 	spi      spi
 	mac      mac
 	gpio     gpio
 	frc1     countdown
 	frc2     countup
 	watchdog watchdog
+	sleep    sleep
+	warned   warned
 	rom      romState
 	loader   loader
 }
@@ -156,16 +182,24 @@ func (c *Chip) PowerOn() {
 	c.Reset(ResetPowerOn)
 }
 
-// Reset restarts the chip as reason would: RAM and RTC memory keep what they hold,
-// all else starts anew, and the mask ROM boots the image at flash 0: at once, or, if it is the
-// chip's own, when the chip runs.
+// Reset restarts the chip as reason would: RAM and RTC memory keep what they hold, but for RAM in a
+// deep sleep; all else starts anew, and the mask ROM boots the image at flash 0: at once, or, if it
+// is the chip's own, when the chip runs.
 func (c *Chip) Reset(reason ResetReason) {
 	c.reason, c.hardware, c.wanted, c.pending = reason, reason, reason, EventBudget
 	c.stopped, c.breaks = false, false
-	if reason == ResetPowerOn || reason == ResetPin {
-		c.strap()
+	if c.sleep.on {
+		junk(c.dram[:])
+		junk(c.iram[:])
+		c.CPU.Invalidate(iramBase, iramSize)
 	}
-	kept := [4]uint32(c.plain[(regRTCKept-peripheralBase)/4:])
+	c.sleep = sleep{}
+	var kept [4]uint32
+	if reason == ResetPowerOn || reason == ResetPin || reason == ResetDeepSleep { // the reset pin
+		c.strap()
+	} else {
+		kept = [4]uint32(c.plain[(regRTCKept-peripheralBase)/4:])
+	}
 	c.plain, c.dport = [len(c.plain)]uint32{}, [len(c.dport)]uint32{}
 	copy(c.plain[(regRTCKept-peripheralBase)/4:], kept[:])
 	c.radio, c.baseband = [len(c.radio)]uint32{}, [len(c.baseband)]uint32{}
@@ -215,6 +249,9 @@ func (c *Chip) ask(e Event, reason ResetReason) {
 func (c *Chip) Run(until uint64) Event {
 	c.until = until
 	for {
+		if c.sleep.on {
+			return c.sleeping(until)
+		}
 		c.tick()
 		switch {
 		case c.pending != EventBudget:

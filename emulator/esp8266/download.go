@@ -72,14 +72,14 @@ type loader struct {
 func (c *Chip) download() {
 	c.loader = loader{}
 	c.setWatchdog(false)
-	c.uart.divider = loaderDivider
+	c.uart[0].divider = loaderDivider
 	c.CPU.PC = romLoader
 }
 
 // loaderStep takes what has been received, and waits for more.
 func (c *Chip) loaderStep() {
 	for c.CPU.PC == romLoader {
-		b, ok := c.uart.pop()
+		b, ok := c.uart[0].pop()
 		if !ok {
 			c.Wait(true)
 			return

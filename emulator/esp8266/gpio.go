@@ -27,7 +27,12 @@ const (
 	driveNone drive = iota
 	driveLow
 	driveHigh
+	pulledLow // by a resistor
+	pulledHigh
 )
+
+// onModule is what a usual module does to the boot pins.
+var onModule = map[int]drive{0: pulledHigh, 2: pulledHigh, 15: pulledLow}
 
 // Fields of GPIO_PINn.
 const (
@@ -35,6 +40,9 @@ const (
 	pinIntShift  = 7 // 0 off, 1 rising, 2 falling, 3 both, 4 low, 5 high
 	pullUp       = 1 << 7
 )
+
+// ioMuxSize is the size of IOMUX, in bytes.
+const ioMuxSize = 0x44
 
 // muxOffset is where each pin's IOMUX register lies from regIOMux.
 var muxOffset = [16]uint32{0x34, 0x18, 0x38, 0x14, 0x3C, 0x40, 0x1C, 0x20,
@@ -55,9 +63,9 @@ func (c *Chip) Pin(n int) bool {
 		return high
 	}
 	switch g.outside[n] {
-	case driveLow:
+	case driveLow, pulledLow:
 		return false
-	case driveHigh:
+	case driveHigh, pulledHigh:
 		return true
 	}
 	return c.plain[(regIOMux+muxOffset[n]-peripheralBase)/4]&pullUp != 0
@@ -72,6 +80,37 @@ func (c *Chip) SetPin(n int, high bool) {
 	c.pinsChanged()
 }
 
+// ReleasePin disconnects pin n from what drives it from the outside. What a module has at its boot
+// pins stays: resistors that pull GPIO0 and GPIO2 up and GPIO15 down.
+func (c *Chip) ReleasePin(n int) {
+	c.gpio.outside[n] = onModule[n]
+	c.pinsChanged()
+}
+
+// PinState is all about a pin.
+type PinState struct {
+	High    bool  // its level
+	Output  bool  // the program drives it
+	PullUp  bool  // by the chip's own resistor
+	Outside *bool // what drives it from the outside; nil: nothing does
+}
+
+// PinState returns all about pin n, 0 to 16.
+func (c *Chip) PinState(n int) PinState {
+	s := PinState{High: c.Pin(n), Output: c.gpio.enabled()>>n&1 != 0}
+	if n < 16 {
+		s.PullUp = c.plain[(regIOMux+muxOffset[n]-peripheralBase)/4]&pullUp != 0
+	}
+	if drive := c.gpio.outside[n]; drive == driveLow || drive == driveHigh {
+		high := drive == driveHigh
+		s.Outside = &high
+	}
+	return s
+}
+
+// enabled are the pins that are outputs.
+func (g *gpio) enabled() uint32 { return g.enable | g.enable16&1<<16 }
+
 // OnPin makes f the observer of the pins that the program drives: it is called
 // when the level of an output changes, and when a pin becomes an output or stops
 // being one with another level.
@@ -79,8 +118,10 @@ func (c *Chip) OnPin(f func(n int, high bool)) { c.onPin = f }
 
 func (c *Chip) resetGPIO() {
 	outside := c.gpio.outside
-	if outside[0] == driveNone { // a usual module pulls the boot pins
-		outside[0], outside[2], outside[15] = driveHigh, driveHigh, driveLow
+	for n, pulled := range onModule {
+		if outside[n] == driveNone {
+			outside[n] = pulled
+		}
 	}
 	c.gpio = gpio{outside: outside, level: c.gpio.level, outputs: c.gpio.outputs, strapping: c.gpio.strapping}
 	c.pinsChanged()
@@ -100,7 +141,7 @@ func (c *Chip) strap() {
 func (c *Chip) pinsChanged() {
 	g := &c.gpio
 	before, outputs := g.level, g.outputs
-	g.level, g.outputs = 0, g.enable|g.enable16&1<<16
+	g.level, g.outputs = 0, g.enabled()
 	for n := range 17 {
 		if c.Pin(n) {
 			g.level |= 1 << n
@@ -126,6 +167,9 @@ func (c *Chip) pinsChanged() {
 		}
 	}
 	c.CPU.SetInterrupt(gpioInterrupt, g.status != 0)
+	if g.outputs != 0 {
+		c.checkPins()
+	}
 	if c.onPin == nil {
 		return
 	}

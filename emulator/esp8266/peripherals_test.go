@@ -1,6 +1,7 @@
 package esp8266
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 
@@ -363,5 +364,31 @@ func TestClocksTellTheEmulatedTime(t *testing.T) {
 	}
 	if got := m.word(regRTCCount) - rtc; got < rtcHz-1 || got > rtcHz+1 {
 		t.Errorf("a second has %d RTC ticks", got)
+	}
+}
+
+func TestUART1SendsAtASpeedOfItsOwn(t *testing.T) {
+	p := new(code).
+		call(romAddr("uart_div_modify"), 1, 800).
+		store(regUART1, 'a').store(regUART1, 'b').
+		store(regUART0, 'c').
+		exit()
+	m := newMachine(t, p)
+	var second bytes.Buffer
+	m.Serial1 = &second
+	m.serial.Reset()
+	m.run(CyclesPerSecond, EventStopped)
+	if second.String() != "ab" || m.serial.String() != "c" {
+		t.Errorf("UART 1 sent %q, UART 0 %q", second.String(), m.serial.String())
+	}
+	if v := m.word(regUART1 + 0x14); v != 800 {
+		t.Errorf("the divider is %d", v)
+	}
+	if queued := m.word(regUART1+0x1C) >> 16; queued != 2 {
+		t.Errorf("%d bytes wait", queued)
+	}
+	m.Elapse(2 * 8000)
+	if queued := m.word(regUART1+0x1C) >> 16; queued != 0 {
+		t.Errorf("%d bytes wait after their time", queued)
 	}
 }

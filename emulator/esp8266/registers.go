@@ -13,15 +13,16 @@ const (
 	regRandom         = 0x3FF20E44
 
 	regUART0    = 0x60000000
+	regUART1    = 0x60000F00
 	regSPI0     = 0x60000200
 	regGPIO     = 0x60000300
 	regTimers   = 0x60000600
 	regRTC      = 0x60000700
 	regRTCCause = 0x60000714
-	regRTCWoken = 0x60000718 // bits 8 to 13: what ended the deep sleep
+	regRTCWoken = 0x60000718 // bits 8 to 13: what ended the deep sleep; written, bit 3: the count ends one
 	regRTCCount = 0x6000071C
 	regRTCAwake = 0x60000728 // bits 0 and 1: 1 is awake
-	regRTCKept  = 0x60000730 // four words that outlive a reset
+	regRTCKept  = 0x60000730 // four words that outlive a reset, but for one by the pin
 	regGPIO16   = 0x60000768
 	regIOMux    = 0x60000800
 	regWatchdog = 0x60000900
@@ -40,7 +41,9 @@ func (c *Chip) loadRegister(addr uint32) (v uint32, ok bool) {
 	case addr >= rtcBase && addr < rtcBase+rtcSize:
 		return binary.LittleEndian.Uint32(c.rtc[addr-rtcBase:]), true
 	case addr >= regUART0 && addr < regUART0+0x80:
-		return c.loadUART(addr - regUART0), true
+		return c.loadUART(0, addr-regUART0), true
+	case addr >= regUART1 && addr < regUART1+0x80:
+		return c.loadUART(1, addr-regUART1), true
 	case addr >= regSPI0 && addr < regSPI0+0x100:
 		return c.spi.registers[(addr-regSPI0)/4], true
 	case addr >= regGPIO && addr < regGPIO+0x68:
@@ -48,7 +51,7 @@ func (c *Chip) loadRegister(addr uint32) (v uint32, ok bool) {
 	case addr >= regTimers && addr < regTimers+0x34:
 		return c.loadTimer(addr - regTimers), true
 	case addr == regRTCCount:
-		return uint32(c.CPU.Cycles * rtcHz / CyclesPerSecond), true
+		return c.rtcCount(), true
 	case addr >= regGPIO16 && addr < regGPIO16+0x28:
 		return c.loadGPIO16(addr), true
 	case addr >= regWatchdog && addr < regWatchdog+0x18:
@@ -77,7 +80,10 @@ func (c *Chip) storeRegister(addr, v uint32) bool {
 		binary.LittleEndian.PutUint32(c.rtc[addr-rtcBase:], v)
 		return true
 	case addr >= regUART0 && addr < regUART0+0x80:
-		c.storeUART(addr-regUART0, v)
+		c.storeUART(0, addr-regUART0, v)
+		return true
+	case addr >= regUART1 && addr < regUART1+0x80:
+		c.storeUART(1, addr-regUART1, v)
 		return true
 	case addr >= regSPI0 && addr < regSPI0+0x100:
 		c.storeSPI(addr-regSPI0, v)
@@ -112,9 +118,13 @@ func (c *Chip) storeRegister(addr, v uint32) bool {
 	switch {
 	case addr == regCache, addr == regCacheSize:
 		c.cacheChanged()
+	case addr == regRTCStart:
+		c.storeSleep(v)
+	case addr == regCalibrate && v&calibrate != 0:
+		c.plain[(regCalibrated-peripheralBase)/4] = calibration(v)
 	case addr == regEdgeInterrupts:
 		c.CPU.Halt() // a timer may count as an interrupt from now on
-	case addr >= regIOMux && addr < regIOMux+0x44:
+	case addr >= regIOMux && addr < regIOMux+ioMuxSize:
 		c.pinsChanged() // by a pull-up
 	}
 	return true

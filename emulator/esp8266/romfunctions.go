@@ -220,7 +220,7 @@ func txChar(c *Chip) {
 
 // rxChar (pointer) takes a received byte: 0, or 1 if there is none.
 func rxChar(c *Chip) {
-	b, ok := c.uart.pop()
+	b, ok := c.uart[0].pop()
 	if !ok {
 		c.Return(1)
 		return
@@ -231,8 +231,8 @@ func rxChar(c *Chip) {
 
 // divModify (uart, clock cycles of a bit).
 func divModify(c *Chip) {
-	if c.Arg(0) == 0 {
-		c.storeUART(0x14, c.Arg(1))
+	if n := c.Arg(0); n < 2 {
+		c.storeUART(int(n), 0x14, c.Arg(1))
 	}
 	c.Return(0)
 }

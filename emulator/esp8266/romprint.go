@@ -29,6 +29,13 @@ func installPutc1(c *Chip) {
 	c.Return(0)
 }
 
+// Putc1 returns the function that the program has installed for characters that are printed; 0 for
+// nowhere. own is false for the ROM's, which sends them on UART 0.
+func (c *Chip) Putc1() (function uint32, own bool) {
+	f := c.data(putc1)
+	return f, !InROM(f)
+}
+
 // lineEnds is what the ROM's own function makes of the ends of lines.
 var lineEnds = strings.NewReplacer("\r", "", "\n", "\r\n")
 

@@ -122,7 +122,8 @@ func (c *Chip) edge(n int, mask uint32) {
 
 // nextTick is the cycle at which tick has something to do.
 func (c *Chip) nextTick() uint64 {
-	return min(c.frc1.due(), c.frc2.due(), c.watchdog.bark(), c.watchdog.due(), c.uart.due(), c.mac.due())
+	return min(c.frc1.due(), c.frc2.due(), c.watchdog.bark(), c.watchdog.due(),
+		c.uart[0].due(), c.uart[1].due(), c.mac.due())
 }
 
 func (c *Chip) loadTimer(offset uint32) uint32 {

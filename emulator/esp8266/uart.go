@@ -1,7 +1,10 @@
 package esp8266
 
-// uart is UART 0: what is written to its FIFO is sent at once to Chip.Serial, but
-// leaves the FIFO at the speed of the line, so that a program waits as on the chip.
+import "io"
+
+// uart is UART 0, or UART 1, which has no receiver: what is written to its FIFO is sent at once to
+// Chip.Serial or Serial1, but leaves the FIFO at the speed of the line, so that a program waits as
+// on the chip.
 type uart struct {
 	divider  uint32 // cycles of a bit
 	conf     [2]uint32
@@ -24,7 +27,8 @@ const (
 const romDivider = CyclesPerSecond / 74880
 
 func (c *Chip) resetUART() {
-	c.uart = uart{divider: romDivider, idle: c.CPU.Cycles}
+	one := uart{divider: romDivider, idle: c.CPU.Cycles}
+	c.uart = [2]uart{one, one}
 	c.CPU.SetInterrupt(uartInterrupt, false)
 }
 
@@ -39,29 +43,33 @@ func (u *uart) queued(now uint64) uint64 {
 	return (u.idle - now + u.byteTime() - 1) / u.byteTime()
 }
 
-// transmit sends b and waits first, as the ROM does, while the FIFO is full.
+// transmit sends b on UART 0 and waits first, as the ROM does, while the FIFO is full.
 func (c *Chip) transmit(b ...byte) {
 	for _, b := range b {
-		u := &c.uart
+		u := &c.uart[0]
 		if u.queued(c.CPU.Cycles) >= fifoSize-1 {
 			c.CPU.Cycles = u.idle - (fifoSize-2)*u.byteTime()
 		}
-		c.send(b)
+		c.send(0, b)
 	}
 }
 
-// send puts b in the FIFO.
-func (c *Chip) send(b byte) {
-	c.uart.idle = max(c.uart.idle, c.CPU.Cycles) + c.uart.byteTime()
-	if c.Serial != nil {
-		c.Serial.Write([]byte{b})
+// send puts b in the FIFO of UART n.
+func (c *Chip) send(n int, b byte) {
+	u := &c.uart[n]
+	u.idle = max(u.idle, c.CPU.Cycles) + u.byteTime()
+	if out := [2]io.Writer{c.Serial, c.Serial1}[n]; out != nil {
+		out.Write([]byte{b})
 	}
 }
 
 // Receive lets bytes arrive on UART 0, those that the FIFO has no room for being
-// lost.
+// lost, and all in a deep sleep.
 func (c *Chip) Receive(b []byte) {
-	u := &c.uart
+	if c.sleep.on {
+		return
+	}
+	u := &c.uart[0]
 	n := copy(u.received[u.count:], b)
 	u.count += n
 	if n < len(b) {
@@ -75,7 +83,7 @@ func (c *Chip) Receive(b []byte) {
 }
 
 // ReceiveRoom is how many bytes the FIFO of UART 0 has room for.
-func (c *Chip) ReceiveRoom() int { return fifoSize - c.uart.count }
+func (c *Chip) ReceiveRoom() int { return fifoSize - c.uart[0].count }
 
 // due is the cycle at which the FIFO's state changes what interrupts there are.
 func (u *uart) due() uint64 {
@@ -91,26 +99,31 @@ func (u *uart) txEmptyAt() uint64 {
 }
 
 func (c *Chip) tickUART(now uint64) {
-	if now >= c.uart.due() {
+	if now >= min(c.uart[0].due(), c.uart[1].due()) {
 		c.uartInterrupts()
 	}
 }
 
-// uartInterrupts brings the raw interrupt bits up to date and tells the CPU.
+// uartInterrupts brings the raw interrupt bits up to date and tells the CPU, which has one
+// interrupt for both.
 func (c *Chip) uartInterrupts() {
-	u := &c.uart
-	if c.CPU.Cycles >= u.txEmptyAt() {
-		u.raw |= uartTxEmpty
+	var interrupts uint32
+	for n := range c.uart {
+		u := &c.uart[n]
+		if c.CPU.Cycles >= u.txEmptyAt() {
+			u.raw |= uartTxEmpty
+		}
+		if full := int(u.conf[1] & 0x7F); u.count > 0 && u.count >= full {
+			u.raw |= uartRxFull
+		}
+		interrupts |= u.raw & u.enabled
 	}
-	if full := int(u.conf[1] & 0x7F); u.count > 0 && u.count >= full {
-		u.raw |= uartRxFull
-	}
-	c.CPU.SetInterrupt(uartInterrupt, u.raw&u.enabled != 0)
+	c.CPU.SetInterrupt(uartInterrupt, interrupts != 0)
 }
 
-// load reads a register; the FIFO is read by loadFIFO.
-func (c *Chip) loadUART(offset uint32) uint32 {
-	u := &c.uart
+// loadUART reads a register of UART n; at 0 it takes a byte that has come.
+func (c *Chip) loadUART(n int, offset uint32) uint32 {
+	u := &c.uart[n]
 	switch offset {
 	case 0x00:
 		b, _ := u.pop()
@@ -143,12 +156,13 @@ func (u *uart) pop() (byte, bool) {
 	return b, true
 }
 
-func (c *Chip) storeUART(offset, v uint32) {
-	u := &c.uart
+// storeUART writes a register of UART n; at 0 it sends a byte.
+func (c *Chip) storeUART(n int, offset, v uint32) {
+	u := &c.uart[n]
 	switch offset {
 	case 0x00:
 		if u.queued(c.CPU.Cycles) < fifoSize {
-			c.send(byte(v))
+			c.send(n, byte(v))
 		}
 	case 0x0C:
 		u.enabled = v

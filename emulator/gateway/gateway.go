@@ -1,7 +1,7 @@
-// Package gateway is the access point of a device whose own TCP/IP runs: frames of Ethernet on
-// one side, a network.Link on the other. It gives out an address by DHCP, answers ARP for every
-// other one, looks up names, and ends the device's TCP connections in a stack of its own, which
-// is gVisor's.
+// Package gateway is the access point of a device whose own TCP/IP runs: frames of Ethernet on one
+// side, a network.Link on the other. It gives out an address by DHCP, answers ARP for every other
+// one, looks up names, tells the time by NTP, and ends the device's TCP connections in a stack of
+// its own, which is gVisor's.
 //
 // Time is what each call says, and the same calls lead to the same frames.
 package gateway
@@ -51,8 +51,9 @@ type Gateway struct {
 
 	listeners map[netip.AddrPort]tcpip.Endpoint // where connections wait for the device's third packet
 
-	lookups map[int]lookup
-	known   map[netip.Addr]bool // addresses that the stack has taken
+	lookups   map[int]lookup
+	questions map[int]question
+	known     map[netip.Addr]bool // addresses that the stack has taken
 }
 
 // New makes a gateway to a link.
@@ -81,6 +82,7 @@ func (g *Gateway) start(now time.Duration) {
 	must(g.stack.CreateNIC(nicID, g.nic))
 	g.stack.SetRouteTable([]tcpip.Route{{Destination: header.IPv4EmptySubnet, NIC: nicID}})
 	g.out, g.conns, g.lookups, g.known = nil, map[int]*conn{}, map[int]lookup{}, map[netip.Addr]bool{}
+	g.questions = map[int]question{}
 	g.listeners = map[netip.AddrPort]tcpip.Endpoint{}
 }
 
@@ -259,6 +261,8 @@ func (g *Gateway) udp(now time.Duration, h header.IPv4, u header.UDP) {
 		g.dhcp(u.Payload())
 	case dnsPort:
 		g.resolve(now, h, u)
+	case ntpPort:
+		g.ntp(now, h, u)
 	}
 }
 

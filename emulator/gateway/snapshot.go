@@ -60,9 +60,11 @@ func Restore(s *Snapshot, link network.Link) *Gateway {
 // silent is a link that has been told already.
 type silent struct{ network.Link }
 
+func (silent) Time(time.Duration, int, [4]byte)            {}
 func (silent) Resolve(time.Duration, int, string)          {}
 func (silent) Connect(time.Duration, int, [4]byte, uint16) {}
 func (silent) Send(time.Duration, int, []byte)             {}
 func (silent) Close(time.Duration, int)                    {}
 func (silent) Reset(time.Duration, int)                    {}
 func (silent) Hold(time.Duration, int, bool)               {}
+func (silent) Sleep(time.Duration)                         {}

@@ -85,6 +85,10 @@ func (g *Gateway) event(e network.Event) {
 		}
 		return
 	}
+	if e.Kind == network.Told {
+		g.told(e)
+		return
+	}
 	c := g.conns[e.ID]
 	if c == nil {
 		return

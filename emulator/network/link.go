@@ -18,6 +18,8 @@ type Link interface {
 
 	// Resolve looks up a host's IPv4 address; a Resolved event answers.
 	Resolve(now time.Duration, id int, host string)
+	// Time asks the time server at an address; a Told event answers, or none.
+	Time(now time.Duration, id int, ip [4]byte)
 	// Connect opens a TCP connection; a Connected or Failed event answers.
 	Connect(now time.Duration, id int, ip [4]byte, port uint16)
 	// Send queues data, which is copied; a Sent event follows when the other side
@@ -30,6 +32,9 @@ type Link interface {
 	// Hold keeps the TCP window from opening again, until it is called with false:
 	// what it allowed before, Window segments at most, still comes.
 	Hold(now time.Duration, id int, on bool)
+	// Sleep is what a device does that goes to sleep: nothing reaches it any more, and nobody is
+	// told, until it restarts.
+	Sleep(now time.Duration)
 	// Restart forgets all connections and look-ups, as a device does that resets.
 	Restart(now time.Duration)
 
@@ -52,6 +57,7 @@ const (
 	Sent                  // what the oldest unanswered Send sent has been acknowledged
 	Closed                // the other side closed, after all its data
 	Failed                // the connection is gone; Error says why
+	Told                  // Time is that of the time server at IP
 )
 
 // Error says why a look-up or a connection failed.
@@ -73,6 +79,7 @@ type Event struct {
 	IP    [4]byte
 	Data  []byte
 	Error Error
+	Time  time.Time
 }
 
 // Segment is the most that one Data event carries: a TCP segment on Ethernet.

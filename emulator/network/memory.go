@@ -14,7 +14,7 @@ import (
 //
 // Everything sent takes Latency and, one packet behind another on its device's
 // radio, the time of its bytes at Bandwidth. What is lost, because a host is
-// silent or the access point is off, is sent again every second, for Patience.
+// silent, a device asleep or the access point off, is sent again every second, for Patience.
 type Memory struct {
 	Latency   time.Duration // one way
 	Bandwidth int           // bits a second, each device, each way
@@ -23,7 +23,8 @@ type Memory struct {
 	Unknown func(name string) *Host
 
 	now      time.Duration
-	seq      int // orders what happens at the same time
+	epoch    time.Time // the wall clock at time 0
+	seq      int       // orders what happens at the same time
 	off      bool
 	networks map[string]string // password by SSID; nil: any
 	paced    bool              // hosts advance by Advance alone, not by Poll
@@ -36,7 +37,10 @@ type Memory struct {
 
 // NewMemory makes a network with the latency and bandwidth of a modest WiFi.
 func NewMemory() *Memory {
-	return &Memory{Latency: 2 * time.Millisecond, Bandwidth: 2_000_000, conns: map[int]*conn{}}
+	return &Memory{
+		Latency: 2 * time.Millisecond, Bandwidth: 2_000_000,
+		epoch: defaultClock, conns: map[int]*conn{},
+	}
 }
 
 // Host is a computer on a Memory network.
@@ -45,6 +49,8 @@ type Host struct {
 	IP     [4]byte
 	Down   bool // answers connections with a reset, and has no open ones
 	Silent bool // nothing reaches it, nothing comes from it
+	// TimeServer says that it tells the time of Memory.Clock by SNTP.
+	TimeServer bool
 	// CutAfter, if not 0, resets each connection when it has sent that many bytes.
 	CutAfter int
 
@@ -223,7 +229,7 @@ func (m *Memory) happen(h happening) {
 	case m.now < c.resent[h.way]: // behind one that was lost
 		h.at = c.resent[h.way]
 		m.push(h)
-	case !m.off && !c.host.Silent:
+	case !m.off && !c.host.Silent && !(h.way == down && m.links[c.link].asleep):
 		h.do(m)
 	case m.now-h.sent < Patience:
 		h.at = m.now + time.Second

@@ -126,6 +126,28 @@ func TestARestartedDeviceIsNoticedWhenTheHostSends(t *testing.T) {
 	}
 }
 
+func TestASleepingDeviceAnswersNobody(t *testing.T) {
+	m, h, l := newPair("")
+	r := &recorder{}
+	h.Listen(7, r)
+	l.Connect(0, 1, h.IP, 7)
+	events(l, 0, 10*time.Millisecond)
+	l.Send(m.Now(), 1, []byte("bye"))
+	l.Sleep(m.Now())
+	r.conn.Send([]byte("hello"))
+	expectEvents(t, events(l, m.Now(), m.Now()+Patience/2))
+	if r.text != "bye" || r.closed {
+		t.Errorf("the host got %q, and knows: %v", r.text, r.closed)
+	}
+	expectEvents(t, events(l, m.Now(), m.Now()+Patience))
+	if !r.closed {
+		t.Error("the host waits for ever")
+	}
+	l.Restart(m.Now())
+	l.Connect(m.Now(), 1, h.IP, 7)
+	expectEvents(t, events(l, m.Now(), m.Now()+10*time.Millisecond), "connected")
+}
+
 func TestACloneGoesOnAlike(t *testing.T) {
 	m, h, l := newPair(strings.Repeat("x", 9000))
 	l.Connect(0, 1, h.IP, 80)

@@ -15,6 +15,7 @@ type MemoryLink struct {
 	upFree time.Duration
 	dnFree time.Duration
 	epoch  int
+	asleep bool
 }
 
 type linkEvent struct {
@@ -129,7 +130,7 @@ func (l *MemoryLink) Reset(now time.Duration, id int) { l.Close(now, id) }
 func (l *MemoryLink) forget(id int) {
 	delete(l.ids, id)
 	l.events = slices.DeleteFunc(l.events, func(e linkEvent) bool {
-		return e.ID == id && e.Kind != Resolved
+		return e.ID == id && e.Kind != Resolved && e.Kind != Told
 	})
 }
 
@@ -146,10 +147,14 @@ func (l *MemoryLink) Hold(now time.Duration, id int, on bool) {
 	}
 }
 
+// Sleep leaves it to the hosts to find out that the device does not answer.
+func (l *MemoryLink) Sleep(time.Duration) { l.asleep = true }
+
 // Restart forgets everything without a word to the hosts, which find out when
 // they send.
 func (l *MemoryLink) Restart(time.Duration) {
 	l.epoch++
+	l.asleep = false
 	for _, n := range l.ids {
 		if c := l.net.conns[n]; c != nil {
 			c.deviceGone = true
@@ -164,7 +169,7 @@ func (l *MemoryLink) Poll(now time.Duration) (Event, bool) {
 	if !l.net.paced {
 		l.net.Advance(now)
 	}
-	if len(l.events) == 0 || l.events[0].at > now {
+	if l.asleep || len(l.events) == 0 || l.events[0].at > now {
 		return Event{}, false
 	}
 	e := l.events[0].Event
@@ -186,7 +191,7 @@ func (l *MemoryLink) Poll(now time.Duration) (Event, bool) {
 // Next is when an event will be due, or, on a network that is not paced, when
 // something happens that may cause one.
 func (l *MemoryLink) Next() (time.Duration, bool) {
-	if len(l.events) > 0 {
+	if len(l.events) > 0 && !l.asleep {
 		return l.events[0].at, true
 	}
 	if l.net.paced {

@@ -15,12 +15,17 @@ import (
 // Sockets is a Link to this computer's network. Its methods are for one
 // goroutine; the waiting is done in others.
 type Sockets struct {
+	// Clock is what time servers tell; nil: the computer's clock. The zero time is that of a server
+	// that does not answer. It is set before the link is used.
+	Clock func() time.Time
+
 	wake chan struct{}
 
 	mu     sync.Mutex
 	events []Event // look-ups and connections; data waits in its socket
 	socks  map[int]*socket
 	epoch  int // counts restarts, so that answers to older questions are dropped
+	asleep bool
 }
 
 type socket struct {
@@ -86,6 +91,9 @@ func (s *Sockets) Resolve(_ time.Duration, id int, host string) {
 		e := Event{Kind: Resolved, ID: id, Error: NotFound}
 		if host == "localhost" {
 			e.IP, e.Error = [4]byte{127, 0, 0, 1}, None
+		} else if inPool(host) {
+			_, _, e.IP = s.Address()
+			e.Error = None
 		} else if ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", host); err == nil && len(ips) > 0 {
 			e.IP, e.Error = ips[0].Unmap().As4(), None
 		}
@@ -260,7 +268,9 @@ func (s *Sockets) drop(id int) {
 // forget removes a connection and the events that wait for it. Called with the lock.
 func (s *Sockets) forget(id int) {
 	delete(s.socks, id)
-	s.events = slices.DeleteFunc(s.events, func(e Event) bool { return e.ID == id && e.Kind != Resolved })
+	s.events = slices.DeleteFunc(s.events, func(e Event) bool {
+		return e.ID == id && e.Kind != Resolved && e.Kind != Told
+	})
 }
 
 // Hold leaves Window segments to be taken.
@@ -273,6 +283,13 @@ func (s *Sockets) Hold(_ time.Duration, id int, on bool) {
 	}
 }
 
+// Sleep keeps the connections open, which nobody reads.
+func (s *Sockets) Sleep(time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asleep = true
+}
+
 // Restart resets all connections.
 func (s *Sockets) Restart(time.Duration) {
 	s.mu.Lock()
@@ -280,6 +297,7 @@ func (s *Sockets) Restart(time.Duration) {
 	for id := range s.socks {
 		s.drop(id)
 	}
+	s.asleep = false
 	s.epoch++
 	s.events = nil
 }
@@ -288,6 +306,9 @@ func (s *Sockets) Restart(time.Duration) {
 func (s *Sockets) Poll(time.Duration) (Event, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.asleep {
+		return Event{}, false
+	}
 	if len(s.events) > 0 {
 		e := s.events[0]
 		s.events = s.events[1:]

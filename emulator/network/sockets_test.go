@@ -206,3 +206,57 @@ func TestAClosedSocketSendsTheRestFirst(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+func TestASleepingDeviceKeepsItsSocketsOpenUnread(t *testing.T) {
+	said, ended := make(chan bool), make(chan error)
+	port := serve(t, func(c net.Conn) {
+		_, err := c.Write([]byte("hello"))
+		said <- err == nil
+		_, err = c.Read(make([]byte, 1))
+		ended <- err
+	})
+	s := NewSockets()
+	s.Connect(0, 1, loopback, port)
+	if e := next(t, s); e.Kind != Connected {
+		t.Fatalf("%+v", e)
+	}
+	s.Sleep(0)
+	if !<-said {
+		t.Error("the server cannot write")
+	}
+	if e, ok := s.Poll(0); ok {
+		t.Errorf("the sleeping device hears of %+v", e)
+	}
+	s.Restart(0)
+	if err := <-ended; err == nil {
+		t.Error("the connection goes on after the sleep")
+	}
+	if e, ok := s.Poll(0); ok {
+		t.Errorf("the device hears of %+v from before", e)
+	}
+}
+
+func TestThisComputersClockIsToldAtAnyAddress(t *testing.T) {
+	s := NewSockets()
+	s.Resolve(0, 1, "2.pool.ntp.org")
+	_, _, gateway := s.Address()
+	if e := next(t, s); e.Kind != Resolved || e.Error != None || e.IP != gateway {
+		t.Fatalf("%+v", e)
+	}
+	before := time.Now()
+	s.Time(0, 2, gateway)
+	if e := next(t, s); e.Kind != Told || e.ID != 2 || e.Time.Before(before) || e.Time.After(time.Now()) {
+		t.Errorf("%+v", e)
+	}
+	var clock time.Time
+	s.Clock = func() time.Time { return clock }
+	s.Time(0, 3, gateway)
+	if e, ok := s.Poll(0); ok {
+		t.Errorf("a server that is not there says %+v", e)
+	}
+	clock = before.AddDate(10, 0, 0)
+	s.Time(0, 4, loopback)
+	if e := next(t, s); e.ID != 4 || !e.Time.Equal(clock) {
+		t.Errorf("%+v", e)
+	}
+}

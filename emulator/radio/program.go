@@ -150,9 +150,16 @@ func Needed(flash []byte) bool {
 // vendor's software does not start without.
 const DataAddress = 0xFC000
 
-// Data are such data, of which a radio that is not there needs the first byte only.
+// Data are such data, of which a radio that is not there needs the first byte, and what measures
+// the RTC's clock that of the crystal.
 func Data() []byte {
 	b := make([]byte, 128)
 	b[0] = 5
+	b[crystalInData] = crystal26MHz
 	return b
 }
+
+const (
+	crystalInData = 48
+	crystal26MHz  = 1
+)

@@ -339,6 +339,9 @@ const stallTime = 300 * cyclesPerMillisecond
 
 func (s *SDK) happened(e network.Event) {
 	defer s.catch()
+	if s.sntpHappened(e) {
+		return
+	}
 	if e.Kind == network.Resolved {
 		s.found(e)
 		return

@@ -106,6 +106,15 @@ var functions = map[string]function{
 	"espconn_set_keepalive":    (*SDK).espconnOption,
 	"espconn_port":             (*SDK).espconnPort,
 	"espconn_gethostbyname":    (*SDK).getHostByName,
+
+	"system_deep_sleep":            (*SDK).deepSleep,
+	"system_deep_sleep_set_option": (*SDK).deepSleepOption,
+
+	"sntp_setservername":         (*SDK).setServerName,
+	"sntp_set_timezone":          (*SDK).setTimezone,
+	"sntp_init":                  (*SDK).startSNTP,
+	"sntp_stop":                  (*SDK).stopSNTP,
+	"sntp_get_current_timestamp": (*SDK).timestamp,
 }
 
 // gateNames and gateFunctions are by gate number.
@@ -161,6 +170,11 @@ func (s *SDK) gate(addr uint32) {
 		return
 	}
 	defer s.catch()
+	if addr == gatePrinted {
+		s.Chip.Elapse(gateCycles)
+		s.printNext()
+		return
+	}
 	n := (addr - gateReturn) / esp8266.GateSize
 	if int(n) >= len(gateFunctions) || gateFunctions[n] == nil {
 		s.misuse("the firmware calls SDK function %d, which this emulator does not have", n)

@@ -19,10 +19,10 @@ type block struct{ addr, size uint32 }
 
 const (
 	heapEnd = 0x3FFFC000 // the ROM's data begin here
-	// sdkMemory is what the vendor's libraries and their buffers keep of the RAM
+	// Memory is what the vendor's libraries and their buffers keep of the RAM
 	// that a program sees here, about, so that what fits here fits the chip: an empty
 	// program finds some 50 KB free there.
-	sdkMemory = 28 << 10
+	Memory = 28 << 10
 
 	blockHeader = 8
 	blockTail   = 4
@@ -35,7 +35,7 @@ const (
 func room(n uint32) uint32 { return blockHeader + (n+blockTail+7)&^7 }
 
 func (h *heap) open(start uint32) {
-	h.start, h.end = (start+7)&^7, heapEnd-sdkMemory
+	h.start, h.end = (start+7)&^7, heapEnd-Memory
 	h.least = h.free()
 }
 

@@ -3,6 +3,8 @@ package sdk
 import (
 	"fmt"
 	"strings"
+
+	"esper/emulator/esp8266"
 )
 
 // print prints a line of the SDK's own, or of the emulator's.
@@ -15,13 +17,47 @@ const (
 	maxPrinted = 64 << 10
 )
 
-// osPrintf is os_printf_plus(format, ...).
+// osPrintf is os_printf_plus(format, ...). It prints on UART 0, or through the function that the
+// program has installed with ets_install_putc1, or nowhere.
 func (s *SDK) osPrintf() uint32 {
 	text := s.format(0)
-	if s.printing {
+	function, own := s.Chip.Putc1()
+	switch {
+	case !s.printing, text == "", own && function == 0:
+	case own:
+		s.prints = append(s.prints, printed{text, 0, s.Chip.CPU.A[0], function})
+		s.printNext()
+	default:
 		s.Chip.Print(text)
 	}
 	return uint32(len(text))
+}
+
+// printed is a text that the program's own function prints, character by character.
+type printed struct {
+	text     string
+	next     int
+	returnTo uint32 // where os_printf_plus was called
+	function uint32
+}
+
+// gatePrinted is where that function returns to: an address that no gate has.
+const gatePrinted = esp8266.GateBase + 0x3FE0
+
+// printNext prints the next character of the last text, or returns from os_printf_plus.
+func (s *SDK) printNext() {
+	if len(s.prints) == 0 {
+		s.misuse("a return to 0x%08x without a call", uint32(gatePrinted))
+	}
+	p, cpu := &s.prints[len(s.prints)-1], s.Chip.CPU
+	if p.next == len(p.text) {
+		cpu.A[0] = p.returnTo
+		s.Chip.Return(uint32(len(p.text)))
+		s.prints = s.prints[:len(s.prints)-1]
+		return
+	}
+	cpu.A[0], cpu.A[2], cpu.PC = gatePrinted, uint32(p.text[p.next]), p.function
+	p.next++
 }
 
 // snprintf is ets_snprintf(out, size, format, ...).

@@ -25,6 +25,7 @@ type SDK struct {
 	Chip    *esp8266.Chip
 	Link    network.Link
 	ADC     uint16     // what system_adc_read returns, 0 to 1023
+	VDD     int        // the supply voltage, in mV; 0: 3300
 	RSSI    int        // of the access point, in dBm; 0: one that depends on the device
 	Symbols []*Symbols // to name functions in crash reports, or none
 	OnCrash func(Crash)
@@ -44,11 +45,16 @@ type state struct {
 	current call
 	calls   []call // that are due, in order
 
-	initDone  uint32 // set by system_init_done_cb
-	partition bool   // a partition table is registered
-	printing  bool   // system_set_os_print
+	initDone  uint32    // set by system_init_done_cb
+	partition bool      // a partition table is registered
+	printing  bool      // system_set_os_print
+	prints    []printed // one in the other
 	cpuFreq   uint32
 	restartAt uint64 // cycle of a restart asked for; 0: none
+	sleepAt   uint64 // cycle of a deep sleep asked for; 0: none
+	sleepTime time.Duration
+	slept     bool   // before this start
+	noRadio   bool   // until the next reset, as was asked for at the last deep sleep
 	resetInfo uint32 // address of rst_info, once asked for
 	version   uint32 // address of the version string, once asked for
 
@@ -57,6 +63,7 @@ type state struct {
 	tasks    [3]task
 	heap     heap
 	wifi     wifi
+	sntp     sntp
 	conns    []espconn
 	lookups  []lookup
 	lastPort uint32
@@ -119,6 +126,7 @@ func New(chip *esp8266.Chip, link network.Link) *SDK {
 	s := &SDK{Chip: chip, Link: link}
 	chip.Gate = s.gate
 	chip.Exception = s.exception
+	chip.Slept = func() { s.Link.Sleep(s.Now()) }
 	chip.Fault = func(text string) { s.print("\r\nemulator: %s\r\n", text) }
 	return s
 }
@@ -152,6 +160,12 @@ func (s *SDK) Reset() {
 	s.Chip.Reset(reason)
 }
 
+// PinReset is a reset by the chip's reset pin.
+func (s *SDK) PinReset() {
+	s.want(esp8266.ResetPin)
+	s.Reset()
+}
+
 // Now is the time since the SDK was made, in which the power was on.
 func (s *SDK) Now() time.Duration {
 	return s.origin + time.Duration(s.Chip.CPU.Cycles*25/2) // 12.5 ns a cycle
@@ -171,7 +185,7 @@ func (s *SDK) Run(until time.Duration) Outcome {
 	for s.Chip.CPU.Cycles < end {
 		next := end
 		switch {
-		case !s.started:
+		case !s.started, s.Chip.Asleep():
 		case s.running:
 			next = min(end, s.watchdog.due)
 		case s.dispatch():
@@ -191,7 +205,7 @@ func (s *SDK) Run(until time.Duration) Outcome {
 			s.Chip.Elapse(end - min(end, s.Chip.CPU.Cycles))
 			return Stopped
 		}
-		if s.running {
+		if s.running && !s.Chip.Asleep() {
 			s.watch()
 		}
 		if s.resets {
@@ -204,6 +218,12 @@ func (s *SDK) Run(until time.Duration) Outcome {
 // Next is the time before which Run would do nothing but wait, if nothing comes
 // from the network's sockets or the pins.
 func (s *SDK) Next() time.Duration {
+	if s.Chip.Asleep() {
+		if cycle, ok := s.Chip.WakesAt(); ok {
+			return s.origin + time.Duration(cycle*25/2)
+		}
+		return never64
+	}
 	if !s.started || s.running || len(s.calls) > 0 {
 		return s.Now()
 	}
@@ -227,8 +247,10 @@ func (s *SDK) start() uint32 {
 	}
 	s.started = true
 	s.printing = true
+	s.afterSleep()
 	s.cpuFreq = 80
 	s.lastPort = 1024
+	s.sntp.zone = sntpZone
 	s.wifi.autoConnect = true
 	s.wifi.mode = softAPMode
 	s.heap.open(s.Chip.Arg(2))
@@ -265,7 +287,12 @@ func (s *SDK) dispatch() bool {
 		s.want(esp8266.ResetRestart)
 		return false
 	}
+	if s.sleepAt != 0 && s.Chip.CPU.Cycles >= s.sleepAt {
+		s.sleep()
+		return false
+	}
 	s.wifiStep()
+	s.sntpStep()
 	if len(s.calls) == 0 {
 		s.fireTimer()
 	}
@@ -328,9 +355,12 @@ const loopCycles = 400
 
 // due is the cycle at which dispatch next has something to do.
 func (s *SDK) due() uint64 {
-	due := min(s.timerDue(), s.wifi.due())
+	due := min(s.timerDue(), s.wifi.due(), s.sntp.due())
 	if s.restartAt != 0 {
 		due = min(due, s.restartAt)
+	}
+	if s.sleepAt != 0 {
+		due = min(due, s.sleepAt)
 	}
 	if s.taskWaiting() || slices.ContainsFunc(s.conns, isClosing) {
 		return s.Chip.CPU.Cycles

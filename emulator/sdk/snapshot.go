@@ -19,6 +19,7 @@ type Snapshot struct {
 // clone copies the state, with what can change of what it points to.
 func (s state) clone() state {
 	s.calls = slices.Clone(s.calls)
+	s.prints = slices.Clone(s.prints)
 	s.timers = slices.Clone(s.timers)
 	s.heap.blocks = slices.Clone(s.heap.blocks)
 	s.conns = slices.Clone(s.conns)

@@ -1,6 +1,7 @@
 package sdk
 
 import (
+	"cmp"
 	"encoding/binary"
 
 	"esper/emulator/esp8266"
@@ -38,10 +39,12 @@ func (s *SDK) getResetInfo() uint32 {
 	if s.resetInfo == 0 {
 		reason := s.Chip.ResetReason()
 		info := make([]byte, resetInfoSize)
-		switch reason {
-		case esp8266.ResetException:
+		switch {
+		case s.slept:
+			reason = esp8266.ResetDeepSleep
+		case reason == esp8266.ResetException:
 			info = s.read(rtcResetInfo, resetInfoSize)
-		case esp8266.ResetSoftWatchdog:
+		case reason == esp8266.ResetSoftWatchdog:
 			reason = esp8266.ResetRestart
 		}
 		binary.LittleEndian.PutUint32(info, uint32(reason))
@@ -183,8 +186,8 @@ func (s *SDK) updateCPUFreq() uint32 {
 // Input returns what system_adc_read() does.
 func (s *SDK) Input() uint32 { return uint32(min(s.ADC, 1023)) }
 
-// Supply returns what system_get_vdd33() does: 3.3 V in 1/1024 V.
-func (s *SDK) Supply() uint32 { return 3379 }
+// Supply returns what system_get_vdd33() does, in 1/1024 V.
+func (s *SDK) Supply() uint32 { return uint32(cmp.Or(s.VDD, 3300) * 1024 / 1000) }
 
 // setOSPrint is system_set_os_print(on).
 func (s *SDK) setOSPrint() uint32 {

@@ -110,7 +110,7 @@ func (s *SDK) wifiStep() {
 }
 
 // admitted reports whether the network that the program wants to join is there for it.
-func (s *SDK) admitted() bool { return s.Link.Admits(s.Station()) }
+func (s *SDK) admitted() bool { return !s.noRadio && s.Link.Admits(s.Station()) }
 
 // wifiLost reports that there is no connection, and tries again if that is wanted.
 func (s *SDK) wifiLost(reason byte, status uint32) {

@@ -1,5 +1,7 @@
 #include "chip.h"
 
+#include <osapi.h>
+#include <spi_flash.h>
 #include <sys/mman.h>
 
 #include "bootloader/configuration.h"
@@ -11,6 +13,8 @@
 using namespace esper;
 
 uint8_t flash[FLASH_SIZE];
+
+const Descriptor esper::descriptor = {};
 
 // Of each slot, what may be other than erased: erasing it all takes longer than most checks.
 static size_t used[SLOTS] = {SLOT_SIZE, SLOT_SIZE};
@@ -59,6 +63,31 @@ int SPIEraseSector(uint32_t sector) {
     PROMISE(sector < FLASH_SIZE / 4096);
     memset(flash + sector * 4096, 0xFF, 4096);
     return 0;
+}
+
+// What firmware calls of the vendor's software.
+
+SpiFlashOpResult spi_flash_read(uint32_t address, uint32_t* data, uint32_t size) {
+    SPIRead(address, data, size);
+    return SPI_FLASH_RESULT_OK;
+}
+
+SpiFlashOpResult spi_flash_write(uint32_t address, uint32_t* data, uint32_t size) {
+    SPIWrite(address, data, size);
+    return SPI_FLASH_RESULT_OK;
+}
+
+SpiFlashOpResult spi_flash_erase_sector(uint16_t sector) {
+    SPIEraseSector(sector);
+    return SPI_FLASH_RESULT_OK;
+}
+
+void* pvPortMalloc(size_t size, const char*, unsigned, bool) {
+    return malloc(size);
+}
+
+void vPortFree(void* memory, const char*, unsigned) {
+    free(memory);
 }
 }
 

@@ -25,6 +25,9 @@ unsigned long os_random();
 void* ets_memmove(void* destination, const void* source, unsigned size);
 
 int os_printf_plus(const char* format, ...) __attribute__((format(printf, 1, 2)));
+// Where os_printf_plus sends what it prints, character by character; nullptr is nowhere. The
+// vendor's header calls it os_install_putc1.
+void ets_install_putc1(void (*function)(char c));
 int ets_snprintf(char* out, unsigned size, const char* format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -32,12 +32,22 @@ struct rst_info {
 
 rst_info* system_get_rst_info();
 void system_restart();
+// Ends in a deep sleep about 100 ms later, WiFi being off at once; the program goes on meanwhile.
+// Its end is a start with REASON_DEEP_SLEEP_AWAKE, if GPIO16 is connected to the reset pin; with a
+// time of 0 only a reset from outside ends it. False: 2^31 ticks of the RTC or more, about 3.5 h,
+// are too long.
+bool system_deep_sleep(uint64_t time_in_us);
+// What the radio does after the next deep sleep: 0 and 1 calibrate it, 2 does not, 4 leaves it off.
+bool system_deep_sleep_set_option(uint8_t option);
+uint32_t system_rtc_clock_cali_proc();  // a tick of the RTC, in 4096ths of a microsecond
 void system_init_done_cb(void (*done)());
 uint32_t system_get_time();  // microseconds since start; wraps every 71 minutes
 uint32_t system_get_free_heap_size();
 uint32_t system_get_chip_id();
 const char* system_get_sdk_version();
 uint8_t system_get_boot_version();
+void system_set_os_print(uint8_t on);  // 0: os_printf_plus prints nothing
+uint8_t system_get_os_print();
 uint16_t system_adc_read();  // 0 to 1023 for 0 V to 1 V at TOUT
 void uart_div_modify(uint8_t uart, uint32_t divisor);
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "check.h"
+#include "chip.h"
 
 using namespace esper;
 
@@ -17,8 +18,6 @@ struct Sdk {
 
     Phase phase = NONE;
     espconn* connection = nullptr;
-    ETSTimer* timer = nullptr;  // armed
-    uint32_t after = 0;         // in milliseconds
     uint64_t now = 0;
 };
 
@@ -79,17 +78,6 @@ int8_t espconn_recv_hold(espconn*) {
 int8_t espconn_recv_unhold(espconn*) {
     return ESPCONN_OK;
 }
-void ets_timer_setfn(ETSTimer* timer, void (*function)(void*), void* argument) {
-    timer->timer_func = function;
-    timer->timer_arg = argument;
-}
-void ets_timer_arm_new(ETSTimer* timer, uint32_t after, bool, bool) {
-    sdk.timer = timer;
-    sdk.after = after;
-}
-void ets_timer_disarm(ETSTimer*) {
-    sdk.timer = nullptr;
-}
 }
 
 namespace {
@@ -139,16 +127,16 @@ void connected() {
 }
 
 void fire() {
-    ETSTimer* timer = sdk.timer;
-    sdk.timer = nullptr;
-    sdk.now += sdk.after;
+    uint32_t after;
+    ETSTimer* const timer = chip::takeTimer(after);
+    sdk.now += after;
     timer->timer_func(timer->timer_arg);
 }
 
 // What can happen next, in a letter each.
 std::string possible(const User& user) {
     std::string all = user.wants ? "x" : "o";  // the user closes, or opens
-    if (sdk.timer != nullptr) {
+    if (chip::armed()) {
         all += 't';
     }
     switch (sdk.phase) {
@@ -198,7 +186,7 @@ void settle(User& user, const std::string& order) {
             report(false);
         } else if (sdk.phase == Sdk::CONNECTING) {
             connected();
-        } else if (sdk.timer != nullptr) {
+        } else if (chip::armed()) {
             fire();
         }
     }

@@ -165,6 +165,8 @@ TEST(subscribe_and_ping_are_as_in_the_standard) {
                 bytes({0x82, 8, 1, 2, 0, 3}) + "a/b" + bytes({0}));
     size = MqttWriter(buffer, sizeof(buffer)).ping();
     CHECK_EQUAL(std::string(reinterpret_cast<char*>(buffer), size), bytes({0xC0, 0}));
+    size = MqttWriter(buffer, sizeof(buffer)).disconnect();
+    CHECK_EQUAL(std::string(reinterpret_cast<char*>(buffer), size), bytes({0xE0, 0}));
 }
 
 TEST(what_is_written_is_read_again_at_every_length) {

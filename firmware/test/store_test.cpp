@@ -1,48 +1,20 @@
 #include <esper/BootConfiguration.h>
 #include <esper/Store.h>
-#include <spi_flash.h>
-#include <user_interface.h>
 
 #include <cstring>
 #include <vector>
 
 #include "check.h"
+#include "chip.h"
 
 using namespace esper;
+using namespace chip;
 
-// A flash in memory, whose power can be cut in an operation; and the heap.
 namespace {
 
 constexpr uint32_t AT = 0x07B000;
 constexpr uint32_t USED = 0x3000;  // bytes from there on
-constexpr uint32_t SIZE = AT + USED;
-
-uint8_t memory[SIZE];
-int left = -1;      // operations until the power is cut; -1: it is not
-uint32_t torn = 0;  // bytes of the last one that are still done
-bool dead = false;
-bool outOfMemory = false;
-
-// How many bytes of an operation are done.
-uint32_t done(uint32_t size) {
-    if (left > 0) {
-        left--;
-    } else if (left == 0 && !dead) {
-        dead = true;
-        return torn < size ? torn : size;
-    }
-    return dead ? 0 : size;
-}
-
-void reset() {
-    left = -1;
-    dead = outOfMemory = false;
-}
-
-void fresh() {
-    reset();
-    memset(memory + AT, 0xFF, USED);
-}
+constexpr uint32_t END = AT + USED;
 
 std::string entriesOf(const char* value) {
     static uint8_t buffer[100];
@@ -67,40 +39,6 @@ bool copiesAgree() {
 }
 
 }  // namespace
-
-const Descriptor esper::descriptor = {};
-
-extern "C" {
-
-SpiFlashOpResult spi_flash_erase_sector(uint16_t sector) {
-    CHECK(sector < SIZE / 4096);
-    memset(memory + sector * 4096u, 0xFF, done(4096));
-    return dead ? SPI_FLASH_RESULT_ERR : SPI_FLASH_RESULT_OK;
-}
-
-SpiFlashOpResult spi_flash_write(uint32_t address, uint32_t* source, uint32_t size) {
-    CHECK(address % 4 == 0 && size % 4 == 0 && address + size <= SIZE);
-    const uint32_t count = done(size);
-    for (uint32_t i = 0; i < count; i++) {
-        memory[address + i] &= reinterpret_cast<uint8_t*>(source)[i];
-    }
-    return dead ? SPI_FLASH_RESULT_ERR : SPI_FLASH_RESULT_OK;
-}
-
-SpiFlashOpResult spi_flash_read(uint32_t address, uint32_t* destination, uint32_t size) {
-    CHECK(address % 4 == 0 && size % 4 == 0 && address + size <= SIZE);
-    memcpy(destination, memory + address, size);
-    return dead ? SPI_FLASH_RESULT_ERR : SPI_FLASH_RESULT_OK;
-}
-
-void* pvPortMalloc(size_t size, const char*, unsigned, bool) {
-    return outOfMemory ? nullptr : malloc(size);
-}
-
-void vPortFree(void* block, const char*, unsigned) {
-    free(block);
-}
-}
 
 TEST(a_store_holds_what_was_saved_in_both_sectors) {
     fresh();
@@ -175,7 +113,7 @@ TEST(a_power_cut_while_a_copy_is_mended_costs_nothing) {
 TEST(no_changed_bit_of_a_copy_is_believed) {
     fresh();
     CHECK(save(entriesOf("value")));
-    const std::vector<uint8_t> whole(memory + AT, memory + SIZE);
+    const std::vector<uint8_t> whole(memory + AT, memory + END);
     const uint32_t size = 16 + static_cast<uint32_t>(entriesOf("value").size()) + 32;
     for (uint32_t bit = 0; bit < 8 * size; bit++) {
         memcpy(memory + AT, whole.data(), USED);
@@ -192,7 +130,7 @@ TEST(without_memory_a_store_changes_nothing) {
     fresh();
     CHECK(save(entriesOf("old")));
     memory[AT + 20] ^= 1;
-    const std::vector<uint8_t> before(memory + AT, memory + SIZE);
+    const std::vector<uint8_t> before(memory + AT, memory + END);
     outOfMemory = true;
     CHECK_EQUAL(load(), "none");
     CHECK(!save(entriesOf("new")));

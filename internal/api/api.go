@@ -50,6 +50,9 @@ type Config struct {
 	Command func(id, topic, payload string) error
 	// Features is what devices have published of their features.
 	Features *fleet.States
+	// HomeAssistant says that Home Assistant is told of the devices: what it would not take of them is
+	// a problem.
+	HomeAssistant bool
 	// Wanted are the settings that device types declare, and what people want them to be.
 	Wanted *wanted.Settings
 	// Devices knows the devices' own passwords and which are revoked, MQTT what the server makes of that.

@@ -24,7 +24,7 @@ const eventsDescription = `A stream of server-sent events (text/event-stream) th
 - ` + "`device-removed`" + `: the id of a device that is known no more
 - ` + "`rollout`" + `: a roll-out as list-rollouts returns it; what devices of the type get may have changed, too
 - ` + "`release`" + `: type, version and sequence of what was published
-- ` + "`feature`" + `: device, name and value of what a device has published of a feature
+- ` + "`feature`" + `: a feature as list-features returns it, without its attributes, since its state has changed or an event happened
 - ` + "`build`" + `: a build as build returns it
 
 Changes come within a second. After a break, connect again; hello says what to do.`

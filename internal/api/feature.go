@@ -1,12 +1,15 @@
 package api
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -20,17 +23,47 @@ func (a *api) registerFeatures(on huma.API) {
 			features, err := a.features(ctx, q.ID)
 			return answer(a, features, err)
 		})
-	huma.Register(on, operation("set-feature", http.MethodPost, "devices/{id}/features/{name}", "Tell a device to switch a feature; it answers with the feature's state", tag,
+	huma.Register(on, operation("set-feature", http.MethodPost, "devices/{id}/features/{name}",
+		"Send a command to a feature; the device answers with the feature's state", tag,
 		http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusServiceUnavailable),
 		func(ctx context.Context, q *struct {
 			DeviceID
 			Name string `path:"name"`
 			Body struct {
-				Value string `json:"value" enum:"0,1"`
+				Value FeatureValue `json:"value"`
 			}
 		}) (*struct{}, error) {
-			return nil, a.set(ctx, q.ID, q.Name, q.Body.Value)
+			return nil, a.set(ctx, q.ID, q.Name, string(q.Body.Value))
 		})
+}
+
+// maxFeatureValue is the longest command to a feature, in bytes: one that a light takes is shorter.
+const maxFeatureValue = 128
+
+// FeatureValue is a command to a feature: the text that is sent to the device. In JSON it may be a
+// number or an object, too.
+type FeatureValue string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (v *FeatureValue) UnmarshalJSON(text []byte) error {
+	if !bytes.HasPrefix(text, []byte(`"`)) {
+		*v = FeatureValue(text)
+		return nil
+	}
+	return json.Unmarshal(text, (*string)(v))
+}
+
+// Schema implements huma.SchemaProvider.
+func (FeatureValue) Schema(huma.Registry) *huma.Schema {
+	longest := maxFeatureValue
+	return &huma.Schema{
+		Description: "1 or 0 for a switch or a light; for a light also an object, such as " +
+			"{\"brightness\":128}; a number; an option; press; open, close, stop or a position for a " +
+			"cover. An answer that refuses a value says what the feature accepts.",
+		OneOf: []*huma.Schema{
+			{Type: "string", MaxLength: &longest}, {Type: "number"}, {Type: "object", AdditionalProperties: true},
+		},
+	}
 }
 
 func (a *api) features(ctx context.Context, id string) ([]fleet.Feature, error) {
@@ -44,13 +77,40 @@ func (a *api) features(ctx context.Context, id string) ([]fleet.Feature, error) 
 // hears returns an error unless the device would hear a command: it is not kept for one that is
 // away.
 func hears(d fleet.Device) error {
-	if p := d.Presence(); p != fleet.Online {
+	p := d.Presence()
+	if p == fleet.Sleeping {
+		return huma.Error409Conflict(fmt.Sprintf("device %s sleeps, so it would not hear of it; %s", d.ID, wakes(d, time.Now())))
+	}
+	if p != fleet.Online {
 		return huma.Error409Conflict(fmt.Sprintf("device %s is %s, so it would not hear of it; try again when it is online", d.ID, cmp.Or(strings.ToLower(p), "not known to be online")))
 	}
 	return nil
 }
 
-// set switches a feature that is a switch.
+// awake returns an error if a device sleeps. Any other can be told something without being known to
+// be there.
+func (a *api) awake(ctx context.Context, id string) error {
+	d, err := a.device(ctx, id)
+	if err == nil && d.Presence() == fleet.Sleeping {
+		err = hears(d.Device.Device)
+	}
+	return err
+}
+
+// wakes says when a sleeping device can hear a command, as the end of a sentence.
+func wakes(d fleet.Device, now time.Time) string {
+	at := d.WakesBy()
+	switch {
+	case d.Info == nil || d.Info.Sleep == 0:
+		return "try again while it is awake"
+	case at.IsZero() || at.Before(now):
+		return fmt.Sprintf("it wakes at least every %v: try again while it is online", time.Duration(d.Info.Sleep)*time.Second)
+	}
+	return fmt.Sprintf("it wakes by %s at the latest, in %v: try again while it is online",
+		at.UTC().Format(time.RFC3339), at.Sub(now).Round(time.Second))
+}
+
+// set sends a command to a feature that accepts it.
 func (a *api) set(ctx context.Context, id, name, value string) error {
 	d, err := a.device(ctx, id)
 	if err != nil {
@@ -64,13 +124,27 @@ func (a *api) set(ctx context.Context, id, name, value string) error {
 	}
 	features := a.Features.Of(d.Device.Device)
 	i := slices.IndexFunc(features, func(f fleet.Feature) bool { return f.Name == name })
-	switch {
-	case i < 0:
-		return huma.Error404NotFound(fmt.Sprintf("device %s has no feature %.40q", id, name))
-	case features[i].Kind != fleet.Switch:
-		return huma.Error422UnprocessableEntity(fmt.Sprintf("%s of device %s is nothing that can be switched", name, id))
+	if i < 0 {
+		return huma.Error404NotFound(fmt.Sprintf("device %s has no feature %.40q; it has %s",
+			id, name, names(features)))
 	}
-	return a.command(id, name+"/set", value)
+	command, err := features[i].Command(value)
+	if err != nil {
+		return huma.Error422UnprocessableEntity(err.Error())
+	}
+	return a.command(id, name+"/set", command)
+}
+
+// names returns what features there are, in words.
+func names(features []fleet.Feature) string {
+	if len(features) == 0 {
+		return "none"
+	}
+	all := make([]string, len(features))
+	for i, f := range features {
+		all[i] = f.Name
+	}
+	return strings.Join(all, ", ")
 }
 
 // restart has a device restart. Its id is the password, so that no stray message does it.

@@ -11,6 +11,7 @@ import (
 
 	"esper/internal/conductor"
 	"esper/internal/fleet"
+	"esper/internal/homeassistant"
 	"esper/internal/store"
 )
 
@@ -25,7 +26,7 @@ type DeviceQuery struct {
 	Group     string          `query:"group" doc:"only devices of this group"`
 	Tag       string          `query:"tag" doc:"only devices with this tag"`
 	Condition store.Condition `query:"condition" enum:"failed,vanished,crash-looping,unknown-version,old-bootloader,lagging,ahead,updating" doc:"only devices like that"`
-	Presence  string          `query:"presence" enum:"ONLINE,OFFLINE,SILENT" doc:"only devices that are there, that are not, or that say to be and are silent"`
+	Presence  string          `query:"presence" enum:"ONLINE,OFFLINE,SLEEPING,SILENT" doc:"only devices that are there, that are not, that sleep, or that should be heard of and are not"`
 	OldBoot   uint32          `query:"old_boot" minimum:"0" maximum:"4294967295" doc:"with old-bootloader: the oldest that is good; else the newest that any device has"`
 	Search    string          `query:"search" maxLength:"100" doc:"a part of id, name, group, type, version or a tag, in any case"`
 	Sort      store.Order     `query:"sort" enum:"type,-type,id,-id,name,-name,group,-group,version,-version,presence,-presence,seen,-seen,signal,-signal" default:"type" doc:"with a - in front, the other way round"`
@@ -178,6 +179,12 @@ func (c Config) find(ctx context.Context, q store.Query) ([]Device, error) {
 	devices := make([]Device, len(found))
 	for i, d := range found {
 		devices[i].Device, devices[i].Problem, devices[i].SettingsProblem = d, d.UpdateProblem(), d.SettingsProblem()
+		if c.Features != nil {
+			devices[i].Problems = append(slices.Clip(d.Problems), c.Features.Problems(d.Device)...)
+			if c.HomeAssistant {
+				devices[i].Problems = append(devices[i].Problems, homeassistant.Problems(d.Device, c.Features.Attributes(d.Device))...)
+			}
+		}
 		if why, err := c.Conductor.Why(d.ID); err == nil {
 			devices[i].Why = &why
 		}

@@ -116,8 +116,11 @@ func (l *Live) Published(p *repository.Published) {
 	}
 }
 
-// Feature tells that a feature has another state.
-func (l *Live) Feature(f fleet.Feature) { l.tell(FeatureEvent, f) }
+// Feature tells that a feature has another state. Its attributes are left out: they change seldom.
+func (l *Live) Feature(f fleet.Feature) {
+	f.Attributes = fleet.Attributes{}
+	l.tell(FeatureEvent, f)
+}
 
 // Setting tells that the settings of a device have changed.
 func (l *Live) Setting(id string) { l.tell(SettingEvent, SettingsOf{id}) }

@@ -121,7 +121,7 @@ func (a *api) registerDevices(on huma.API) {
 		{"hold", "Let it stay as it is, firmware and settings", func(ctx context.Context, id string) error { return a.hold(ctx, id, true) }, nil},
 		{"release", "Hold it no longer", func(ctx context.Context, id string) error { return a.hold(ctx, id, false) }, nil},
 		{"restart", "Tell it to restart", a.restart, []int{http.StatusConflict, http.StatusServiceUnavailable}},
-		{"check", "Tell it to look for a release now", a.check, []int{http.StatusServiceUnavailable}},
+		{"check", "Tell it to look for a release now", a.check, []int{http.StatusConflict, http.StatusServiceUnavailable}},
 	} {
 		huma.Register(on, operation(action.name+"-device", http.MethodPost, "devices/{id}/"+action.name, action.summary, tag,
 			append(action.errors, http.StatusNotFound)...),
@@ -158,6 +158,9 @@ func (a *api) hold(ctx context.Context, id string, held bool) error {
 
 // retry has the device told, too: it refuses by itself what it has rolled back.
 func (a *api) retry(ctx context.Context, by *conductor.Conductor, id string) error {
+	if err := a.awake(ctx, id); err != nil {
+		return err
+	}
 	if err := by.Retry(ctx, id); err != nil {
 		return err
 	}
@@ -168,8 +171,11 @@ func (a *api) retry(ctx context.Context, by *conductor.Conductor, id string) err
 	return nil
 }
 
-func (a *api) check(_ context.Context, id string) error {
+func (a *api) check(ctx context.Context, id string) error {
 	if _, err := a.Conductor.Why(id); err != nil {
+		return err
+	}
+	if err := a.awake(ctx, id); err != nil {
 		return err
 	}
 	return told(a.Tell(id))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -19,14 +20,14 @@ func (a *api) registerRemove(on huma.API) {
 		http.StatusNotFound, http.StatusConflict, http.StatusServiceUnavailable)
 	huma.Register(on, o, func(ctx context.Context, q *struct {
 		DeviceID
-		Force bool `query:"force" doc:"also if it is online"`
+		Force bool `query:"force" doc:"also if it is online or sleeps"`
 	}) (*body[Removed], error) {
 		d, err := a.device(ctx, q.ID)
 		if err != nil {
 			return nil, a.problem(err)
 		}
-		if d.Presence() == fleet.Online && !q.Force {
-			return nil, huma.Error409Conflict(fmt.Sprintf("device %s is online: it would come back at its next report", q.ID))
+		if p := d.Presence(); (p == fleet.Online || p == fleet.Sleeping) && !q.Force {
+			return nil, huma.Error409Conflict(fmt.Sprintf("device %s is %s: it would come back at its next report", q.ID, strings.ToLower(p)))
 		}
 		err = a.Remove(ctx, q.ID)
 		if errors.Is(err, ErrNoBroker) {

@@ -31,6 +31,8 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		DevicePasswords{MQTTAccess{Broker: OpenBroker}, []DevicePassword{{ID: "00c0de"}, {ID: "00c0df", Revoked: time.Now()}}},
 		conductor.Answer{}, conductor.Answer{Device: rollout.Device{Held: true, Last: rollout.Try{Release: "v1"}}},
 		wanted.Device{Settings: []wanted.Setting{}}, wanted.Device{Settings: []wanted.Setting{tuned, {Declaration: devicesetting.Declaration{Type: "text"}}}, Problems: []string{"x"}}, devicesetting.Wanted{Scope: devicesetting.OfGroup},
+		fleet.Feature{}, fleet.Feature{At: time.Now(), Kind: fleet.EventFeature, Attributes: fleet.Attributes{Options: []string{"single"}}},
+		fleet.Feature{Attributes: fleet.Attributes{Enabled: new(bool), Precision: new(int), Min: new(float64), Max: new(float64), Step: new(float64), Category: "config"}},
 	} {
 		text, err := json.Marshal(v)
 		if err != nil {

@@ -184,15 +184,15 @@ func TestADeviceCannotFillTheBroker(t *testing.T) {
 	t.Parallel()
 	b := startWithAccounts(t)
 	device := client(t, b.Addr().String(), "devices", devicePassword, "00c0de")
-	for i := range 100 {
+	for i := range 130 {
 		device.Publish(fmt.Sprint("home/00c0de/", i), 0, true, "x")
 	}
 	device.Publish("home/00c0de/large", 1, true, strings.Repeat("x", 3000)).Wait()
-	if s := b.Stats(); s.Retained != 64 || s.NotRetained != 37 {
-		t.Errorf("%d retained, %d not, want 64 and 37", s.Retained, s.NotRetained)
+	if s := b.Stats(); s.Retained != 128 || s.NotRetained != 3 {
+		t.Errorf("%d retained, %d not, want 128 and 3", s.Retained, s.NotRetained)
 	}
-	for i := range 100 { // removes them
-		device.Publish(fmt.Sprint("home/00c0de/", i), 0, true, "")
+	if err := b.Clear("home/00c0de/#"); err != nil {
+		t.Fatal(err)
 	}
 	for i := range 20 {
 		device.Publish(fmt.Sprint("home/00c0de/large/", i), 1, true, strings.Repeat("x", 3000)).Wait()
@@ -201,7 +201,7 @@ func TestADeviceCannotFillTheBroker(t *testing.T) {
 		t.Errorf("%d with %d bytes are retained, want 10 with 32 KB at most", s.Retained, s.RetainedBytes)
 	}
 	// Nor by its last will, each time another.
-	for i := range 70 {
+	for i := range 134 {
 		o := options(b.Addr().String(), "devices", devicePassword, "00c0df").SetWill(fmt.Sprint("home/00c0df/", i), "x", 0, true)
 		var connection net.Conn
 		o.SetCustomOpenConnectionFn(dialInto(b.Addr().String(), &connection))
@@ -211,8 +211,32 @@ func TestADeviceCannotFillTheBroker(t *testing.T) {
 		connection.Close()
 		eventually(t, "the broker has seen the end", func() bool { return b.Stats().Connections == 1 })
 	}
-	if s := b.Stats(); s.Retained != 10+64 {
-		t.Errorf("%d are retained, want 74", s.Retained)
+	if s := b.Stats(); s.Retained != 10+128 {
+		t.Errorf("%d are retained, want 138", s.Retained)
+	}
+}
+
+// Firmware with all features and settings that there can be, which is updated to some with others.
+func TestADeviceRetainsAllThatItHas(t *testing.T) {
+	t.Parallel()
+	b := startWithAccounts(t)
+	device := client(t, b.Addr().String(), "devices", devicePassword, "00c0de")
+	topics := []string{"status", "info", "update/status", "update/available", "update/waiting", "settings", "setting", "features"}
+	for n := range 32 {
+		topics = append(topics, fmt.Sprintf("%032d", n), fmt.Sprintf("former_%025d", n))
+	}
+	for n := range 16 {
+		topics = append(topics, fmt.Sprintf("setting/%032d", n), fmt.Sprintf("setting/former_%025d", n))
+	}
+	for _, topic := range topics {
+		size := 128 // the longest state; of a setting less
+		if topic == "info" || topic == "setting" || topic == "features" {
+			size = 2560
+		}
+		device.Publish("home/00c0de/"+topic, 1, true, strings.Repeat("x", size)).Wait()
+	}
+	if s := b.Stats(); s.Retained != int64(len(topics)) || s.NotRetained != 0 {
+		t.Errorf("%d retained, %d not, want %d and 0", s.Retained, s.NotRetained, len(topics))
 	}
 }
 

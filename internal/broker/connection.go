@@ -36,6 +36,7 @@ type Connection struct {
 	mu            sync.Mutex
 	subscriptions map[string]paho.MessageHandler
 	lost          chan struct{} // closed when the connection breaks, then made anew
+	reconnected   func()        // nil: nothing is called
 }
 
 // ParseURL reads the URL of a broker, mqtt://[user[:password]@]host[:port], or
@@ -93,6 +94,12 @@ func Dial(ctx context.Context, u *url.URL, log *slog.Logger) (*Connection, error
 		SetStore(noStore{}).
 		SetOnConnectHandler(func(paho.Client) {
 			if connections.Add(1) > 1 {
+				c.mu.Lock()
+				reconnected := c.reconnected
+				c.mu.Unlock()
+				if reconnected != nil {
+					reconnected()
+				}
 				c.resubscribe(log)
 			}
 		}).
@@ -183,6 +190,14 @@ func (c *Connection) Settle(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("the broker does not give back what is sent to %s: it must let this user publish and read there: %w", topic, ctx.Err())
 	}
+}
+
+// OnReconnect has a function called each time that the connection is back, before what the broker
+// retains comes again. It must not publish or subscribe itself.
+func (c *Connection) OnReconnect(call func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reconnected = call
 }
 
 // Connected implements Client.

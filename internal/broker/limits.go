@@ -47,9 +47,9 @@ const (
 	maxSubscriptions        = 500_000
 	// maxBroad is how many of an account's subscriptions match topics of many devices.
 	maxBroad = 100
-	// Retained messages: of one device, where one for each feature is kept and three more,
-	// and of all.
-	maxDeviceRetained      = 64
+	// Retained messages: of one device, where one for each of 32 features and 16 settings is kept and
+	// eight more, with room for those of the former firmware; and of all.
+	maxDeviceRetained      = 128
 	maxDeviceRetainedBytes = 32 << 10
 	maxRetained            = 500_000
 	// maxAccountMemory is how much memory, by our estimate, the retained messages of an account

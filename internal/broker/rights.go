@@ -42,7 +42,7 @@ func (r rights) publish(p *party, clientID, topic string) bool {
 	case access.Operator:
 		return strings.HasPrefix(topic, r.realm+"/") || strings.HasPrefix(topic, r.discovery+"/")
 	case access.Publisher:
-		return topic == r.realm+"/update"
+		return topic == r.realm+"/update" || topic == r.realm+"/heartbeat"
 	}
 	return false
 }

@@ -36,6 +36,7 @@ type Options struct {
 	Version *site.Version // nil: the site's own, from git
 	Jobs    int           // compilers at a time; 0: as many as there are cores
 	Log     io.Writer     // what is being done, and what the compiler says; nil: nobody hears it
+	Editors bool          // write CompileCommandsFile into the site's folder
 }
 
 // Result is what was built.
@@ -105,6 +106,11 @@ func Build(ctx context.Context, s *site.Site, o Options) (*Result, error) {
 	if version.Change != "" {
 		b.note("a development build: %q is not as in the commit", version.Change)
 	}
+	if o.Editors {
+		if err := b.writeCompileCommands(s); err != nil { // a site that cannot be written is no reason not to build
+			b.note("warning: %v: editors will not find the headers", err)
+		}
+	}
 	jobs := make([]job, len(types))
 	for i, t := range types {
 		jobs[i] = job{t, *version}
@@ -142,14 +148,16 @@ func Build(ctx context.Context, s *site.Site, o Options) (*Result, error) {
 	for i, j := range jobs {
 		r := &result.Types[i]
 		links.Go(func() error {
-			base := filepath.Join(o.Dir, j.Name)
-			elf := [image.Slots]string{base + ".elf0", base + ".elf1"}
-			made, err := b.linkSlots(linking, j, compiled.devices[i], compiled.framework, elf)
+			var rom, elf [image.Slots]string
+			for slot := range elf {
+				rom[slot], elf[slot] = slotFiles(o.Dir, j.Name, slot)
+			}
+			made, err := b.linkSlots(linking, j, compiled.devices[i], compiled.framework(j), elf)
 			if err != nil {
 				return err
 			}
 			for slot, linked := range made {
-				linked.Path, linked.ELF = fmt.Sprintf("%s.rom%d", base, slot), elf[slot]
+				linked.Path, linked.ELF = rom[slot], elf[slot]
 				files.add(linked)
 				r.Images[slot] = linked.ImageResult
 			}
@@ -174,17 +182,24 @@ type job struct {
 
 // compiled are the objects of a build.
 type compiled struct {
-	bootloader, framework objects
-	devices               []objects // of each job
+	bootloader objects
+	frameworks map[site.LogLevel]*objects // by what they print
+	devices    []objects                  // of each job
 }
 
+// framework returns the objects of the framework for a job.
+func (c *compiled) framework(j job) objects { return *c.frameworks[j.Log.Level] }
+
 // compileJobs runs all compilers: each source is compiled once, whatever it is
-// linked into.
+// linked into, or once for each level up to which device types print.
 func (b *builder) compileJobs(c site.Config, jobs []job) (*compiled, error) {
-	made := &compiled{devices: make([]objects, len(jobs))}
+	made := &compiled{frameworks: map[site.LogLevel]*objects{}, devices: make([]objects, len(jobs))}
 	b.group.Go(b.bootloaderObjects(&made.bootloader))
-	b.group.Go(b.frameworkObjects(&made.framework))
 	for i, j := range jobs {
+		if made.frameworks[j.Log.Level] == nil {
+			made.frameworks[j.Log.Level] = new(objects)
+			b.group.Go(b.frameworkObjects(made.frameworks[j.Log.Level], j.Log.Level))
+		}
 		b.group.Go(b.deviceObjects(&made.devices[i], c, j))
 	}
 	return made, b.group.Wait()

@@ -80,7 +80,7 @@ func (b *builder) images(ctx context.Context, c site.Config, jobs []job) ([][ima
 	links.SetLimit(b.pairs())
 	for i, j := range jobs {
 		links.Go(func() error {
-			made, err := b.linkSlots(linking, j, compiled.devices[i], compiled.framework, [image.Slots]string{})
+			made, err := b.linkSlots(linking, j, compiled.devices[i], compiled.framework(j), [image.Slots]string{})
 			if err == nil {
 				images[i] = [image.Slots][]byte{made[0].image, made[1].image}
 			}

@@ -167,7 +167,8 @@ func TestARepeatedBuildOfAnUnchangedSiteDoesNothing(t *testing.T) {
 }
 
 func TestAProgramDamagedInTheCacheIsLinkedAnew(t *testing.T) {
-	cache := compileAnew(t)
+	needCompiler(t)
+	cache := linkAnew(t)
 	dir := newSite(t, false)
 	options := build.Options{Types: []string{"socket"}}
 	want := read(t, mustBuild(t, dir, options).Types[0].Images[0].Path)

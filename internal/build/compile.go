@@ -14,6 +14,7 @@ import (
 	"github.com/google/renameio/v2"
 	"golang.org/x/sync/errgroup"
 
+	"esper/internal/image"
 	"esper/internal/site"
 )
 
@@ -85,8 +86,9 @@ func (b *builder) bootloaderObjects(out *objects) func() error {
 }
 
 // frameworkObjects compiles what the platform adds and the framework, of which Ed25519.cpp
-// includes Monocypher. What changes rarely comes first: it is linked in this order.
-func (b *builder) frameworkObjects(out *objects) func() error {
+// includes Monocypher. What changes rarely comes first: it is linked in this order. The framework
+// prints up to a level.
+func (b *builder) frameworkObjects(out *objects, level site.LogLevel) func() error {
 	return func() error {
 		var units []unit
 		for _, path := range slices.Concat(b.platformSources(), arithmetic) {
@@ -105,35 +107,42 @@ func (b *builder) frameworkObjects(out *objects) func() error {
 				units = append(units, u)
 			}
 		}
+		for i := range units {
+			units[i].flags = slices.Concat(units[i].flags, logFlags(level))
+		}
 		return b.compileAll(out, units)
 	}
+}
+
+// logFlags returns the flags for sources that print up to a level (framework/esper/Log.h).
+func logFlags(level site.LogLevel) []string {
+	if level == "" {
+		return nil
+	}
+	return []string{fmt.Sprintf("-DESPER_LOG_LEVEL=%d", slices.Index(site.LogLevels, level))}
 }
 
 // deviceObjects compiles a device type's libraries, its own sources and its configuration, in the
 // order in which they are linked.
 func (b *builder) deviceObjects(out *objects, c site.Config, t job) func() error {
 	return func() error {
-		var include []folder
+		include, err := b.includes(t.DeviceType)
+		if err != nil {
+			return err
+		}
 		all := []string{filepath.Dir(t.Dir)}
-		if headers := headers(t.DeviceType); len(headers) > 0 {
-			dir, err := b.headersDir(headers)
-			if err != nil {
-				return err
-			}
-			include = append(include, folder{dir, "constants"})
-			all = append(all, dir)
+		if len(include) > len(t.Libraries) { // generated headers come first
+			all = append(all, include[0].path)
 		}
 		var libraries []unit
 		for i, library := range t.Libraries {
 			dir := filepath.Dir(library.Dir) // the same for each
-			own := folder{library.Dir, site.LibraryDir + "/" + library.Name}
-			units, err := b.siteUnits(library.Dir, own.name, library.Sources,
-				[]folder{own, {dir, site.LibraryDir}}, []string{dir})
+			include := libraryIncludes(library)
+			units, err := b.siteUnits(library.Dir, include[0].name, library.Sources, include, []string{dir})
 			if err != nil {
 				return err
 			}
 			libraries = append(libraries, units...)
-			include = append(include, own)
 			if i == 0 {
 				all = append(all, dir)
 			}
@@ -150,11 +159,46 @@ func (b *builder) deviceObjects(out *objects, c site.Config, t job) func() error
 			units = append(units, unit{name: "settings.cpp", content: content,
 				label: t.Name + "/settings.cpp", flags: slices.Concat(strict, apart)})
 		}
-		content := configuration(c, b.settings, t.Name, len(t.Settings) > 0, t.version)
+		content := configuration(c, b.settings, t)
 		units = append(units, unit{name: "configuration.cpp", content: content,
 			label: t.Name + "/configuration.cpp", flags: slices.Concat(strict, discreet, apart)})
-		return b.compileAll(out, append(libraries, units...))
+		units = append(libraries, units...)
+		for i := range units {
+			u := &units[i]
+			u.flags = slices.Concat(u.flags, logFlags(t.Log.Level))
+			if t.FlashMode == image.FlashQIO || t.FlashMode == image.FlashQOUT {
+				u.flags = append(u.flags, "-DESPER_FLASH_QUAD") // framework/esper/Gpio.h: the flash chip takes two pins more
+			}
+		}
+		return b.compileAll(out, units)
 	}
+}
+
+// includes returns the folders where a device type's headers are looked for, before the framework's:
+// that of the headers that the build writes for it, if there are any, and its libraries.
+func (b *builder) includes(t site.DeviceType) ([]folder, error) {
+	var include []folder
+	if headers := headers(t); len(headers) > 0 {
+		dir, err := b.headersDir(headers)
+		if err != nil {
+			return nil, err
+		}
+		include = append(include, folder{dir, "constants"})
+	}
+	for _, library := range t.Libraries {
+		include = append(include, libraryIncludes(library)[0])
+	}
+	return include, nil
+}
+
+// libraryIncludes returns the same for a library: its own folder, and the one of all libraries.
+func libraryIncludes(l site.Library) []folder {
+	return []folder{{l.Dir, site.LibraryDir + "/" + l.Name}, {filepath.Dir(l.Dir), site.LibraryDir}}
+}
+
+// firmwareIncludes returns the folders where the firmware's headers are looked for.
+func (b *builder) firmwareIncludes() []string {
+	return []string{filepath.Join(b.sources, "framework"), filepath.Join(b.sources, "sdk"), b.monocypher}
 }
 
 // siteUnits returns sources that the site's author wrote; label is what messages call
@@ -309,8 +353,10 @@ func (b *builder) compileAnew(u unit, tool string, flags []string, object string
 	for _, folder := range u.include {
 		flags = append(flags, "-I"+folder.path, "-ffile-prefix-map="+folder.path+"="+folder.name)
 	}
+	for _, path := range b.firmwareIncludes() {
+		flags = append(flags, "-I"+path)
+	}
 	args := slices.Concat(flags, []string{
-		"-I" + filepath.Join(b.sources, "framework"), "-I" + filepath.Join(b.sources, "sdk"), "-I" + b.monocypher,
 		"-ffile-prefix-map=" + b.sources + "=firmware", "-ffile-prefix-map=" + b.monocypher + "=monocypher",
 		"-ffile-prefix-map=" + u.dir + "=.",
 		// A name with a path cannot be read as an option or as a file of options; __FILE__ does without.
@@ -320,12 +366,12 @@ func (b *builder) compileAnew(u unit, tool string, flags []string, object string
 	said, err := b.toolchain.run(b.ctx, u.dir, temp, readable, tool, args...)
 	var failed *toolError
 	if errors.As(err, &failed) && b.ctx.Err() == nil {
-		b.noteOnce(said)
+		b.noteOnce(b.readable(said))
 		refused := refusal(u.dir, failed.output)
 		if refused != "" {
 			b.note("%s: %s", u.label, refused)
 		}
-		return &CompileError{u.label, failed.output, refused}
+		return &CompileError{u.label, failed.output, refused, b.explain(u, failed.output)}
 	}
 	if err != nil {
 		return err
@@ -334,7 +380,7 @@ func (b *builder) compileAnew(u unit, tool string, flags []string, object string
 	b.compiled = append(b.compiled, u.label)
 	b.mu.Unlock()
 	if said != "" { // before the object, which would be used without them
-		if err := renameio.WriteFile(warnings(object), []byte(said), 0o600); err != nil {
+		if err := renameio.WriteFile(warnings(object), []byte(b.readable(said)), 0o600); err != nil {
 			return err
 		}
 	}
@@ -349,6 +395,7 @@ type CompileError struct {
 	Source  string
 	Output  string // the compiler's messages, which the log has too
 	Refused string // what the compiler was refused, if that is why
+	Reason  string // the first error, where and why, as a sentence; empty: see Output
 }
 
 var errorLine = regexp.MustCompile(`(?m)^.*\b[Ee]rror: .*$`) // the assembler's begins in upper case
@@ -357,6 +404,9 @@ func (e *CompileError) Error() string {
 	text := e.Source + " does not compile"
 	if e.Refused != "" {
 		return text + ": " + e.Refused
+	}
+	if e.Reason != "" {
+		return text + ": " + e.Reason
 	}
 	if first := errorLine.FindString(e.Output); first != "" {
 		return text + ": " + strings.TrimSpace(first)

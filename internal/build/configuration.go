@@ -2,6 +2,7 @@ package build
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -12,19 +13,24 @@ import (
 
 // configuration returns the source of the one translation unit that knows device
 // type, version and site (framework/esper/Configuration.h).
-// The compiled ones are the entries of the settings (SPEC 12.2) that are built in; declares says
-// that the device type declares settings of its own (SPEC 12.6).
-func configuration(c site.Config, compiled []byte, deviceType string, declares bool, v site.Version) []byte {
+// The compiled ones are the entries of the settings (SPEC 12.2) that are built in.
+func configuration(c site.Config, compiled []byte, t job) []byte {
 	var b bytes.Buffer
+	deviceType, v, declares := t.Name, t.version, len(t.Settings) > 0
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	updates := c.Update.URL != ""
 
 	p("// Written by the build.")
 	p("#include <esper/Configuration.h>")
 	p("#include <esper/Device.h>")
+	p("#include <esper/LogPort.h>")
 	if c.Heartbeat.Timeout > 0 {
 		p("#include <esper/services/Heartbeat.h>")
 	}
+	if c.Time.Server != "" {
+		p("#include <esper/services/Sntp.h>")
+	}
+	p("#include <esper/Time.h>")
 	if updates {
 		p("#include <esper/services/Update.h>")
 	}
@@ -52,7 +58,7 @@ func configuration(c site.Config, compiled []byte, deviceType string, declares b
 	p("    %s, %s, %du,", quote(deviceType), quote(v.Name), v.Sequence)
 	p("    %s,", quote(c.Realm))
 	p("    %s, %d, %t,", settings, len(compiled), c.Secrets.Stored())
-	p("    %du,", uint32(c.Update.Interval.Seconds()))
+	p("    %du, %du,", uint32(c.Update.Interval.Seconds()), uint32(c.Update.Jitter.Seconds()))
 	if updates {
 		p("    keys, %d,", len(c.Update.Keys))
 	} else {
@@ -62,6 +68,8 @@ func configuration(c site.Config, compiled []byte, deviceType string, declares b
 	p("    %du,", uint32(c.Heartbeat.Timeout.Seconds()))
 	p("};")
 	p("")
+	p("extern const Zone zone = %s;", zone(c.Time.Zone))
+	p("")
 	p("// Slot, size and link are filled in when the image is packed.")
 	p("extern const Descriptor descriptor __attribute__((section(\".descriptor\"), used)) = {")
 	p("    Descriptor::MAGIC, Descriptor::FORMAT, %s, %s, %du, 0, 0, {}, 0,", quote(deviceType), quote(v.Name), v.Sequence)
@@ -70,9 +78,15 @@ func configuration(c site.Config, compiled []byte, deviceType string, declares b
 	if declares { // settings.cpp
 		p("void installSettings(Device& device);")
 	}
+	p("void openLog() {")
+	p("    LogPort::%s();", cmp.Or(t.Log.Port, site.LogPorts[0]))
+	p("}")
 	p("void installServices([[maybe_unused]] Device& device) {")
 	if c.Heartbeat.Timeout > 0 {
 		p("    static Heartbeat heartbeat(&device);")
+	}
+	if c.Time.Server != "" {
+		p("    static Sntp sntp(&device, %s);", quote(c.Time.Server))
 	}
 	if updates {
 		p("    static Update update(&device);")
@@ -87,6 +101,14 @@ func configuration(c site.Config, compiled []byte, deviceType string, declares b
 	p("")
 	p("}  // namespace esper")
 	return b.Bytes()
+}
+
+// zone returns a time zone as a C++ initializer (framework/esper/Calendar.h).
+func zone(z site.Zone) string {
+	change := func(c site.Change) string {
+		return fmt.Sprintf("{%d, %d, %d, %d}", c.Month, c.Week, c.Weekday, c.Seconds)
+	}
+	return fmt.Sprintf("{%d, %d, %s, %s}", z.Standard, z.Daylight, change(z.ToDaylight), change(z.ToStandard))
 }
 
 // quote returns text as a C++ string literal: every byte that is not plain

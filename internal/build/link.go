@@ -70,6 +70,9 @@ func (b *builder) linkSlot(ctx context.Context, j job, slot int, device, framewo
 		pack:   func(p *program) (*linked, error) { return packSlot(p, slot, j.FlashMode, b.platform()) },
 		header: fmt.Sprint("flash mode ", j.FlashMode, " packing ", packing),
 	})
+	if refused := new(LinkError); errors.As(err, &refused) { // which it is for both slots
+		return nil, fmt.Errorf("%s: %w", j.Name, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: slot %d: %w", j.Name, slot, err)
 	}
@@ -100,9 +103,7 @@ func packSlot(program *program, slot int, flashMode uint8, link image.Link) (l *
 		return nil, err
 	}
 	l.Size = len(l.image)
-	l.Code = code
-	l.IRAM = program.sizes[".text"]
-	l.RAM = program.sizes[".vendor"] + program.sizes[".data"] + program.sizes[".bss"]
+	l.measure(program)
 	return l, nil
 }
 
@@ -164,7 +165,7 @@ func (b *builder) link(ctx context.Context, path string, j linkJob) (*program, e
 		if overflow := readOverflow(failed.output); overflow != nil {
 			return nil, overflow
 		}
-		b.noteOnce(said)
+		b.noteOnce(objectAt.ReplaceAllString(said, ""))
 		return nil, &LinkError{failed.output}
 	}
 	if err != nil {
@@ -212,14 +213,7 @@ type LinkError struct {
 	Output string // the linker's messages, which the log has too
 }
 
-var undefined = regexp.MustCompile("undefined reference to `([^']*)'")
-
-func (e *LinkError) Error() string {
-	if match := undefined.FindStringSubmatch(e.Output); match != nil {
-		return fmt.Sprintf("does not link: nothing defines %s", match[1])
-	}
-	return "does not link: " + lastLine([]byte(e.Output))
-}
+func (e *LinkError) Error() string { return "does not link: " + explainLink(e.Output) }
 
 // OverflowError says that a firmware outgrew a memory of the chip.
 type OverflowError struct {

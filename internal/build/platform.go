@@ -59,13 +59,18 @@ func sdkFiles(dir string) []string {
 	return paths
 }
 
-// platform is what the builder links for.
-func (b *builder) platform() image.Link {
-	if b.sdk != "" {
+// LinkOf returns what a site is built for.
+func LinkOf(s *site.Site) image.Link { return linkOf(s.Config.SDK) }
+
+func linkOf(sdk string) image.Link {
+	if sdk != "" {
 		return image.LinkChip
 	}
 	return image.LinkEmulator
 }
+
+// platform is what the builder links for.
+func (b *builder) platform() image.Link { return linkOf(b.sdk) }
 
 // target says what the builder links for.
 func (b *builder) target() string {

@@ -50,7 +50,7 @@ func Rebuild(ctx context.Context, s *site.Site, r *release.Release, o Options) e
 		return err
 	}
 	nowhere := filepath.Join(b.cache, "none", "program.elf") // so that the program is made for its symbols
-	made, err := b.linkSlots(ctx, j, compiled.devices[0], compiled.framework, [image.Slots]string{})
+	made, err := b.linkSlots(ctx, j, compiled.devices[0], compiled.framework(j), [image.Slots]string{})
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func Rebuild(ctx context.Context, s *site.Site, r *release.Release, o Options) e
 		if bytes.Equal(made[slot].image, r.Images[slot]) {
 			continue
 		}
-		if made, err = b.linkSlots(ctx, j, compiled.devices[0], compiled.framework, [image.Slots]string{nowhere, nowhere}); err != nil {
+		if made, err = b.linkSlots(ctx, j, compiled.devices[0], compiled.framework(j), [image.Slots]string{nowhere, nowhere}); err != nil {
 			return err
 		}
 		where, err := compare(r.Images[slot], made[slot].image, made[slot].elf)

@@ -32,7 +32,7 @@ func settingSymbols(t *testing.T, path string) (names []string) {
 	return names
 }
 
-func writeFile(t *testing.T, path, content string) {
+func writeFile(t testing.TB, path, content string) {
 	t.Helper()
 	must(t, os.MkdirAll(filepath.Dir(path), 0o777))
 	must(t, os.WriteFile(path, []byte(content), 0o666))

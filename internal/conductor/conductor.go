@@ -195,7 +195,7 @@ func (k *Conductor) advance() (needed map[string][]string) {
 	for _, m := range k.devices {
 		meant := rollout.Meant(k.states[m.Type], m.Device, m.target.Release, now)
 		if meant != m.target.Release {
-			m.target = rollout.Target{Device: m.ID, Release: meant, Since: now}
+			m.target = rollout.Target{Device: m.ID, Release: meant, Since: now.Add(m.Slack)}
 			k.unsaved.targets[m.ID] = true
 		}
 	}

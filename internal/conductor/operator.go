@@ -185,6 +185,26 @@ func (k *Conductor) Why(id string) (Answer, error) {
 	return Answer{m.Device, told, told.Reason.Explain(s.Release.Version)}, nil
 }
 
+// Due reports whether a device would get another version than it runs if it asked now. If only a
+// limit of its stage keeps it from one, that is as it was before: limits open and close with each
+// device that is done, and each time all the others would have to be told.
+func (k *Conductor) Due(id string, before bool) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	m, ok := k.devices[id]
+	if !ok || m.Running == "" {
+		return false
+	}
+	told := k.decide(k.state(m.Type), m.Device, k.config.Now())
+	switch told.Reason {
+	case rollout.RateLimited, rollout.TooManyAtOnce, rollout.OthersFirst:
+		if before {
+			return true
+		}
+	}
+	return told.Release != m.Running && k.kept(m.Type, told.Release)
+}
+
 // Wanted returns the release that a device would get if it asked now; empty if that is not known, or
 // not kept.
 func (k *Conductor) Wanted(id string) string {

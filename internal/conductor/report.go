@@ -25,7 +25,10 @@ func (k *Conductor) reportLocked(reported fleet.Device, news func(outcome) bool)
 		return
 	}
 	d := k.member(reported.ID, r.deviceType).Device
-	d.Online = reported.Status == fleet.Online
+	d.Online = reported.Status == fleet.Online || reported.Status == fleet.Sleeping
+	if reported.Info != nil {
+		d.Slack = reported.SleepSlack()
+	}
 	d.Group, d.Tags = reported.Group, reported.Tags
 	if !r.known {
 		k.put(d)

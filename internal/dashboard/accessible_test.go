@@ -83,8 +83,7 @@ func fetchAxe(t testing.TB) ([]byte, error) {
 func TestPagesAreAccessible(t *testing.T) {
 	t.Parallel()
 	script := axe(t)
-	w := house(t)
-	w.says("00c001", "relay", "1")
+	w := room(t)
 	w.says("00c002", "update/status", `{"state":"rolled-back","version":"v2","progress":100,"error":"not-confirmed"}`)
 	if err := w.server.Conductor().Approve(t.Context(), "socket", "ada"); err != nil {
 		t.Fatal(err)

@@ -53,7 +53,7 @@ func TestChangesAreSeenWithoutReloading(t *testing.T) {
 	b.follow("00c001")
 	b.says("What it published")
 	w.says("00c001", "relay", "1")
-	soon(t, "a feature", b.wait(`find("[role=switch]", "relay of 00c001").innerText === "● On"`))
+	soon(t, "a feature", b.wait(`find("[role=switch]", "relay of 00c001").ariaChecked === "true" && text("[data-key=relay] .state") === "● On"`))
 	if !eval[bool](b, `window.same`) {
 		t.Error("the page was loaded anew")
 	}

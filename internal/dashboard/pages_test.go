@@ -307,8 +307,7 @@ func TestMoreDevicesAreShownWhenAskedFor(t *testing.T) {
 // be pressed is on the screen and large enough for a finger.
 func TestAPhoneIsWideEnough(t *testing.T) {
 	t.Parallel()
-	w := house(t)
-	w.says("00c001", "relay", "1")
+	w := room(t)
 	w.says("00c002", "update/status", `{"state":"failed","version":"v2","progress":0,"error":"`+strings.Repeat("x", 64)+`"}`)
 	if err := w.label("00c002", strings.Repeat("m", 64)); err != nil {
 		t.Fatal(err)

@@ -55,6 +55,15 @@ func TestScreenshots(t *testing.T) {
 			b.picture(filepath.Join(dir, fmt.Sprintf("dialog-%s-%s.png", size.name, scheme)))
 		}
 	}
+	equipped := open(t, room(t).url())
+	for name, width := range map[string]int64{"desktop": 1440, "phone": 360} {
+		for _, scheme := range []string{"light", "dark"} {
+			equipped.size(width, 800)
+			equipped.scheme(scheme)
+			equipped.visit("/devices/00c001")
+			equipped.picture(filepath.Join(dir, fmt.Sprintf("features-%s-%s.png", name, scheme)))
+		}
+	}
 	empty := newWorld(t, nil)
 	fresh := open(t, empty.url())
 	fresh.visit("/")

@@ -10,7 +10,7 @@ import (
 // Device is what is known of one device: what it reported last.
 type Device struct {
 	ID     string        `json:"id"`     // chip id, 6 lower-case hex digits
-	Status string        `json:"status"` // Online, Offline, or empty if it did not say
+	Status string        `json:"status"` // Online, Offline, Sleeping, or empty if it did not say
 	Info   *Info         `json:"info"`   // nil if it did not say
 	Update *UpdateStatus `json:"update"` // nil if it did not say
 	// Settings is what its settings are at; nil if it did not say, as firmware that has its settings
@@ -19,7 +19,8 @@ type Device struct {
 	// Seen is when the device was last heard of itself, zero if only retained
 	// messages are known.
 	Seen time.Time `json:"seen,omitzero"`
-	// Silent says that it is said to be online but has not been heard of for long.
+	// Silent says that it is said to be online, or to wake now and then, but has not been heard of
+	// for long.
 	Silent bool `json:"silent,omitempty"`
 	// Malformed counts the messages that could not be read.
 	Malformed int `json:"malformed,omitempty"`
@@ -46,19 +47,65 @@ type Labels struct {
 
 func (l Labels) empty() bool { return l.Name == "" && l.Group == "" && len(l.Tags) == 0 }
 
-// What a device's status can be. The broker says Offline for a device that it lost.
+// What a device's status can be. The broker says Offline for a device that it lost. A device that
+// is Sleeping has switched itself off and wakes by itself (docs/SPEC.md section 7.7).
 const (
-	Online  = "ONLINE"
-	Offline = "OFFLINE"
+	Online   = "ONLINE"
+	Offline  = "OFFLINE"
+	Sleeping = "SLEEPING"
 )
 
-// Silent is the presence of a device that the broker takes to be online, perhaps
+// Silent is the presence of a device that the broker takes to be online or asleep, perhaps
 // because what it retains is old, but that does not report any more.
 const Silent = "SILENT"
 
 // SilentAfter is how long a device that is online may say nothing: three times the
 // interval of its info (docs/SPEC.md section 7.1), and a little.
 const SilentAfter = 3*time.Minute + 10*time.Second
+
+// sleepSlack is how long after twice its rhythm a sleeping device may say nothing: as long as it
+// tries to reach the broker in a wake.
+const sleepSlack = time.Minute
+
+// SleepSlack returns how much later than an always connected device one that wakes at least every
+// so many seconds may be heard: twice its rhythm and a minute. It is 0 for a device that does not
+// sleep.
+func SleepSlack(seconds uint32) time.Duration {
+	if seconds == 0 {
+		return 0
+	}
+	return 2*time.Duration(seconds)*time.Second + sleepSlack
+}
+
+// SleepSlack returns that of the device's own rhythm; 0 if it does not sleep, or did not say so.
+func (d Device) SleepSlack() time.Duration {
+	if d.Info == nil {
+		return 0
+	}
+	return SleepSlack(d.Info.Sleep)
+}
+
+// WakesBy returns when a sleeping device wakes again at the latest; zero if that is not known.
+func (d Device) WakesBy() time.Time {
+	if d.Status != Sleeping || d.Info == nil || d.Info.Sleep == 0 || d.Seen.IsZero() {
+		return time.Time{}
+	}
+	return d.Seen.Add(time.Duration(d.Info.Sleep) * time.Second)
+}
+
+// connected reports whether the status says that the device is there, awake or asleep.
+func (d Device) connected() bool { return d.Status == Online || d.Status == Sleeping }
+
+// silentAfter returns how long the device may say nothing; 0: for ever.
+func (d Device) silentAfter() time.Duration {
+	switch d.Status {
+	case Online: // one that sleeps may have gone unheard when it said so
+		return max(SilentAfter, d.SleepSlack())
+	case Sleeping: // 0 if its rhythm is not known
+		return d.SleepSlack()
+	}
+	return 0
+}
 
 // A crash loop is so many restarts after a crash of the same version, in such a time (docs/SPEC.md
 // section 11).
@@ -73,9 +120,9 @@ func (d Device) CrashLooping(now time.Time) bool {
 	return d.Info != nil && d.Info.Boot.Safe || now.Before(d.LoopsUntil)
 }
 
-// Presence is Online, Offline, Silent, or empty if it is not known.
+// Presence is Online, Offline, Sleeping, Silent, or empty if it is not known.
 func (d Device) Presence() string {
-	if d.Status == Online && d.Silent {
+	if d.connected() && d.Silent {
 		return Silent
 	}
 	return d.Status
@@ -160,6 +207,13 @@ type Info struct {
 	} `json:"wifi"`
 	// Features are name and kind of what it can do; nil in safe mode, which has none.
 	Features map[string]string `json:"features,omitempty"`
+
+	// Sleep is the device's rhythm: it wakes at least every so many seconds; 0: it does not sleep.
+	Sleep uint32 `json:"sleep,omitempty"`
+	// Startup and Connected are when the device started, and when it reached the broker last, in
+	// seconds since 1970 (UTC) by its own clock; 0: it did not say.
+	Startup   int64 `json:"startup,omitempty"`
+	Connected int64 `json:"connected,omitempty"`
 
 	Heap   uint32 `json:"heap"`   // free bytes
 	Uptime uint64 `json:"uptime"` // seconds

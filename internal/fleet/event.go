@@ -30,7 +30,7 @@ type Kind string
 
 // The kinds of events.
 const (
-	PresenceEvent Kind = "presence" // Online, Offline or Silent
+	PresenceEvent Kind = "presence" // Online, Offline, Sleeping or Silent; not each wake
 	TypeEvent     Kind = "type"     // the device type
 	VersionEvent  Kind = "version"  // the version that runs
 	SlotEvent     Kind = "slot"     // the slot that runs: 0 or 1
@@ -72,7 +72,9 @@ func events(old, d Device) []Event {
 			found = append(found, Event{Kind: kind, Before: before, After: after})
 		}
 	}
-	note(PresenceEvent, old.Presence(), d.Presence())
+	if !wakes(old.Presence(), d.Presence()) {
+		note(PresenceEvent, old.Presence(), d.Presence())
+	}
 	note(TypeEvent, old.Type(), d.Type())
 	note(VersionEvent, old.Version(), d.Version())
 	note(SlotEvent, old.slot(), d.slot())
@@ -94,6 +96,12 @@ func events(old, d Device) []Event {
 		note(RestartEvent, "", d.Info.Boot.Reset)
 	}
 	return found
+}
+
+// wakes reports whether a change of presence is that a device wakes, or sleeps again. That is no
+// event: a sensor does it all day.
+func wakes(before, after string) bool {
+	return before == Online && after == Sleeping || before == Sleeping && after == Online
 }
 
 // countCrashes notes a restart after a crash or a hang, and the crash loop that it may be part of.

@@ -128,13 +128,13 @@ func (f *Fleet) Handle(topic string, payload []byte, at time.Time) (Change, bool
 			"device", id, "topic", topic, "problem", d.Problems[0])
 	}
 	// The broker speaks for a device that is gone.
-	if !at.IsZero() && !(what == statusTopic && d.Status != Online) {
+	if !at.IsZero() && !(what == statusTopic && !d.connected()) {
 		d.Seen, d.Silent = at, false
 	}
 	if what != statusTopic && !at.IsZero() && len(payload) > 0 && d.Status == "" {
 		d.Status = Online // what it said of that was removed, and it is there
 	}
-	d.Silent = d.Silent && d.Status == Online
+	d.Silent = d.Silent && d.connected()
 	switch what {
 	case infoTopic:
 		d.informed, d.reconnected = at, false
@@ -182,8 +182,9 @@ func (f *Fleet) wake() {
 }
 
 // Silence marks the devices that are said to be online and have said nothing for
-// [SilentAfter], and returns what changed by that. Since is since when all that the
-// devices say has been heard.
+// [SilentAfter], and those that sleep and have said nothing for twice their rhythm and a
+// minute. It returns what changed by that. Since is since when all that the devices say has
+// been heard.
 func (f *Fleet) Silence(since, now time.Time) []Change {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -193,7 +194,7 @@ func (f *Fleet) Silence(since, now time.Time) []Change {
 		if heard.Before(since) {
 			heard = since
 		}
-		if old.Presence() == Online && now.Sub(heard) > SilentAfter {
+		if limit := old.silentAfter(); !old.Silent && limit > 0 && now.Sub(heard) > limit {
 			d := *old
 			d.Silent = true
 			changes = append(changes, f.become(*old, d, now))
@@ -302,8 +303,8 @@ func (d *Device) take(what string, payload []byte) error {
 	case len(payload) > maxPayload:
 		err = fmt.Errorf("longer than %d bytes", maxPayload)
 	case what == statusTopic:
-		if s := string(payload); !empty && s != Online && s != Offline {
-			err = errors.New("neither ONLINE nor OFFLINE")
+		if s := string(payload); !empty && s != Online && s != Offline && s != Sleeping {
+			err = errors.New("none of ONLINE, OFFLINE and SLEEPING")
 		} else {
 			d.Status = s
 		}

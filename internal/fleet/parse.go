@@ -72,9 +72,16 @@ func ParseInfo(id string, payload []byte) (*Info, []string, error) {
 	}
 	take(wifi, "channel", &i.WiFi.Channel, always, "a number")
 
+	take(top, "sleep", &i.Sleep, func(n uint32) bool { return n >= 1 && n <= MaxSleep }, "a number of seconds from 1 to 4000000")
+	take(top, "startup", &i.Startup, isTime, shortTime)
+	take(top, "connected", &i.Connected, isTime, shortTime)
+
 	i.Features = top.features()
 	return i, *top.problems, nil
 }
+
+// MaxSleep is the longest rhythm of a device that sleeps, in seconds.
+const MaxSleep = 4_000_000
 
 // noRSSI is what the vendor's SDK calls the signal strength that it does not know; older firmware
 // published it.
@@ -238,7 +245,7 @@ func (o object) feature(found map[string]string, name, kind string) {
 		o.problem("features", "%q is no kind of feature, so %q is left out", shown(kind), name)
 	default:
 		found[name] = kind
-		if !slices.Contains([]string{Switch, BinarySensor, Sensor}, kind) { // of a newer device
+		if !slices.Contains(Kinds, kind) { // of a newer device
 			o.problem("features", "%q is a %q, which nothing is known of", name, kind)
 		}
 	}
@@ -247,8 +254,15 @@ func (o object) feature(found map[string]string, name, kind string) {
 // shortText is what isText asks for, in words.
 const shortText = "a short text of ASCII characters"
 
+// shortTime is what isTime asks for, in words.
+const shortTime = "a time in seconds since 1970"
+
 func always[T any](T) bool { return true }
-func isSlot(n uint8) bool  { return n < image.Slots }
+
+// isTime reports whether a number can be a time in seconds since 1970: it is before the year 2514,
+// so that sums with it cannot overflow.
+func isTime(n int64) bool { return n >= 1 && n < 1<<34 }
+func isSlot(n uint8) bool { return n < image.Slots }
 
 // isText reports whether a text is short and of printable ASCII characters only.
 func isText(s string) bool {

@@ -27,7 +27,7 @@ var partly = []struct {
 	{featured(`{"relay":"switch","relay":"sensor"}`), `info: features: there are two called "relay"`, featured(`{"relay":"switch"}`)},
 	{featured(`{"relay":null}`), `info: features: "" is no kind of feature, so "relay" is left out`, ""},
 	{featured(`{"relay":"a b"}`), `info: features: "a b" is no kind of feature, so "relay" is left out`, ""},
-	{featured(`{"blinds":"cover"}`), `info: features: "blinds" is a "cover", which nothing is known of`, featured(`{"blinds":"cover"}`)},
+	{featured(`{"blinds":"valve"}`), `info: features: "blinds" is a "valve", which nothing is known of`, featured(`{"blinds":"valve"}`)},
 	{featured(`null`), `info: features: there are more than have room in it`, ""},
 	{featured(`["relay"]`), `info: features: ["relay"] is not an object`, ""},
 	{featured(`"relay"`), `info: features: "relay" is not an object`, ""},

@@ -24,6 +24,8 @@ type Config struct {
 	Options
 	Realm string
 	Fleet *fleet.Fleet
+	// Features are the features of the devices with their attributes; nil: none has any.
+	Features *fleet.States
 	// Settings are what devices have reported of their settings; nil: nothing of them is announced.
 	Settings *fleet.SettingStates
 	// Wanted returns the release that a device may have now, or empty.
@@ -47,19 +49,18 @@ type Bridge struct {
 
 	again atomic.Bool // everything is to be published anew
 
-	// Of Run alone, by device: what was published, and the features that were announced at
-	// any time.
-	announced map[string]described
-	stated    map[string]string
-	features  map[string]features
-	settings  map[string]settings
+	// Of Run alone, by device: what was published, and of which features and components.
+	announced  map[string]described
+	stated     map[string]string
+	features   map[string]features
+	components map[string]platforms
 }
 
 // New returns a bridge.
 func New(c Config) *Bridge {
 	return &Bridge{
 		config: c, poked: make(chan struct{}, 1),
-		announced: map[string]described{}, stated: map[string]string{}, features: map[string]features{}, settings: map[string]settings{},
+		announced: map[string]described{}, stated: map[string]string{}, features: map[string]features{}, components: map[string]platforms{},
 	}
 }
 
@@ -73,7 +74,10 @@ func (b *Bridge) Run(ctx context.Context, client broker.Client) error {
 	connected := true
 	for {
 		changed := b.config.Fleet.Changed()
-		var set <-chan struct{}
+		var set, attributed <-chan struct{}
+		if b.config.Features != nil {
+			attributed = b.config.Features.Changed()
+		}
 		if b.config.Settings != nil {
 			set = b.config.Settings.Changed()
 		}
@@ -89,6 +93,7 @@ func (b *Bridge) Run(ctx context.Context, client broker.Client) error {
 		select {
 		case <-changed:
 		case <-set:
+		case <-attributed:
 		case <-b.poked:
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -143,7 +148,7 @@ func (b *Bridge) publish(client broker.Client) {
 			delete(b.announced, id)
 			delete(b.stated, id)
 			delete(b.features, id)
-			delete(b.settings, id)
+			delete(b.components, id)
 		}
 	}
 }
@@ -158,23 +163,33 @@ func (b *Bridge) stateTopic(id string) string {
 
 // announce publishes the configuration of a device if it has changed.
 func (b *Bridge) announce(client broker.Client, d fleet.Device) {
-	has := featuresOf(d)
-	if d.Info.Features == nil {
-		has = b.features[d.ID] // in safe mode they are gone only for a while
+	has := b.features[d.ID] // in safe mode they are gone only for a while
+	if d.Info.Features != nil {
+		has = b.featuresOf(d)
 	}
 	sets := b.settingsOf(d)
-	now := described{id: d.ID, deviceType: d.Type(), version: d.Version(), name: d.Name, features: has.key(), settings: sets.key()}
+	now := described{id: d.ID, deviceType: d.Type(), version: d.Version(), name: d.Name, features: has.key(), settings: sets.key(), sleep: d.Info.Sleep}
 	if b.announced[d.ID] == now {
 		return
 	}
-	text, err := config(b.config.Realm, now, has, b.features[d.ID], sets, b.settings[d.ID])
+	text, components, err := config(b.config.Realm, now, has, sets, b.components[d.ID])
 	if err != nil {
 		b.config.Log.Error("Home Assistant is not told of a device", "device", d.ID, "error", err)
 		return
 	}
 	if b.send(client, b.configTopic(d.ID), text) {
-		b.announced[d.ID], b.features[d.ID], b.settings[d.ID] = now, has, sets
+		b.announced[d.ID], b.features[d.ID], b.components[d.ID] = now, has, components
 	}
+}
+
+// featuresOf returns the features of a device that Home Assistant is told of.
+func (b *Bridge) featuresOf(d fleet.Device) features {
+	var attributes map[string]fleet.Attributes
+	if b.config.Features != nil {
+		attributes = b.config.Features.Attributes(d)
+	}
+	of, _ := featuresOf(d, attributes)
+	return of
 }
 
 // state publishes what update there is for a device if that has changed.

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"esper/internal/fleet"
 )
@@ -52,9 +53,9 @@ type component struct {
 	Availability   []availability `json:"availability,omitempty"`
 	Mode           string         `json:"availability_mode,omitempty"`
 	Display        string         `json:"mode,omitempty"`
-	Min            *int32         `json:"min,omitempty"`
-	Max            *int32         `json:"max,omitempty"`
-	Step           int32          `json:"step,omitempty"`
+	Min            *float64       `json:"min,omitempty"`
+	Max            *float64       `json:"max,omitempty"`
+	Step           float64        `json:"step,omitempty"`
 	Options        []string       `json:"options,omitempty"`
 	StateTopic     string         `json:"state_topic,omitempty"`
 	ValueTemplate  string         `json:"value_template,omitempty"`
@@ -63,7 +64,35 @@ type component struct {
 	CommandTopic   string         `json:"command_topic,omitempty"`
 	PayloadInstall string         `json:"payload_install,omitempty"`
 	PayloadPress   string         `json:"payload_press,omitempty"`
+
+	Icon        string `json:"icon,omitempty"`
+	Enabled     *bool  `json:"enabled_by_default,omitempty"` // nil: true
+	Precision   *int   `json:"suggested_display_precision,omitempty"`
+	ExpireAfter uint32 `json:"expire_after,omitempty"` // seconds; 0: never
+
+	Schema     string   `json:"schema,omitempty"` // of a light; empty: on and off
+	Brightness bool     `json:"brightness,omitempty"`
+	ColorModes []string `json:"supported_color_modes,omitempty"`
+
+	EventTypes []string `json:"event_types,omitempty"`
+
+	PayloadOpen      string `json:"payload_open,omitempty"`
+	PayloadClose     string `json:"payload_close,omitempty"`
+	PayloadStop      string `json:"payload_stop,omitempty"`
+	PositionTopic    string `json:"position_topic,omitempty"`
+	PositionTemplate string `json:"position_template,omitempty"`
+	SetPositionTopic string `json:"set_position_topic,omitempty"`
+
+	// Of a trigger for automations, which is no entity.
+	Automation string `json:"automation_type,omitempty"`
+	Type       string `json:"type,omitempty"`
+	Subtype    string `json:"subtype,omitempty"`
+	Topic      string `json:"topic,omitempty"`
+	Payload    string `json:"payload,omitempty"`
 }
+
+// automation is the platform of triggers.
+const automation = "device_automation"
 
 type availability struct {
 	Topic        string `json:"topic"`
@@ -78,14 +107,22 @@ type described struct {
 	name                    string // given by the operator, or empty
 	features                string // the device's features, as features.key returns them
 	settings                string // its settings, as settings.key returns them
+	sleep                   uint32 // its rhythm in seconds, 0 if it does not sleep
 }
 
-// config returns the configuration of a device. What it had before and has no more, Home
-// Assistant is to remove.
-func config(realm string, d described, has, had features, sets, hadSet settings) ([]byte, error) {
+// isThere is a template of a device's status: a device that sleeps is there.
+const isThere = "{{ '" + fleet.Online + "' if value in ['" + fleet.Online + "', '" + fleet.Sleeping + "'] else '" + fleet.Offline + "' }}"
+
+// platforms are the platforms of components, by their keys.
+type platforms map[string]string
+
+// config returns the configuration of a device, and its components. What it had before and has no
+// more, Home Assistant is to remove.
+func config(realm string, d described, has features, sets settings, had platforms) ([]byte, platforms, error) {
 	object := objectID(realm, d.id)
 	topic := realm + "/" + d.id
-	status := []availability{{Topic: topic + "/status", Available: fleet.Online, NotAvailable: fleet.Offline}}
+	status := []availability{{Topic: topic + "/status", Template: isThere, Available: fleet.Online, NotAvailable: fleet.Offline}}
+	expire := uint32(fleet.SleepSlack(d.sleep) / time.Second)
 	// In safe mode a device is there, but its features are not. It tells that before it is online.
 	working := append(slices.Clone(status), availability{
 		Topic: topic + "/info", Template: "{{ '" + fleet.Offline + "' if value_json.boot.safe else '" + fleet.Online + "' }}",
@@ -102,43 +139,34 @@ func config(realm string, d described, has, had features, sets, hadSet settings)
 		},
 		"connectivity": { // the one that is there when the device is not
 			Platform: fleet.BinarySensor, Name: "Connectivity", DeviceClass: "connectivity", Category: "diagnostic",
-			StateTopic: topic + "/status", PayloadOn: fleet.Online, PayloadOff: fleet.Offline,
+			StateTopic: topic + "/status", ValueTemplate: isThere, PayloadOn: fleet.Online, PayloadOff: fleet.Offline, ExpireAfter: expire,
 		},
 		"signal": {
 			Platform: fleet.Sensor, Name: "Signal strength", DeviceClass: "signal_strength", Category: "diagnostic",
 			StateClass: "measurement", Unit: "dBm", Availability: status,
 			StateTopic: topic + "/info", ValueTemplate: "{{ none if value_json.wifi.rssi | default(31) == 31 else value_json.wifi.rssi }}",
+			ExpireAfter: expire,
 		},
 		"restart": {
 			Platform: "button", Name: "Restart", DeviceClass: "restart", Category: "diagnostic", Availability: status,
 			CommandTopic: topic + "/reboot", PayloadPress: d.id,
 		},
 	}
-	for name, platform := range has {
-		c := component{Platform: platform, Name: name, Availability: working, Mode: "all", StateTopic: topic + "/" + name}
-		switch platform {
-		case fleet.Switch:
-			c.CommandTopic = topic + "/" + name + "/set"
-			c.PayloadOn, c.PayloadOff = "1", "0"
-		case fleet.BinarySensor:
-			c.PayloadOn, c.PayloadOff = "1", "0"
-		case fleet.Sensor:
-			c.StateClass = "measurement"
-		}
-		all[feature{name, platform}.component()] = c
-	}
+	has.add(all, topic, working, expire)
 	sets.add(all, topic, status)
+	now := platforms{}
 	for key, c := range all {
-		c.UniqueID = object + "_" + key
-		all[key] = c
-	}
-	for name, platform := range had {
-		if has[name] != platform {
-			all[feature{name, platform}.component()] = component{Platform: platform}
+		if now[key] = c.Platform; c.Platform != automation {
+			c.UniqueID = object + "_" + key
+			all[key] = c
 		}
 	}
-	sets.remove(all, hadSet)
-	return json.Marshal(payload{
+	for key, platform := range had {
+		if now[key] == "" {
+			all[key] = component{Platform: platform}
+		}
+	}
+	text, err := json.Marshal(payload{
 		Device: device{
 			Identifiers: []string{object}, Name: name, Manufacturer: "ESPer",
 			Model: d.deviceType, Software: d.version, Serial: d.id,
@@ -146,6 +174,7 @@ func config(realm string, d described, has, had features, sets, hadSet settings)
 		Origin:     origin{"ESPer"},
 		Components: all,
 	})
+	return text, now, err
 }
 
 // objectID returns what Home Assistant knows a device by, of the characters that it allows

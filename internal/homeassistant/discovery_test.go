@@ -20,9 +20,9 @@ func read(t *testing.T, text []byte) map[string]any {
 	return all
 }
 
-func components(t *testing.T, has, had features) map[string]any {
+func components(t *testing.T, has features, had platforms) map[string]any {
 	t.Helper()
-	text, err := config("home", described{id: "00c0de", deviceType: "socket", version: "8a1b2c3d"}, has, had, nil, nil)
+	text, _, err := config("home", described{id: "00c0de", deviceType: "socket", version: "8a1b2c3d"}, has, nil, had)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func components(t *testing.T, has, had features) map[string]any {
 
 func TestADeviceIsDescribed(t *testing.T) {
 	for given, shown := range map[string]string{"": "socket 00c0de", `Lamp "{{ 1 }}"`: `Lamp "{{ 1 }}"`} {
-		text, err := config("home", described{id: "00c0de", deviceType: "socket", version: "8a1b2c3d", name: given}, nil, nil, nil, nil)
+		text, _, err := config("home", described{id: "00c0de", deviceType: "socket", version: "8a1b2c3d", name: given}, nil, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,16 +48,24 @@ func TestADeviceIsDescribed(t *testing.T) {
 	}
 }
 
+// there is the template by which a device is there.
+const there = "{{ 'ONLINE' if value in ['ONLINE', 'SLEEPING'] else 'OFFLINE' }}"
+
+// featured is a device with features of these kinds.
+func featured(kinds map[string]string) fleet.Device {
+	return fleet.Device{ID: "00c0de", Info: &fleet.Info{Features: kinds}}
+}
+
 func TestComponents(t *testing.T) {
 	status := []any{map[string]any{
-		"topic": "home/00c0de/status", "payload_available": "ONLINE", "payload_not_available": "OFFLINE",
+		"topic": "home/00c0de/status", "value_template": there, "payload_available": "ONLINE", "payload_not_available": "OFFLINE",
 	}}
 	working := append(slices.Clone(status), map[string]any{
 		"topic": "home/00c0de/info", "value_template": "{{ 'OFFLINE' if value_json.boot.safe else 'ONLINE' }}",
 		"payload_available": "ONLINE", "payload_not_available": "OFFLINE",
 	})
-	got := components(t, features{"relay": fleet.Switch, "button": fleet.BinarySensor, "brightness": fleet.Sensor},
-		features{"relay": fleet.Switch, "brightness": fleet.BinarySensor})
+	has, _ := featuresOf(featured(map[string]string{"relay": fleet.Switch, "button": fleet.BinarySensor, "brightness": fleet.Sensor}), nil)
+	got := components(t, has, platforms{"feature_relay_switch": "switch", "feature_brightness_binary_sensor": "binary_sensor"})
 	for key, want := range map[string]map[string]any{
 		"update": {
 			"p": "update", "unique_id": "esper_home_00c0de_update", "name": "Firmware", "device_class": "firmware",
@@ -66,7 +74,7 @@ func TestComponents(t *testing.T) {
 		},
 		"connectivity": {
 			"p": "binary_sensor", "unique_id": "esper_home_00c0de_connectivity", "name": "Connectivity", "device_class": "connectivity",
-			"entity_category": "diagnostic", "state_topic": "home/00c0de/status", "payload_on": "ONLINE", "payload_off": "OFFLINE",
+			"entity_category": "diagnostic", "state_topic": "home/00c0de/status", "value_template": there, "payload_on": "ONLINE", "payload_off": "OFFLINE",
 		},
 		"signal": {
 			"p": "sensor", "unique_id": "esper_home_00c0de_signal", "name": "Signal strength", "device_class": "signal_strength",
@@ -146,16 +154,16 @@ func TestWhatUpdateThereIs(t *testing.T) {
 
 func TestSettingsAreComponents(t *testing.T) {
 	status := []any{map[string]any{
-		"topic": "home/00c0de/status", "payload_available": "ONLINE", "payload_not_available": "OFFLINE",
+		"topic": "home/00c0de/status", "value_template": there, "payload_available": "ONLINE", "payload_not_available": "OFFLINE",
 	}}
 	least, most := int32(0), int32(100)
-	text, err := config("home", described{id: "00c0de", deviceType: "socket", version: "8a1b2c3d"}, nil, nil, settings{
+	text, _, err := config("home", described{id: "00c0de", deviceType: "socket", version: "8a1b2c3d"}, nil, settings{
 		"interval": {Type: "number", Label: "Interval {{ 1 }}", Default: "5", Min: &least, Max: &most, Step: 5, Unit: "s"},
 		"any":      {Type: "number", Default: "5"},
 		"mode":     {Type: "select", Default: "slow", Options: []string{"slow", "fast"}},
 		"greeting": {Type: "text", Default: "Hello", Length: 16},
 		"enabled":  {Type: "switch", Default: "1"},
-	}, settings{"enabled": {Type: "number"}, "gone": {Type: "text"}, "mode": {Type: "select"}})
+	}, platforms{"setting_enabled_number": "number", "setting_gone_text": "text", "setting_mode_select": "select"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,5 +199,130 @@ func TestSettingsAreComponents(t *testing.T) {
 	}
 	if len(got) != 0 {
 		t.Errorf("also there: %v", got)
+	}
+}
+
+// each kind is what docs/homeassistant.md says.
+func TestEachKindOfFeature(t *testing.T) {
+	const topic = "home/00c0de/f"
+	hidden, one := false, 1
+	for _, c := range []struct {
+		kind string
+		a    fleet.Attributes
+		want string // without p, unique_id and availability
+	}{
+		{fleet.Switch, fleet.Attributes{Name: "Fan", Icon: "mdi:fan", Category: "config", Enabled: &hidden, DeviceClass: "outlet"},
+			`{"name":"Fan","icon":"mdi:fan","entity_category":"config","enabled_by_default":false,"device_class":"outlet","state_topic":"T","command_topic":"T/set","payload_on":"1","payload_off":"0"}`},
+		{fleet.Light, fleet.Attributes{}, `{"name":"f","state_topic":"T","command_topic":"T/set","payload_on":"1","payload_off":"0"}`},
+		{fleet.Light, fleet.Attributes{Brightness: true}, `{"name":"f","schema":"json","brightness":true,"supported_color_modes":["brightness"],"state_topic":"T","command_topic":"T/set"}`},
+		{fleet.Light, fleet.Attributes{Brightness: true, Color: true}, `{"name":"f","schema":"json","brightness":true,"supported_color_modes":["rgb"],"state_topic":"T","command_topic":"T/set"}`},
+		{fleet.BinarySensor, fleet.Attributes{DeviceClass: "door"}, `{"name":"f","device_class":"door","state_topic":"T","payload_on":"1","payload_off":"0"}`},
+		{fleet.Sensor, fleet.Attributes{}, `{"name":"f","state_topic":"T","state_class":"measurement"}`},
+		{fleet.Sensor, fleet.Attributes{Unit: "°C", DeviceClass: "temperature", Precision: &one},
+			`{"name":"f","state_topic":"T","state_class":"measurement","unit_of_measurement":"°C","device_class":"temperature","suggested_display_precision":1}`},
+		{fleet.Sensor, fleet.Attributes{Unit: "kWh", DeviceClass: "energy", StateClass: "total_increasing"},
+			`{"name":"f","state_topic":"T","state_class":"total_increasing","unit_of_measurement":"kWh","device_class":"energy"}`},
+		{fleet.Sensor, fleet.Attributes{Text: true}, `{"name":"f","state_topic":"T"}`},
+		{fleet.Number, fleet.Attributes{}, `{"name":"f","state_topic":"T","command_topic":"T/set","min":0,"max":100,"step":1}`},
+		{fleet.Select, fleet.Attributes{Options: []string{"slow", "fast"}}, `{"name":"f","state_topic":"T","command_topic":"T/set","options":["slow","fast"]}`},
+		{fleet.Button, fleet.Attributes{}, `{"name":"f","command_topic":"T/set","payload_press":"press"}`},
+		{fleet.EventFeature, fleet.Attributes{DeviceClass: "button", Options: []string{"single", "long", "odd"}},
+			`{"name":"f","state_topic":"T","device_class":"button","event_types":["single","long","odd"]}`},
+		{fleet.Cover, fleet.Attributes{DeviceClass: "shutter"},
+			`{"name":"f","state_topic":"T","command_topic":"T/set","device_class":"shutter","payload_open":"open","payload_close":"close","payload_stop":"stop","value_template":"{{ value_json.state }}"}`},
+		{fleet.Cover, fleet.Attributes{Position: true},
+			`{"name":"f","state_topic":"T","command_topic":"T/set","payload_open":"open","payload_close":"close","payload_stop":"stop","value_template":"{{ value_json.state }}",` +
+				`"position_topic":"T","position_template":"{{ value_json.position | default('') }}","set_position_topic":"T/set"}`},
+	} {
+		has, problems := featuresOf(featured(map[string]string{"f": c.kind}), map[string]fleet.Attributes{"f": c.a})
+		got, _ := components(t, has, nil)["feature_f_"+c.kind].(map[string]any)
+		for _, usual := range []string{"p", "unique_id", "availability", "availability_mode"} {
+			if got[usual] == nil {
+				t.Errorf("%s: no %s", c.kind, usual)
+			}
+			delete(got, usual)
+		}
+		if want := read(t, []byte(strings.ReplaceAll(c.want, `"T`, `"`+topic))); !reflect.DeepEqual(got, want) || len(problems) != 0 {
+			t.Errorf("a %s with %+v:\n%v, want\n%v; problems %q", c.kind, c.a, got, want, problems)
+		}
+	}
+}
+
+func TestTheEventsOfAButtonAreTriggers(t *testing.T) {
+	options := map[string]fleet.Attributes{"bell": {Options: []string{"single", "double", "odd"}}}
+	has, _ := featuresOf(featured(map[string]string{"bell": fleet.EventFeature}), options)
+	got := components(t, has, platforms{"trigger_bell_long": "device_automation"})
+	for key, want := range map[string]string{
+		"trigger_bell_single": `{"p":"device_automation","automation_type":"trigger","topic":"home/00c0de/bell","payload":"single",` +
+			`"value_template":"{{ value_json.event_type }}","type":"button_short_press","subtype":"bell"}`,
+		"trigger_bell_double": `{"p":"device_automation","automation_type":"trigger","topic":"home/00c0de/bell","payload":"double",` +
+			`"value_template":"{{ value_json.event_type }}","type":"button_double_press","subtype":"bell"}`,
+		"trigger_bell_long": `{"p":"device_automation"}`, // removes it
+	} {
+		if !reflect.DeepEqual(got[key], any(read(t, []byte(want)))) {
+			t.Errorf("%s: %v", key, got[key])
+		}
+	}
+	if got["trigger_bell_odd"] != nil {
+		t.Error("another event is a trigger")
+	}
+}
+
+// What a device that sleeps has measured is worth nothing when it should have woken twice.
+func TestWhatADeviceThatSleepsMeasuredExpires(t *testing.T) {
+	has, _ := featuresOf(featured(map[string]string{"level": fleet.Sensor, "door": fleet.BinarySensor, "relay": fleet.Switch}), nil)
+	for sleep, want := range map[uint32]any{0: nil, 600: 1260.0} {
+		text, _, err := config("home", described{id: "00c0de", deviceType: "socket", version: "8a1b2c3d", sleep: sleep}, has, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for key, c := range read(t, text)["cmps"].(map[string]any) {
+			expires := c.(map[string]any)["expire_after"]
+			if measured := word("signal connectivity feature_level_sensor feature_door_binary_sensor", key); measured && expires != want || !measured && expires != nil {
+				t.Errorf("with sleep %d, %s expires after %v", sleep, key, expires)
+			}
+		}
+	}
+}
+
+func TestWhatHomeAssistantWouldRefuseIsAProblem(t *testing.T) {
+	tiny := 1e-6
+	for _, c := range []struct {
+		kind         string
+		a, want      fleet.Attributes
+		problem      string
+		notAnnounced bool
+	}{
+		{fleet.Sensor, fleet.Attributes{DeviceClass: "door"}, fleet.Attributes{StateClass: "measurement"},
+			`features: f.device_class: Home Assistant has no device class "door" of a sensor whose state is a number`, false},
+		{fleet.Sensor, fleet.Attributes{DeviceClass: "temperature", Unit: "F"}, fleet.Attributes{Unit: "F", StateClass: "measurement"},
+			`features: f.device_class: "F" is no unit of temperature in Home Assistant: there are K, °C, °F`, false},
+		{fleet.Sensor, fleet.Attributes{DeviceClass: "duration", Unit: "\u00b5s"}, fleet.Attributes{DeviceClass: "duration", Unit: "\u00b5s", StateClass: "measurement"}, "", false},
+		{fleet.Sensor, fleet.Attributes{DeviceClass: "battery", Unit: "%", StateClass: "total"}, fleet.Attributes{DeviceClass: "battery", Unit: "%"},
+			`features: f.state_class: a sensor of device class battery cannot be "total" in Home Assistant`, false},
+		{fleet.Sensor, fleet.Attributes{DeviceClass: "temperature", Text: true}, fleet.Attributes{Text: true},
+			`features: f.device_class: Home Assistant has no device class "temperature" of a sensor whose state is a text: there are date enum timestamp`, false},
+		{fleet.Sensor, fleet.Attributes{Text: true, Unit: "m"}, fleet.Attributes{Text: true},
+			`features: f.text: a text has no unit, precision and state class in Home Assistant`, false},
+		{fleet.Cover, fleet.Attributes{DeviceClass: "lid"}, fleet.Attributes{},
+			`features: f.device_class: Home Assistant has no device class "lid" of a cover: there are ` + classes[fleet.Cover], false},
+		{fleet.Switch, fleet.Attributes{Icon: "fan"}, fleet.Attributes{},
+			`features: f.icon: "fan" has no prefix as Home Assistant's have, such as mdi:fan`, false},
+		{fleet.Select, fleet.Attributes{}, fleet.Attributes{}, `features: f.options: there are none, so Home Assistant cannot show it`, true},
+		{fleet.EventFeature, fleet.Attributes{}, fleet.Attributes{}, `features: f.options: there are none, so Home Assistant cannot show it`, true},
+		{fleet.Number, fleet.Attributes{Step: &tiny}, fleet.Attributes{Step: pointer(minStep)},
+			`features: f.step: 1e-06 is less than Home Assistant's least, 0.001`, false},
+	} {
+		d := featured(map[string]string{"f": c.kind})
+		has, problems := featuresOf(d, map[string]fleet.Attributes{"f": c.a})
+		if strings.Join(problems, "; ") != c.problem {
+			t.Errorf("a %s with %+v: problems %q, want %q", c.kind, c.a, problems, c.problem)
+		}
+		if f, announced := has["f"]; announced == c.notAnnounced || !reflect.DeepEqual(f.Attributes, c.want) {
+			t.Errorf("a %s with %+v is announced: %v, as %+v", c.kind, c.a, announced, f.Attributes)
+		}
+	}
+	if got := Problems(fleet.Device{ID: "00c0de"}, nil); len(got) != 0 {
+		t.Errorf("a device without info has problems: %q", got)
 	}
 }

@@ -38,27 +38,21 @@ func (s settings) add(all map[string]component, topic string, status []availabil
 		switch d.Type {
 		case devicesetting.Number:
 			least, most, step := d.Bounds()
-			c.Min, c.Max, c.Step, c.Display, c.Unit = &least, &most, step, "box", d.Unit
+			c.bound(float64(least), float64(most))
+			c.Step, c.Display, c.Unit = float64(step), "box", d.Unit
 		case devicesetting.Switch:
 			c.PayloadOn, c.PayloadOff = "1", "0"
 		case devicesetting.Select:
 			c.Options = d.Options
 		case devicesetting.Text:
-			least, most := int32(0), int32(d.Length)
-			c.Min, c.Max = &least, &most
+			c.bound(0, float64(d.Length))
 		}
 		all[settingComponent(name, d.Type)] = c
 	}
 }
 
-// remove adds what removes the settings that the device had and has no more.
-func (s settings) remove(all map[string]component, had settings) {
-	for name, d := range had {
-		if s[name].Type != d.Type {
-			all[settingComponent(name, d.Type)] = component{Platform: d.Type}
-		}
-	}
-}
+// bound sets the least and the greatest value of a number, or the lengths of a text.
+func (c *component) bound(least, most float64) { c.Min, c.Max = &least, &most }
 
 // settingsOf returns the settings that a device has declared; nil if it did not say.
 func (b *Bridge) settingsOf(d fleet.Device) settings {

@@ -74,7 +74,7 @@ func TestAFlippedBitAtRest(t *testing.T) {
 	flips = append(flips, bits("boot configuration", image.BootConfigurationAddress, image.BootConfigurationSize)...)
 	flips = append(flips, bits("first refusal", image.BootConfigurationAddress+0x40, 64)...)
 
-	inParallel(t, h.cycle, some(flips, 25), func(s *scene, f flip) {
+	inParallel(t, h.cycle, some(flips, 12), func(s *scene, f flip) {
 		start := func(st stage) {
 			s.set(h.mark)
 			s.offer(st)
@@ -97,7 +97,7 @@ func TestAFlippedBitAtRest(t *testing.T) {
 			t.Errorf("%v: v3 is not reached: %s; %s", f, s.problem, s.last())
 		}
 	})
-	t.Logf("%d bits of flash", len(some(flips, 25)))
+	t.Logf("%d bits of flash", len(some(flips, 12)))
 }
 
 // R2: one bit of the RTC record that flips between firmware and bootloader, when it
@@ -124,7 +124,7 @@ func TestAFlippedBitInTheRTCRecord(t *testing.T) {
 			all = append(all, moved{m, f})
 		}
 	}
-	inParallel(t, h.cycle, some(all, 15), func(s *scene, m moved) {
+	inParallel(t, h.cycle, some(all, 8), func(s *scene, m moved) {
 		s.set(h.mark)
 		s.offer(m.stage)
 		done := false
@@ -151,7 +151,7 @@ func TestAFlippedBitInTheRTCRecord(t *testing.T) {
 			t.Errorf("%s: %v: flipped %v; %s; %s", m.name, m.flip, done, s.problem, s.last())
 		}
 	})
-	t.Logf("%d bits of the RTC record", len(some(all, 15)))
+	t.Logf("%d bits of the RTC record", len(some(all, 8)))
 }
 
 // Where nothing is left to boot, the bootloader says so and stops, and flashing over

@@ -243,7 +243,7 @@ func TestMalformedSettings(t *testing.T) {
 		refuse(fmt.Sprintf("%d bytes more", n), append(bytes.Clone(whole), make([]byte, n)...))
 	}
 	r := rand.New(rand.NewPCG(1, 1))
-	for range 40 {
+	for range some(upTo(40), 10) {
 		random := make([]byte, r.IntN(settings.MaxRelease))
 		for i := range random {
 			random[i] = byte(r.Uint32())
@@ -290,7 +290,7 @@ func TestBitFlipsInSettings(t *testing.T) {
 	reasons := map[string]int{}
 	for i, region := range regions[:len(regions)-1] {
 		bits := upTo(8 * (regions[i+1].from - region.from))
-		for _, bit := range some(bits, 5) {
+		for _, bit := range some(bits, 3) {
 			flipped := bytes.Clone(whole)
 			flipped[region.from+bit/8] ^= 1 << (bit % 8)
 			got := s.looksAt(flipped)

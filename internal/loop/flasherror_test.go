@@ -13,7 +13,7 @@ import (
 // on, says so where it was an update's, and gets to the wanted release by itself.
 func TestAFlashErrorCostsNothingButTime(t *testing.T) {
 	c, tr := theCycle(t)
-	operations := some(tr.operations, 30)
+	operations := some(tr.operations, 15)
 	inParallel(t, c, operations, func(s *scene, op esp8266.Operation) {
 		s.set(tr.before(op.Index))
 		refused := false

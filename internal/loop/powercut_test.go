@@ -198,7 +198,7 @@ func (c *tally) log(t *testing.T, what string) {
 // device boots nothing but what was released, and gets to the wanted release without help.
 func TestPowerCut(t *testing.T) {
 	c, tr := theCycle(t)
-	powerCuts(t, c, tr, 30, 3)
+	powerCuts(t, c, tr, 20, 2)
 }
 
 // powerCuts cuts the power in a cycle. Unless all are wanted, it tries so many of the single cuts,

@@ -153,19 +153,18 @@ func TestAFlippedBitIsRefused(t *testing.T) {
 	good := v.firmwares.release(t, "socket", "v2", 6)
 	random := rand.New(rand.NewPCG(seed, 0))
 	image1 := good.Images[1]
-	var positions []int
-	for at := range 0x10 + 96 { // header and descriptor: every byte
-		positions = append(positions, at)
+	const codeAt = 0x10 + 96 // behind the header and the descriptor
+	var header, code, trailer []int
+	for at := range codeAt { // every byte
+		header = append(header, at)
 	}
-	for len(positions) < 190 {
-		positions = append(positions, 0x10+96+random.IntN(len(image1)-0x10-96-32))
+	for range 78 {
+		code = append(code, codeAt+random.IntN(len(image1)-codeAt-32))
 	}
-	for i := range 32 { // trailer
-		positions = append(positions, len(image1)-32+i)
+	for i := range 32 {
+		trailer = append(trailer, len(image1)-32+i)
 	}
-	if !full { // a sample
-		positions = slices.DeleteFunc(positions, func(int) bool { return random.IntN(3) > 0 })
-	}
+	positions := slices.Concat(some(header, 16), some(code, 12), some(trailer, 4))
 	for _, at := range positions {
 		bit := random.IntN(8)
 		f := folder(good)
@@ -178,7 +177,7 @@ func TestAFlippedBitIsRefused(t *testing.T) {
 		v.refusesFlip(t, f, fmt.Sprintf("bit %d of byte %#x of the image", bit, at))
 	}
 	lines := bytes.SplitAfter(good.VersionFile.Marshal(), []byte("\n"))
-	for i := range 64 { // every byte of the signature
+	for _, i := range some(upTo(64), 12) { // every byte of the signature
 		digit := []byte{lines[2][2*i+i%2]}
 		flipped := []byte("0123456789abcdef")[bytes.IndexByte([]byte("0123456789abcdef"), digit[0])^(1<<(i%4))]
 		f := folder(good)

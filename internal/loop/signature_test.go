@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/ed25519"
@@ -14,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,10 +33,9 @@ const vectorFile = "../release/testdata/signatures.txt"
 
 // random are lines of the same form: keys and texts by chance, every other signature
 // with a bit flipped in it. The same in every run.
-func random(n int) []byte {
+func random(n int) (lines []string) {
 	source := rand.NewChaCha8([32]byte{25, 5, 19})
 	draw := rand.New(source)
-	var lines []byte
 	for i := range n {
 		seed, text := make([]byte, ed25519.SeedSize), make([]byte, draw.IntN(300))
 		source.Read(seed)
@@ -50,27 +49,32 @@ func random(n int) []byte {
 		if len(text) == 0 {
 			continue
 		}
-		lines = fmt.Appendf(lines, "%s %x %x %x random %d\n", verdict, key[32:], text, signature, i)
+		lines = append(lines, fmt.Sprintf("%s %x %x %x random %d", verdict, key[32:], text, signature, i))
 	}
 	return lines
 }
 
-// vectors returns the verdicts and names of the vectors, and of more lines, and their
-// bytes as C++.
-func vectors(t *testing.T, more []byte) (verdicts, names []string, source []byte) {
+// theVectors are the lines of the file.
+func theVectors(t *testing.T) (lines []string) {
 	t.Helper()
 	content, err := os.ReadFile(vectorFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	content = append(content, more...)
-	var words []uint32
-	lines := bufio.NewScanner(bytes.NewReader(content))
-	for lines.Scan() {
-		f := strings.SplitN(lines.Text(), " ", 5)
-		if f[0] == "#" {
-			continue
+	for line := range strings.Lines(string(content)) {
+		if !strings.HasPrefix(line, "#") {
+			lines = append(lines, strings.TrimSuffix(line, "\n"))
 		}
+	}
+	return lines
+}
+
+// vectors returns the verdicts and names of vectors, and their bytes as C++.
+func vectors(t *testing.T, lines []string) (verdicts, names []string, source []byte) {
+	t.Helper()
+	var words []uint32
+	for _, line := range lines {
+		f := strings.SplitN(line, " ", 5)
 		verdicts, names = append(verdicts, f[0]), append(names, f[4])
 		for _, text := range f[1:4] {
 			data, err := hex.DecodeString(strings.TrimPrefix(text, "-"))
@@ -112,7 +116,7 @@ func TestTheDevicesVerifierJudgesTheVectorsOnTheHost(t *testing.T) {
 	if _, err := exec.LookPath("g++"); err != nil {
 		t.Skip("no g++ here")
 	}
-	verdicts, names, source := vectors(t, random(400))
+	verdicts, names, source := vectors(t, slices.Concat(theVectors(t), random(400)))
 	monocypher, err := build.Monocypher(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -136,9 +140,10 @@ func TestTheDevicesVerifierJudgesTheVectorsOnTheHost(t *testing.T) {
 	compare(t, run(program), verdicts, names)
 }
 
+// Of the vectors, all of which are judged on the host, unless all are wanted a third.
 func TestTheDevicesVerifierJudgesTheVectorsInTheEmulator(t *testing.T) {
 	t.Parallel()
-	verdicts, names, source := vectors(t, nil)
+	verdicts, names, source := vectors(t, some(theVectors(t), 70))
 	dir := t.TempDir()
 	types, err := fs.Sub(firmware.Files, "devices")
 	must(t, err)

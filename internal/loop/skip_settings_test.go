@@ -87,7 +87,7 @@ func (s *settingsSweep) run(t *testing.T, part int) (tried int, harm []fault) {
 	t.Logf("%d instructions, %d of them where it is decided", len(decisive)+len(others),
 		len(decisive))
 	chosen, last := map[uint64]fault{}, uint64(0)
-	for _, f := range slices.Concat(sampled(decisive, 80), sampled(others, 2*sample)) {
+	for _, f := range slices.Concat(sampled(decisive, sample/2), sampled(others, 2*sample)) {
 		if f.n%workers == uint64(part) {
 			chosen[f.n], last = f, max(last, f.n)
 		}

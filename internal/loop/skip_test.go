@@ -31,7 +31,7 @@ var full = os.Getenv("ESPER_FULL") != ""
 
 const (
 	often  = 12  // as often as this every execution of an instruction is skipped
-	sample = 160 // without ESPER_FULL every so manieth fault is tried
+	sample = 320 // without ESPER_FULL every so manieth fault is tried
 )
 
 // curve is how the names of the functions begin that calculate on the curve.

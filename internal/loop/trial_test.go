@@ -190,7 +190,7 @@ var failures = map[string]struct {
 		"not-confirmed"},
 	"does not reach the network": {variant{source: "#include <user_interface.h>\n" + onTimer(`wifi_station_disconnect();`)},
 		"not-confirmed"},
-	"loses the network again and again": {variant{source: "#include <user_interface.h>\n" + `
+	"loses the network again and again": {variant{source: "#include <esper/Timer.h>\n#include <user_interface.h>\nusing namespace esper;\n" + `
 static struct Lose { Lose() { static Timer timer([](void*) { wifi_station_disconnect(); wifi_station_connect(); }, nullptr);
     timer.repeat(8000); } } lose;
 `}, "not-confirmed"},

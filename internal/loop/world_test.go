@@ -93,6 +93,9 @@ func makeFirmwares(dir string) (*firmwares, error) {
 	if err := addTuned(dir); err != nil {
 		return nil, err
 	}
+	if err := addKinds(dir); err != nil {
+		return nil, err
+	}
 	f := &firmwares{built: map[string][image.Slots][]byte{}}
 	if f.site, err = site.Open(dir); err != nil {
 		return nil, err

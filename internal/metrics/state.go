@@ -137,7 +137,7 @@ func (s state) fleet(gauge func(d *prometheus.Desc, value int64, labels ...strin
 	return types
 }
 
-// presence is online, offline, silent or unknown.
+// presence is online, offline, sleeping, silent or unknown.
 func presence(d fleet.Device) string {
 	if p := d.Presence(); p != "" {
 		return strings.ToLower(p)

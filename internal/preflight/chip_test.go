@@ -9,6 +9,7 @@ import (
 
 	"esper/internal/image"
 	"esper/internal/release"
+	"esper/internal/site"
 )
 
 // chipWorkshop builds with the vendor's SDK.
@@ -60,18 +61,21 @@ func TestABadChipReleaseIsRefused(t *testing.T) {
 	good := w.release(t, "v1", 1, variant{})
 	for name, bad := range map[string]struct {
 		source, reason string
+		port           site.LogPort
 	}{
 		"crashes in a timer": {in("10", `*reinterpret_cast<volatile int*>(4) = 1;`),
-			`^it crashed: exception 29 \(StoreProhibitedCause\) at 0x402[0-9a-f]{5} in .*_FUN.*\+0x[0-9a-f]+, 1\d\.\d s after its start$`},
+			`^it crashed: exception 29 \(StoreProhibitedCause\) at 0x402[0-9a-f]{5} in .*_FUN.*\+0x[0-9a-f]+, 1\d\.\d s after its start$`, ""},
+		"crashes, and prints nothing": {in("10", `*reinterpret_cast<volatile int*>(4) = 1;`),
+			`^it crashed: exception 29 \(StoreProhibitedCause\) at 0x402.*, 1\d\.\d s after its start$`, "none"},
 		"crashes in a constructor": {"\nstatic struct Crash { Crash() { asm volatile(\"ill\"); } } crash;\n",
-			`^it crashed: exception 0 \(IllegalInstructionCause\) at 0x402[0-9a-f]{5} in _GLOBAL__sub_I_.*, 0\.\d s after its start$`},
+			`^it crashed: exception 0 \(IllegalInstructionCause\) at 0x402[0-9a-f]{5} in _GLOBAL__sub_I_.*, 0\.\d s after its start$`, ""},
 		"needs too much stack in a constructor": {deep,
-			`^it crashed: the 2144 bytes of stack that constructors have, and user_init, have overflowed at 0x402.*, 0\.\d s after its start$`},
-		"hangs":              {in("5", `for (;;) asm volatile("");`), `^it hung, and the software watchdog reset it, \d+\.\d s after`},
-		"restarts by itself": {"#include <user_interface.h>\n" + in("20", `system_restart();`), `^it restarted by itself, 2\d\.\d s after`},
+			`^it crashed: the 2144 bytes of stack that constructors have, and user_init, have overflowed at 0x402.*, 0\.\d s after its start$`, ""},
+		"hangs":              {in("5", `for (;;) asm volatile("");`), `^it hung, and the software watchdog reset it, \d+\.\d s after`, ""},
+		"restarts by itself": {"#include <user_interface.h>\n" + in("20", `system_restart();`), `^it restarted by itself, 2\d\.\d s after`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := w.release(t, "v2", 2, variant{source: bad.source})
+			r := w.release(t, "v2", 2, variant{source: bad.source, log: site.Log{Port: bad.port}})
 			s := Subject{Release: r, Published: good}
 			for _, n := range []string{"socket.elf0", "socket.elf1"} {
 				s.ELF = append(s.ELF, filepath.Join(w.site.BuildPath(), n))

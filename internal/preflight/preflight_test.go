@@ -5,10 +5,12 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -87,6 +89,7 @@ type variant struct {
 	source string             // added to the device type's
 	config func(*site.Config) // what changes
 	key    ed25519.PrivateKey // that signs; nil: the site's
+	log    site.Log
 }
 
 // release builds and signs.
@@ -107,6 +110,8 @@ func (w *workshop) release(t testing.TB, version string, sequence uint32, v vari
 	if v.config != nil {
 		v.config(&changed.Config)
 	}
+	changed.Types = slices.Clone(changed.Types)
+	changed.Types[0].Log = v.log
 	var log bytes.Buffer
 	result, err := build.Build(context.Background(), &changed, build.Options{Version: &site.Version{Name: version, Sequence: sequence}, Log: &log})
 	if err != nil {
@@ -153,6 +158,25 @@ func TestAGoodReleasePasses(t *testing.T) {
 	}
 	if len(r.Warnings) > 0 {
 		t.Errorf("warnings: %q", r.Warnings)
+	}
+}
+
+// sleepy is code of a device that wakes every ten minutes.
+const sleepy = "\n#include <esper/Sleep.h>\nstatic esper::Sleep sleeper(&device, 600);\n"
+
+// Devices that sleep are no longer online when they are done.
+func TestAGoodReleaseThatSleepsPasses(t *testing.T) {
+	w := theWorkshop(t)
+	asleep := [2]*release.Release{w.release(t, "v1", 1, variant{source: sleepy}), w.release(t, "v2", 2, variant{source: sleepy})}
+	forDays := w.release(t, "v2", 2, variant{source: strings.Replace(sleepy, "600", "864000", 1)})
+	t.Parallel()
+	for _, s := range []Subject{
+		{Release: asleep[1], Published: asleep[0]}, {Release: asleep[1], Published: w.good[0]},
+		{Release: w.good[1], Published: asleep[0]}, {Release: forDays},
+	} {
+		if r, err := Check(t.Context(), w.options(s)); err != nil || len(r.Warnings) > 0 {
+			t.Errorf("%v, %q", err, r.Warnings)
+		}
 	}
 }
 
@@ -222,17 +246,28 @@ static struct Start { Start() { often.repeat(` + milliseconds + `); } } start;
 `
 }
 
-// describing is code that adds to the features of an info.
-func describing(code string) string {
-	return `
-#include <esper/Json.h>
+// describing is code that adds so many features to an info. A # in their names counts them, from 0 on.
+func describing(count int, name string) string {
+	return fmt.Sprintf(`
+#include <esper/Service.h>
 using namespace esper;
 static class Odd : public Service {
   public:
     Odd() : Service(&::device) {}
-    void describe(Json& features) const override { ` + code + ` }
-} odd;
-`
+    Description describe() const override;
+} odd[%d];
+static char names[%[1]d][20];
+Description Odd::describe() const {
+    Description d;
+    char* const out = names[this - odd];
+    for (int i = 0; %[2]q[i] != 0; i++) {
+        out[i] = %[2]q[i] == '#' ? '0' + (this - odd) : %[2]q[i];
+    }
+    d.name = out;
+    d.kind = "sensor";
+    return d;
+}
+`, count, name)
 }
 
 // deep needs more stack in a constructor than there is.
@@ -241,6 +276,19 @@ static struct Deep { Deep() { volatile char big[2400]; for (unsigned i = 0; i < 
 `
 
 // A release that is not what it should be is refused, and it is said why.
+// What a device says on UART 1 is in the log, too.
+func TestAReleaseThatPrintsElsewhereIsHeard(t *testing.T) {
+	w := theWorkshop(t)
+	r := w.release(t, "v3", 3, variant{source: in("10", `*reinterpret_cast<volatile int*>(4) = 1;`), log: site.Log{Port: "uart1"}})
+	t.Parallel()
+	_, err := Check(t.Context(), w.options(Subject{Release: r, Published: w.good[0]}))
+	failures := Failures(err)
+	if len(failures) != 1 || !strings.HasPrefix(failures[0].Reason, "it crashed: exception 29") ||
+		!strings.Contains(failures[0].Serial, " mqtt: connected") {
+		t.Errorf("%v, %+v", err, failures)
+	}
+}
+
 func TestABadReleaseIsRefused(t *testing.T) {
 	stranger := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, ed25519.SeedSize))
 	for name, bad := range map[string]struct {
@@ -253,6 +301,8 @@ func TestABadReleaseIsRefused(t *testing.T) {
 		"frees what it has not allocated": {variant{source: "#include <esper/Service.h>\n" + in("1", `vPortFree(reinterpret_cast<void*>(0x3FFEF000), "", 0);`)},
 			"slot 0", `^it crashed: .* is freed, which is not allocated, or not any more at 0x4.*, 1\.\d s after its start$`},
 		"crashes after 10 s": {variant{source: in("10", `*reinterpret_cast<volatile int*>(4) = 1;`)},
+			"slot 0", `^it crashed: exception 29 \(StoreProhibitedCause\) .*, 10\.\d s after its start$`},
+		"crashes, and prints nothing": {variant{source: in("10", `*reinterpret_cast<volatile int*>(4) = 1;`), log: site.Log{Level: "none", Port: "none"}},
 			"slot 0", `^it crashed: exception 29 \(StoreProhibitedCause\) .*, 10\.\d s after its start$`},
 		"hangs": {variant{source: in("5", `for (;;) asm volatile("");`)},
 			"slot 0", `^it hung, and the software watchdog reset it at 0x40.*, 8\.\d s after`},
@@ -280,14 +330,29 @@ static Timer off([](void*) { wifi_station_disconnect(); }, nullptr);
 			"slot 0", `^it refuses its own release`},
 		"is signed by a new key that it trusts": {variant{key: stranger, config: func(c *site.Config) { c.Update.Keys = []ed25519.PublicKey{stranger.Public().(ed25519.PublicKey)} }},
 			"update to slot 1 from v1", `^devices that run v1 refuse it: none of the keys that they trust signed it$`},
-		"has a feature that it calls badly": {variant{source: describing(`features.string("living room", "switch");`)},
+		"has a feature that it calls badly": {variant{source: describing(1, "living room")},
 			"slot 0", `^a server cannot use all of its info: features: "living room" cannot be the name of one$`},
 		"has two features of one name": {variant{source: "static OnOffFeature<NAME, 13> twin(&device);\n"},
 			"slot 0", `^a server cannot use all of its info: features: there are two called "socket"$`},
-		"has more features than a server takes": {variant{source: describing(`char name[] = "f0"; for (; name[1] <= 'Z'; name[1]++) features.string(name, "sensor");`)},
+		"has two features on one pin": {variant{source: "constexpr const char TWIN[] = \"twin\"; static OnOffFeature<TWIN, 12> twin(&device);\n"},
+			"slot 0", `^pin 12 is used by socket and twin$`},
+		"has more features than a server takes": {variant{source: describing(43, "f#")},
 			"slot 0", `^a server cannot use all of its info: features: `},
-		"has more features than fit into an info": {variant{source: describing(`for (int i = 0; i < 200; i++) features.string("some-feature", "sensor");`)},
+		"has more features than fit into an info": {variant{source: describing(200, "some-feature")},
 			"slot 0", `^a server cannot use all of its info: features: there are more than have room in it$`},
+		"sleeps, and crashes when it wakes": {variant{source: sleepy + `
+#include <user_interface.h>
+static struct Crash { Crash() { if (system_get_rst_info()->reason == REASON_DEEP_SLEEP_AWAKE) asm volatile("ill"); } } crash;
+`},
+			"slot 0", `^it crashed: exception 0 `},
+		"is to sleep, and does not": {variant{source: sleepy + "static struct Hold { Hold() { sleeper.hold(true); } } hold;\n"},
+			"slot 0", `^it does not sleep within 2m0s, though it says that it wakes every 10m0s$`},
+		"sleeps, and does not find the broker when it wakes": {variant{source: sleepy + `
+#include <user_interface.h>
+static esper::Timer off([](void*) { if (system_get_rst_info()->reason == REASON_DEEP_SLEEP_AWAKE) wifi_station_disconnect(); }, nullptr);
+static struct Off { Off() { off.repeat(50); } } start;
+`},
+			"slot 0", `^it does not wake, reach the broker and sleep again within 12m0s$`},
 		"leaves no memory for an update": {variant{source: "#include <esper/Service.h>\n" + in("1", `while (pvPortMalloc(512, "", 0, false) != nullptr) {}`)},
 			"slot 0", `^it `},
 	} {
@@ -332,7 +397,7 @@ func TestWhatIsNoFaultOfTheReleaseIsAWarning(t *testing.T) {
 			sequence: 1, warning: `v0, which is published, never asks for updates: it crashed: exception 0`},
 		"the published release does not update": {published: variant{config: func(c *site.Config) { c.Update.URL, c.Update.Host = "", "" }},
 			sequence: 1, warning: `v0, which is published, never asks for updates; devices that run it must be flashed`},
-		"the published release has a feature that nobody can use": {published: variant{source: describing(`features.string("living room", "switch");`),
+		"the published release has a feature that nobody can use": {published: variant{source: describing(1, "living room"),
 			config: func(c *site.Config) { c.Realm = "cabin" }},
 			sequence: 1, warning: `from cabin to home for their topics`},
 		"the published release is newer": {sequence: 5, warning: `devices that run v0, which is published, do not install it: its sequence is not greater`},
@@ -355,6 +420,28 @@ func TestWhatIsNoFaultOfTheReleaseIsAWarning(t *testing.T) {
 				t.Fatal(err)
 			}
 			if all := strings.Join(r.Warnings, "\n"); !regexp.MustCompile(c.warning).MatchString(all) {
+				t.Errorf("the warnings are: %s", all)
+			}
+		})
+	}
+}
+
+// A function of device code that works for longer than 50 ms is a warning.
+func TestDeviceCodeThatBlocksIsAWarning(t *testing.T) {
+	for name, c := range map[string]struct{ source, took string }{
+		"a timer":        {in("5", `ets_delay_us(40000); ets_delay_us(40000);`), "(8[0-9])"},
+		"no longer than": {in("5", `ets_delay_us(45000);`), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := theWorkshop(t)
+			r := w.release(t, "v3", 3, variant{source: "extern \"C\" void ets_delay_us(unsigned);\n" + c.source})
+			t.Parallel()
+			report, err := Check(t.Context(), w.options(Subject{Release: r}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all := strings.Join(report.Warnings, "\n")
+			if c.took == "" && all != "" || !regexp.MustCompile(c.took).MatchString(all) || strings.Count(all, "device code took") > 1 {
 				t.Errorf("the warnings are: %s", all)
 			}
 		})

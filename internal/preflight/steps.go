@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +18,9 @@ const (
 	reachWithin  = time.Minute      // a device is online and has reported
 	checkWithin  = time.Minute      // it asks for the version file
 	updateWithin = 20 * time.Minute // a whole download, or several tries
-	healthyFor   = 5 * time.Minute  // a firmware that crashes earlier would be started in safe mode in the end
+	sleepWithin  = 2 * time.Minute
+	longestSleep = 24 * time.Hour  // that is waited for
+	healthyFor   = 5 * time.Minute // a firmware that crashes earlier would be started in safe mode in the end
 )
 
 // flashed tries an image on a device that was flashed with it.
@@ -26,8 +29,13 @@ func (w *world) flashed() {
 		w.fail("%s within %v", w.missing(), reachWithin)
 		return
 	}
+	w.conflicts()
 	w.compare(w.slot)
 	w.looks()
+	if w.running.rhythm > 0 {
+		w.sleeps()
+		return
+	}
 	stays := func() bool { return w.running.online > 0 && w.Now() >= w.running.online+w.Config.Update.ConfirmAfter }
 	if !w.until(w.Config.Update.TrialTimeout, stays) {
 		w.fail("it does not stay connected to the broker for %v, as an update needs it for its confirmation", w.Config.Update.ConfirmAfter)
@@ -35,6 +43,37 @@ func (w *world) flashed() {
 	w.until(max(0, healthyFor-w.Now()), func() bool { return false })
 	if w.running.online == 0 {
 		w.fail("it is no longer connected to the broker %v after its start", w.Now().Round(time.Second))
+	}
+	if m := blocked.FindSubmatch(w.log.kept.Bytes()); m != nil {
+		w.warn("a function of its device code took %s ms: meanwhile it hears no command, and after some seconds the watchdog resets it; "+
+			"have it work in steps, with a Timer", m[1])
+	}
+}
+
+// What firmware says on its serial line of its device code (firmware/framework/esper/Device.cpp and
+// Blocked.cpp).
+var (
+	conflict = regexp.MustCompile(`(?m)^ *[0-9.]+ [0-9]+ device: (pin [0-9]+ is used by .*|two features are called .*|[0-9]+ features, more than .*)$`)
+	blocked  = regexp.MustCompile(`(?m)^ *[0-9.]+ [0-9]+ device: blocked for ([0-9]+) ms$`)
+)
+
+// conflicts refuses features that cannot be on one device.
+func (w *world) conflicts() {
+	if m := conflict.FindSubmatch(w.log.kept.Bytes()); m != nil {
+		w.fail("%s", m[1])
+	}
+}
+
+// sleeps waits until a device that sleeps is done with a wake, and with the next one if that comes within
+// a day.
+func (w *world) sleeps() {
+	f := w.running
+	if !w.until(sleepWithin, func() bool { return f.slept > 0 }) {
+		w.fail("it does not sleep within %v, though it says that it wakes every %v", sleepWithin, f.rhythm)
+		return
+	}
+	if within := f.rhythm + sleepWithin; f.rhythm <= longestSleep && !w.until(within, func() bool { return f.slept > 1 }) {
+		w.fail("it does not wake, reach the broker and sleep again within %v", within)
 	}
 }
 

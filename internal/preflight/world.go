@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -60,6 +61,8 @@ type run struct {
 	webAt    string        // where it has asked for the version file
 	realm    string        // in which it says that it is online
 	online   time.Duration // since when; 0: it is not
+	rhythm   time.Duration // at which it wakes; 0: it does not sleep
+	slept    int           // how often it said that it sleeps
 	info     *fleet.Info
 	updates  []fleet.UpdateStatus
 	stored   bool // it has settings in flash
@@ -129,7 +132,8 @@ func newWorld(ctx context.Context, t trial) (*world, error) {
 		h.Listen(network.AnyPort, d)
 		return h
 	}
-	w.device, err = w.Add(emulator.Config{ChipID: cmp.Or(t.chip, 0x00C0DE), Flash: flash, Serial: &w.log, ROM: t.ROM, ELF: t.subject.ELF})
+	w.device, err = w.Add(emulator.Config{ChipID: cmp.Or(t.chip, 0x00C0DE), Flash: flash, Serial: &w.log, Serial1: &w.log,
+		ROM: t.ROM, ELF: t.subject.ELF})
 	if err != nil {
 		return nil, err
 	}
@@ -231,6 +235,9 @@ func (w *world) asksForTrial() bool {
 	return err == nil && r.NextMode == image.ModeTemporary && int(r.TempROM) == 1-w.slot
 }
 
+// sleeping is the status of a device that sleeps (docs/SPEC.md, section 7.7).
+const sleeping = "SLEEPING"
+
 // message is something that was published.
 func (w *world) message(m network.Message) {
 	realm, name, ok := strings.Cut(m.Topic, "/"+w.device.ID()+"/")
@@ -241,8 +248,11 @@ func (w *world) message(m network.Message) {
 	switch name {
 	case "status":
 		f.online = 0
-		if m.Payload == fleet.Online {
+		switch m.Payload {
+		case fleet.Online:
 			f.realm, f.online = realm, w.Now()
+		case sleeping:
+			f.slept++
 		}
 	case "info":
 		info, problems, err := fleet.ParseInfo(w.device.ID(), []byte(m.Payload))
@@ -250,6 +260,9 @@ func (w *world) message(m network.Message) {
 		if f.info = info; info == nil {
 			f.info = &fleet.Info{}
 		}
+		var more struct{ Sleep uint32 }
+		_ = json.Unmarshal([]byte(m.Payload), &more) // ParseInfo has said what is wrong
+		f.rhythm = time.Duration(more.Sleep) * time.Second
 	case "settings":
 		status, problems, err := fleet.ParseSettings([]byte(m.Payload))
 		w.judge("settings", problems, err)

@@ -131,6 +131,11 @@ func (r *Repository) hasOwn(asked Request) bool {
 	return err == nil && h.Sequence > has.Device && h.Sequence != r.refused(asked.Device) && (h.Type == asked.Type || h.Type == settings.AllTypes)
 }
 
+// HasOwnSettings reports whether a device with such settings would get those for it alone if it asked.
+func (r *Repository) HasOwnSettings(id, deviceType string, has settings.Sequences) bool {
+	return r.hasOwn(Request{Device: id, Type: deviceType, Settings: &has})
+}
+
 // sequences reads the header X-Esper-Settings: two decimal numbers and a space between them. It returns
 // nil for anything else.
 func sequences(header string) *settings.Sequences {

@@ -26,7 +26,7 @@ func Advance(s State, fleet []Device, now time.Time) (State, []Device, []Event) 
 		}
 	}
 	for i, d := range fleet {
-		if !d.Last.open() || !overdue(s.Plan, d.Last, now) {
+		if !d.Last.open() || !overdue(s.Plan, d, now) {
 			if given[i].ahead(now) {
 				changed = append(changed, d)
 			}
@@ -101,7 +101,7 @@ func (s State) waiting(fleet []Device, now time.Time) int {
 		if d.Asked.After(since) {
 			since = d.Asked
 		}
-		if now.Before(since.Add(s.Plan.Patience)) && !d.Last.failed(s.Release.Version) && s.Plan.stageOf(d) <= s.Stage {
+		if now.Before(since.Add(s.Plan.Patience+d.Slack)) && !d.Last.failed(s.Release.Version) && s.Plan.stageOf(d) <= s.Stage {
 			n++
 		}
 	}

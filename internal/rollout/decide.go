@@ -10,7 +10,7 @@ func Decide(s State, d Device, now time.Time) Decision {
 		return Decision{d.Running, NotThisType}
 	case d.Held:
 		return Decision{d.Running, IsHeld}
-	case d.Last.open() && !overdue(s.Plan, d.Last, now) && (d.Last.Release == d.Running || !d.AheadOf(s.Release)):
+	case d.Last.open() && !overdue(s.Plan, d, now) && (d.Last.Release == d.Running || !d.AheadOf(s.Release)):
 		if d.Last.Release == d.Running { // it tries it out
 			return Decision{d.Running, InProgress}
 		}
@@ -63,7 +63,7 @@ func (s State) mayContinue(d Device) bool {
 
 // against is the reason why a device does not get the release, or empty.
 func (s State) against(d Device, now time.Time) Reason {
-	if d.Last.failed(s.Release.Version) || d.Last.of(s) && d.Last.State == TryTaken && overdue(s.Plan, d.Last, now) {
+	if d.Last.failed(s.Release.Version) || d.Last.of(s) && d.Last.State == TryTaken && overdue(s.Plan, d, now) {
 		return HasFailed
 	}
 	switch s.Status {
@@ -105,8 +105,10 @@ func (s State) fallback(d Device) string {
 	return s.General.Version
 }
 
-// overdue says whether a device should have been heard of since.
-func overdue(p Plan, t Try, now time.Time) bool { return !now.Before(t.Since.Add(p.ReportWithin)) }
+// overdue reports whether a device should have been heard of since its last try.
+func overdue(p Plan, d Device, now time.Time) bool {
+	return !now.Before(d.Last.Since.Add(p.ReportWithin + d.Slack))
+}
 
 // within returns the times of the last period.
 func within(times []time.Time, period time.Duration, now time.Time) []time.Time {

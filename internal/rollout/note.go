@@ -8,7 +8,7 @@ import (
 // Offer notes that a device asked, and was told what was decided.
 func Offer(s State, d Device, told Decision, now time.Time) (State, Device) {
 	d.Asked = now
-	again := d.Last.open() && d.Last.Release == told.Release && !overdue(s.Plan, d.Last, now)
+	again := d.Last.open() && d.Last.Release == told.Release && !overdue(s.Plan, d, now)
 	if told.Release == "" || told.Release == d.Running || again {
 		return s, d
 	}

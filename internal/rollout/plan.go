@@ -27,9 +27,10 @@ type Plan struct {
 	// available. Without stages it is so at once.
 	Stages []Stage `json:"stages,omitempty"`
 	// ReportWithin is how long a device that took a release has to report that it
-	// runs it. Longer is a failure.
+	// runs it. Longer is a failure. A device that sleeps has its Slack besides.
 	ReportWithin time.Duration `json:"report_within"`
-	// Patience is how long a stage waits for a device that is online but does not ask.
+	// Patience is how long a stage waits for a device that is online but does not ask, besides
+	// its Slack.
 	Patience time.Duration `json:"patience"`
 }
 

@@ -92,7 +92,7 @@ func (w *simulation) ask(d *simulated) {
 		w.t.Fatalf("%s is busy with %s and is told of %s: %s", d.ID, d.into, told.Release, told.Reason)
 	}
 	atRisk, recent := w.s.AtRisk, w.s.Recent
-	if d.Last.open() && overdue(w.s.Plan, d.Last, w.now) {
+	if d.Last.open() && overdue(w.s.Plan, d.Device, w.now) {
 		atRisk-- // its own, which the new one takes the place of
 	}
 	w.s, d.Device = Offer(w.s, d.Device, told, w.now)

@@ -14,5 +14,5 @@ type Snapshot struct {
 type Target struct {
 	Device  string
 	Release string
-	Since   time.Time
+	Since   time.Time // when it could have begun to run it: a device that sleeps is asleep till then
 }

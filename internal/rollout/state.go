@@ -63,6 +63,8 @@ type Device struct {
 	Running  string    `json:"running"`  // version, or empty if it is not known
 	Sequence uint32    `json:"sequence"` // of that, 0 if it is not known
 	Asked    time.Time `json:"asked,omitzero"`
+	// Slack is how much later than one that is always connected it may ask or report, as it sleeps.
+	Slack time.Duration `json:"slack,omitzero"`
 
 	Pin  string `json:"pin,omitempty"` // the version that a person has pinned it to
 	Held bool   `json:"held,omitzero"` // a person wants it to stay as it is

@@ -102,7 +102,8 @@ func (s *Server) apiConfig() api.Config {
 	return api.Config{
 		Store: s.store, Label: s.label, Repository: s.repository, Feed: s.feed, Conductor: s.conductor,
 		Settings: s.settings.conductor, SettingsFeed: s.settings.feed,
-		Tell: s.tell, Command: s.command, Remove: s.remove, Features: s.features, Wanted: s.wanted, Builds: s.watcher(),
+		Tell: s.tell, Command: s.command, Remove: s.remove, Features: s.features,
+		HomeAssistant: s.config.HomeAssistant.Prefix != "", Wanted: s.wanted, Builds: s.watcher(),
 		Devices: s.devices, MQTT: s.mqttAccess(), Trusted: s.config.Trusted, Guard: s.guard, Live: s.live, Log: s.log,
 	}
 }

@@ -38,8 +38,30 @@ func (s *Server) hear(m broker.Message) {
 	if !online || at.IsZero() || string(m.Payload) != fleet.Online {
 		return
 	}
-	if topics := s.reported.Connected(id, at); len(topics) > 0 {
+	d, _ := s.fleet.Device(id)
+	if d.SleepSlack() > 0 {
+		go s.wanted.LookAt(id) // it sleeps again soon; the broker waits for us
+	}
+	topics := s.reported.Connected(id, at)
+	if d.Info != nil && !d.Info.Boot.Safe { // in safe mode it has no features
+		topics = append(topics, s.features.Connected(id, at)...)
+	}
+	if len(topics) > 0 {
 		go s.clearTopics(id, topics) // the broker may be slow, and waits for us
+	}
+}
+
+// hearFeature takes in what may be the state of a feature, or the attributes of features.
+func (s *Server) hearFeature(m broker.Message) {
+	id, name, news := s.features.Handle(m.Topic, m.Payload, receivedAt(m))
+	switch {
+	case !news:
+	case name == "":
+		s.live.Changed(id)
+	default:
+		d, _ := s.fleet.Device(id)
+		d.ID = id
+		s.live.Feature(s.features.Feature(d, name))
 	}
 }
 
@@ -59,11 +81,12 @@ func (s *Server) clearTopics(id string, topics []string) {
 			return
 		}
 		if err := (*client).Publish(s.config.Realm+"/"+id+"/"+topic, nil, true); err != nil {
-			s.log.Warn("the settings of former firmware stay at the broker", "device", id, "topic", topic, "error", err)
+			s.log.Warn("what former firmware declared stays at the broker", "device", id, "topic", topic, "error", err)
 			return
 		}
 	}
 	s.live.Setting(id)
+	s.live.Changed(id)
 }
 
 // label changes what people call a device.

@@ -7,8 +7,10 @@ import (
 	"esper/internal/api"
 	"esper/internal/broker"
 	"esper/internal/fleet"
+	"esper/internal/heartbeat"
 	"esper/internal/homeassistant"
 	"esper/internal/rollout"
+	"esper/internal/waiting"
 )
 
 // announce tells the devices to ask when a roll-out goes on to more of them. Those whose turn
@@ -42,12 +44,7 @@ func (s *Server) watchFleet(ctx context.Context) error {
 			return err
 		}
 	}
-	err = client.Subscribe(fleet.FeatureTopics(s.config.Realm), func(m broker.Message) {
-		if f, news := s.features.Handle(m.Topic, m.Payload); news {
-			s.live.Feature(f)
-		}
-	})
-	if err != nil {
+	if err := client.Subscribe(fleet.FeatureTopics(s.config.Realm), s.hearFeature); err != nil {
 		return err
 	}
 	for _, filter := range fleet.SettingTopics(s.config.Realm) {
@@ -60,14 +57,23 @@ func (s *Server) watchFleet(ctx context.Context) error {
 			return err
 		}
 	}
+	err = client.Subscribe(waiting.Topics(s.config.Realm), func(m broker.Message) { s.waiting.Handle(m.Topic, m.Payload) })
+	if err != nil {
+		return err
+	}
 	s.client.Store(&client)
+	if s.config.Heartbeat > 0 {
+		s.log.Info("publishing the heartbeat", "topic", heartbeat.Topic(s.config.Realm), "interval", s.config.Heartbeat)
+		go heartbeat.Send(ctx, client, s.config.Realm, s.config.Heartbeat, s.log)
+	}
 	if s.config.HomeAssistant.Prefix == "" {
 		<-ctx.Done()
 		return nil
 	}
 	s.log.Info("telling Home Assistant about the devices", "discovery_prefix", s.config.HomeAssistant.Prefix)
 	return homeassistant.New(homeassistant.Config{
-		Options: s.config.HomeAssistant, Realm: s.config.Realm, Fleet: s.fleet, Log: s.log, Wanted: s.conductor.Wanted, Settings: s.reported,
+		Options: s.config.HomeAssistant, Realm: s.config.Realm, Fleet: s.fleet, Log: s.log, Wanted: s.conductor.Wanted,
+		Features: s.features, Settings: s.reported,
 	}).Run(ctx, client)
 }
 
@@ -95,6 +101,7 @@ func (s *Server) broker(ctx context.Context) (broker.Client, error) {
 	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
 		c, err := broker.Dial(ctx, s.config.ExternalMQTT, s.log)
 		if err == nil {
+			c.OnReconnect(s.waiting.Reconnected)
 			s.log.Info("connected to the MQTT broker", "broker", c.String())
 			return c, nil
 		}

@@ -33,6 +33,7 @@ func (s *Server) remove(ctx context.Context, id string) error {
 		return err
 	}
 	s.wanted.Remove(id)
+	s.features.Remove(id)
 	return nil
 }
 

@@ -29,6 +29,7 @@ import (
 	"esper/internal/repository"
 	"esper/internal/rollout"
 	"esper/internal/store"
+	"esper/internal/waiting"
 	"esper/internal/wanted"
 )
 
@@ -58,6 +59,8 @@ type Config struct {
 	// Database is where the inventory is kept: a file, postgres://…, or in memory
 	// (store.Open).
 	Database string
+	// Heartbeat is how often the heartbeat is published; 0: never.
+	Heartbeat time.Duration
 	// HomeAssistant is how Home Assistant is told of the devices, if it is.
 	HomeAssistant homeassistant.Options
 	Log           *slog.Logger
@@ -79,6 +82,7 @@ type Server struct {
 	features   *fleet.States
 	reported   *fleet.SettingStates // of the settings of device code
 	wanted     *wanted.Settings
+	waiting    *waiting.Waiting
 	guard      *access.Guard
 	devices    *access.Devices // how they may log in
 	live       *api.Live
@@ -139,6 +143,7 @@ func (s *Server) open(c Config) (err error) {
 	if err != nil {
 		return err
 	}
+	s.waiting = waiting.New(waiting.Config{Realm: c.Realm, Devices: s.fleet.Devices, Due: s.due, Log: c.Log})
 	s.feed = repository.NewFeed(s.repository, s.conductor.Published, s.live.Published)
 	if s.settings, err = s.openSettings(devices); err != nil {
 		return err
@@ -263,6 +268,7 @@ func (s *Server) Run(ctx context.Context) error {
 		{"disk", 10 * time.Second, func(context.Context) error { return health.CheckDisks(s.folders()...) }},
 		{"devices", 10 * time.Second, s.watchSilence()},
 		{"settings", 2 * time.Second, s.applySettings},
+		{"sleeping devices", 2 * time.Second, s.tellSleeping},
 	} {
 		working.Go(func() { s.health.Every(ctx, job.interval, job.what, job.do) })
 	}

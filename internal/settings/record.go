@@ -14,6 +14,7 @@ const (
 	recordMagic  = 0x73505345 // "ESPs"
 	recordFormat = 1
 	recordHeader = 16
+	digestSize   = sha256.Size
 )
 
 // Record is what a sector of a store holds.
@@ -42,29 +43,38 @@ func (r Record) Marshal() ([]byte, error) {
 
 // ParseRecord reads the record at the start of a sector. Every error is an [ErrMalformed].
 func ParseRecord(sector []byte) (Record, error) {
-	var r Record
-	if len(sector) < recordHeader+sha256.Size {
-		return r, malformed("%d bytes are too few for a record", len(sector))
+	generation, size, err := parseHeader(sector)
+	if err != nil {
+		return Record{}, err
+	}
+	entries, err := Parse(sector[recordHeader:][:size])
+	if err != nil {
+		return Record{}, err
+	}
+	return Record{generation, entries}, nil
+}
+
+// parseHeader returns the generation of the record at the start of a sector and the size of its
+// entries in bytes, if its digest is right.
+func parseHeader(sector []byte) (generation uint32, size int, err error) {
+	if len(sector) < recordHeader+digestSize {
+		return 0, 0, malformed("%d bytes are too few for a record", len(sector))
 	}
 	if magic := binary.LittleEndian.Uint32(sector); magic != recordMagic {
-		return r, malformed("%#08x where a record begins with %#08x", magic, uint32(recordMagic))
+		return 0, 0, malformed("%#08x where a record begins with %#08x", magic, uint32(recordMagic))
 	}
 	if format := binary.LittleEndian.Uint32(sector[4:]); format != recordFormat {
-		return r, malformed("a record of the unknown format %d", format)
+		return 0, 0, malformed("a record of the unknown format %d", format)
 	}
-	size := binary.LittleEndian.Uint32(sector[12:])
-	if size > MaxEntries || recordHeader+int(size)+sha256.Size > len(sector) {
-		return r, malformed("a record with %d bytes of entries, which do not fit", size)
+	n := binary.LittleEndian.Uint32(sector[12:])
+	if n > MaxEntries || recordHeader+int(n)+digestSize > len(sector) {
+		return 0, 0, malformed("a record with %d bytes of entries, which do not fit", n)
 	}
-	end := recordHeader + int(size)
-	if digest := sha256.Sum256(sector[:end]); !bytes.Equal(digest[:], sector[end:][:sha256.Size]) {
-		return r, malformed("the record's hash does not match: it is damaged")
+	end := recordHeader + int(n)
+	if digest := sha256.Sum256(sector[:end]); !bytes.Equal(digest[:], sector[end:][:digestSize]) {
+		return 0, 0, malformed("the record's hash does not match: it is damaged")
 	}
-	entries, err := Parse(sector[recordHeader:end])
-	if err != nil {
-		return r, err
-	}
-	return Record{binary.LittleEndian.Uint32(sector[8:]), entries}, nil
+	return binary.LittleEndian.Uint32(sector[8:]), int(n), nil
 }
 
 // Sequences returns the sequences of the releases that the record's settings are from.

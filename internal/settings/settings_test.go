@@ -252,6 +252,63 @@ func TestWhichRecordOfAStoreCounts(t *testing.T) {
 	}
 }
 
+// journalOf returns a journal with records one behind the other in each sector, the rest erased.
+func journalOf(t *testing.T, sectors ...[]Record) []byte {
+	t.Helper()
+	journal := bytes.Repeat([]byte{0xFF}, image.StoreSize)
+	for i, records := range sectors {
+		at := i * image.SectorSize
+		for _, r := range records {
+			b, err := r.Marshal()
+			if err != nil {
+				t.Fatal(err)
+			}
+			at += (copy(journal[at:], b) + 3) &^ 3
+		}
+	}
+	return journal
+}
+
+func TestWhichRecordOfAJournalCounts(t *testing.T) {
+	of := func(generation uint32) Record {
+		value := bytes.Repeat([]byte{byte(generation)}, int(1+generation%7))
+		return Record{generation, Entries{OfPersisted("value", 2, value)}}
+	}
+	damaged := journalOf(t, []Record{of(1), of(2), of(3)})
+	damaged[recordSpace(len("value")+8+2)+20] ^= 1 // the second one: the third is behind it
+	for name, c := range map[string]struct {
+		journal []byte
+		want    uint32 // 0: none
+	}{
+		"erased":                  {journalOf(t), 0},
+		"one":                     {journalOf(t, []Record{of(1)}), 1},
+		"the last of several":     {journalOf(t, []Record{of(1), of(2), of(3), of(4)}), 4},
+		"in the second sector":    {journalOf(t, []Record{of(1)}, []Record{of(2), of(3)}), 3},
+		"in the first sector":     {journalOf(t, []Record{of(4), of(5)}, []Record{of(2), of(3)}), 5},
+		"the second one only":     {journalOf(t, nil, []Record{of(7)}), 7},
+		"before what is damaged":  {damaged, 1},
+		"something else entirely": {bytes.Repeat([]byte{0}, image.StoreSize), 0},
+	} {
+		r, err := ReadJournal(c.journal)
+		switch {
+		case c.want == 0:
+			if !errors.Is(err, ErrMalformed) {
+				t.Errorf("%s: %+v, %v", name, r, err)
+			}
+		case err != nil || r.Generation != c.want || len(r.Entries) != 1:
+			t.Errorf("%s: %+v, %v", name, r, err)
+		default:
+			version, value, ok := r.Entries[0].Persisted()
+			if !ok || version != 2 || !bytes.Equal(value, of(c.want).Entries[0].Value[4:]) {
+				t.Errorf("%s: version %d, %x, %v", name, version, value, ok)
+			}
+		}
+	}
+	if _, err := ReadJournal(make([]byte, 10)); !errors.Is(err, ErrMalformed) {
+		t.Error(err)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	b, err := append(connection.Entries(), OfNumber("sequence", 1), Removal("gone")).Marshal()
 	if err != nil {

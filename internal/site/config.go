@@ -25,6 +25,7 @@ type Config struct {
 	MQTT      MQTT
 	Update    Update
 	Heartbeat Heartbeat
+	Time      Time
 	// SDK is the folder of the vendor's SDK, absolute, to link for the chip; empty: firmware is
 	// linked for the emulator.
 	SDK      string
@@ -101,6 +102,7 @@ type Update struct {
 	Port     uint16
 	Path     string              // empty, or begins with a slash
 	Interval time.Duration       // whole seconds
+	Jitter   time.Duration       // whole seconds: how long a trigger for all devices waits at most; 0: not at all
 	Keys     []ed25519.PublicKey // 1 to 4; may be none if URL is empty
 	KeyFiles []string            // that they are in, as paths from the site's folder
 

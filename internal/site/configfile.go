@@ -32,6 +32,7 @@ const (
 	maxInterval = 30 * 24 * time.Hour
 	minConfirm  = time.Second
 	maxTrial    = time.Hour
+	maxJitter   = time.Hour
 )
 
 const (
@@ -62,6 +63,7 @@ type values struct {
 	Update struct {
 		URL      string   `toml:"url"`
 		Interval string   `toml:"interval"`
+		Jitter   string   `toml:"jitter"`
 		Keys     []string `toml:"keys"`
 
 		ConfirmAfter string `toml:"confirm_after"`
@@ -71,6 +73,7 @@ type values struct {
 	Heartbeat struct {
 		Timeout string `toml:"timeout"`
 	} `toml:"heartbeat"`
+	Time  timeFile `toml:"time"`
 	Build struct {
 		SDK     string  `toml:"sdk"`
 		Secrets Secrets `toml:"secrets"`
@@ -257,6 +260,11 @@ func (f *values) check() (Config, error) {
 	if c.Update.Interval, err = checkDuration(f.Update.Interval, minInterval, maxInterval); err != nil {
 		return c, fmt.Errorf("update.interval: %w", err)
 	}
+	if f.Update.Jitter != "" {
+		if c.Update.Jitter, err = checkDuration(f.Update.Jitter, 0, maxJitter); err != nil {
+			return c, fmt.Errorf("update.jitter: %w", err)
+		}
+	}
 	if err := f.checkTrial(&c.Update); err != nil {
 		return c, err
 	}
@@ -264,6 +272,9 @@ func (f *values) check() (Config, error) {
 		if c.Heartbeat.Timeout, err = checkDuration(f.Heartbeat.Timeout, minInterval, maxInterval); err != nil {
 			return c, fmt.Errorf("heartbeat.timeout: %w", err)
 		}
+	}
+	if c.Time, err = f.Time.check(); err != nil {
+		return c, err
 	}
 	if c.Rollouts, err = f.Rollout.check(c.Update.Interval); err != nil {
 		return c, err

@@ -21,8 +21,9 @@ import (
 // KeyName is the name of a new site's key pair, without .key and .pub.
 const KeyName = "release"
 
-// ignored is what a site's repository must not hold: what is built, and secrets.
-var ignored = []string{"/build/", "*.key"}
+// ignored is what a site's repository must not hold: what is built, secrets, and what is for
+// editors on this computer (the index of clangd among it).
+var ignored = []string{"/build/", "*.key", "/compile_commands.json", "/.cache/"}
 
 // Template is what a new site begins with.
 type Template struct {
@@ -59,6 +60,9 @@ url = %s
 url = %s
 # How often they look by themselves; a message over MQTT makes them look at once.
 interval = "1h"
+# Devices that are all told to look do so after a random time up to this, so that a large fleet does
+# not come at once.
+jitter = "0s"
 # Whose releases they install: 1 to 4 public keys. Two, while one replaces the other.
 keys = [%s]
 # New firmware must stay connected so long until it replaces the old one; the old one comes
@@ -76,8 +80,15 @@ refresh = true
 # of their own.
 secrets = "settings"
 
+[time]
+# Devices ask this server for the time (SNTP). Without it they do not know it.
+# server = "pool.ntp.org"
+# The zone's rule as in POSIX's TZ; without it device code gets UTC.
+# zone = "CET-1CEST,M3.5.0,M10.5.0/3"
+
 [heartbeat]
 # Restart when nothing comes on <realm>/heartbeat for so long. 0s: off
+# 'esper serve --heartbeat' sends it there.
 timeout = "0s"
 `
 

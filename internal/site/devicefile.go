@@ -36,6 +36,26 @@ type Constant struct {
 	Value any // an int64 from -2^31 to 2^32-1, a bool or a string
 }
 
+// Log says what a device type prints, and where. The zero value is what a type has that says
+// nothing of it.
+type Log struct {
+	Level LogLevel
+	Port  LogPort
+}
+
+// LogLevel is up to which level lines are printed: one of LogLevels; empty: "info".
+type LogLevel string
+
+// LogLevels are the levels in device.toml. The place of each is its number in the firmware
+// (framework/esper/Log.h).
+var LogLevels = []LogLevel{"none", "error", "warning", "info", "debug"}
+
+// LogPort is where lines are printed: one of LogPorts; empty: "uart0".
+type LogPort string
+
+// LogPorts are the ports in device.toml. The SDK's own lines are printed there, too.
+var LogPorts = []LogPort{"uart0", "uart1", "none"}
+
 // Library is a folder of sources that device types share.
 type Library struct {
 	Name    string
@@ -51,6 +71,11 @@ type deviceFile struct {
 	Constants map[string]any `toml:"constants"`
 
 	Settings map[string]settingTable `toml:"settings"`
+
+	Log struct {
+		Level string `toml:"level"`
+		Port  string `toml:"port"`
+	} `toml:"log"`
 }
 
 var (
@@ -122,6 +147,9 @@ func (f *deviceFile) check(t *DeviceType) error {
 			return err
 		}
 	}
+	if err := f.checkLog(&t.Log); err != nil {
+		return fmt.Errorf("log.%w", err)
+	}
 	if len(f.Libraries) > maxLibraries {
 		return fmt.Errorf("libraries: %d, but at most %d are allowed", len(f.Libraries), maxLibraries)
 	}
@@ -159,4 +187,23 @@ func (f *deviceFile) check(t *DeviceType) error {
 	var err error
 	t.Settings, err = f.checkSettings()
 	return err
+}
+
+// checkLog sets what the file says of the log. The error begins with the key. What every type has
+// without saying so becomes the empty value, so that both are built alike.
+func (f *deviceFile) checkLog(l *Log) error {
+	level, port := LogLevel(f.Log.Level), LogPort(f.Log.Port)
+	if level != "" && !slices.Contains(LogLevels, level) {
+		return fmt.Errorf("level: %.40q is none of error, warning, info, debug and none", level)
+	}
+	if port != "" && !slices.Contains(LogPorts, port) {
+		return fmt.Errorf("port: %.40q is none of uart0, uart1 and none", port)
+	}
+	if level != "info" {
+		l.Level = level
+	}
+	if port != "uart0" {
+		l.Port = port
+	}
+	return nil
 }

@@ -43,6 +43,23 @@ func TestADeviceTypeSaysWhatIsItsOwn(t *testing.T) {
 	}
 }
 
+func TestADeviceTypeSaysWhatItPrintsAndWhere(t *testing.T) {
+	for file, want := range map[string]Log{
+		"": {},
+		"[log]\nlevel = \"info\"\nport = \"uart0\"\n": {},
+		"[log]\nlevel = \"none\"\nport = \"none\"\n":  {Level: "none", Port: "none"},
+		"[log]\nport = \"uart1\"\n":                   {Port: "uart1"},
+		"[log]\nlevel = \"debug\"\n":                  {Level: "debug"},
+	} {
+		s, err := openWith(t, file)
+		must(t, err)
+		must(t, s.Types[0].Wrong)
+		if got := s.Types[0].Log; got != want {
+			t.Errorf("%q: %+v, not %+v", file, got, want)
+		}
+	}
+}
+
 // setting is a device.toml with a setting called a.
 func setting(kind, standard, more string) string {
 	return fmt.Sprintf("[settings.a]\ntype = %q\ndefault = %s\n%s\n", kind, standard, more)
@@ -119,6 +136,9 @@ func TestAMistakeInADeviceFileIsNamed(t *testing.T) {
 		"board = \"esp-01-512k\"\n":                               "device.toml: board: esp-01-512k, ESP-01 (512 KB, blue board), has 512 KB",
 		"board = \"broken\"\n":                                    "boards/broken.toml: flash_size",
 		"board = \"sonoff-4ch\"\nflash_mode = \"qio\"\n":          "device.toml: flash_mode: qio reads the flash over GPIO9 and GPIO10, and sonoff-4ch has its pin button2",
+		"[log]\nlevel = \"verbose\"\n":                            `log.level: "verbose" is none of error, warning, info, debug and none`,
+		"[log]\nport = \"uart2\"\n":                               `log.port: "uart2" is none of uart0, uart1 and none`,
+		"[log]\nspeed = 9600\n":                                   "unknown key log.speed",
 		"flash = \"dio\"\n":                                       "unknown key flash",
 		"libraries = [\"../devices\"]\n":                          "libraries",
 		"libraries = [\"leds\", \"leds\"]\n":                      "twice",

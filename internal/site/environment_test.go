@@ -30,6 +30,8 @@ realm = "lab"
 ssid = "lab"
 [environment.lab.heartbeat]
 timeout = "1m"
+[environment.lab.update]
+jitter = "30s"
 [[environment.lab.rollout.stages]]
 group = "bench"
 [environment.attic.mqtt]
@@ -51,7 +53,7 @@ func TestAnEnvironmentTakesThePlaceOfValuesOneByOne(t *testing.T) {
 	lab, err := OpenFor(dir, "lab")
 	must(t, err)
 	c := lab.Config
-	if c.Realm != "lab" || c.WiFi.SSID != "lab" || c.Heartbeat.Timeout != time.Minute {
+	if c.Realm != "lab" || c.WiFi.SSID != "lab" || c.Heartbeat.Timeout != time.Minute || c.Update.Jitter != 30*time.Second {
 		t.Errorf("the lab's own values: %+v", c)
 	}
 	if c.WiFi.Password.Reveal() != "open sesame" || c.MQTT.Host != "10.0.0.1" {
@@ -143,7 +145,7 @@ func TestMistakesInAnyEnvironmentAreErrors(t *testing.T) {
 	for _, test := range []struct{ name, text, says string }{
 		{"an unknown key", "[environment.cellar.wifi]\nsid = \"x\"\n", "environment.cellar.wifi.sid"},
 		{"an environment in an environment", "[environment.cellar.environment.x]\n", "environment.cellar.environment"},
-		{"a value of another type", "[environment.cellar]\nrealm = 7\n", "line 25"},
+		{"a value of another type", "[environment.cellar]\nrealm = 7\n", "line 27"},
 		{"a name that is no folder's", "[environment.\"../x\"]\n", "begins with a letter"},
 		{"a name that the data has already", "[environment.firmware]\n", "already"},
 		{"too many", many, "at most 16"},

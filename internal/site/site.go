@@ -61,6 +61,7 @@ type DeviceType struct {
 	Board     *board.Board // that device.toml names, or nil
 	Constants []Constant   // sorted by name
 	Libraries []Library    // in the order of device.toml
+	Log       Log
 
 	Settings []devicesetting.Setting // sorted by name
 }

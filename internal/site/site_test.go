@@ -33,6 +33,7 @@ url = "mqtt://user:pass%20word@192.168.1.10:1884"
 [update]
 url = "http://192.168.1.10:8080/firmware/"
 interval = "90s"
+jitter = "2m"
 keys = ["release.pub"]
 
 [heartbeat]
@@ -82,7 +83,7 @@ func TestASiteIsReadAsWritten(t *testing.T) {
 	if u.URL != "http://192.168.1.10:8080/firmware" || u.Host != "192.168.1.10" || u.Port != 8080 || u.Path != "/firmware" {
 		t.Errorf("update URL %+v", u)
 	}
-	if u.Interval != 90*time.Second || len(u.Keys) != 1 || c.Heartbeat.Timeout != 10*time.Minute {
+	if u.Interval != 90*time.Second || u.Jitter != 2*time.Minute || len(u.Keys) != 1 || c.Heartbeat.Timeout != 10*time.Minute {
 		t.Errorf("interval %v, %d keys, heartbeat %v", u.Interval, len(u.Keys), c.Heartbeat.Timeout)
 	}
 }
@@ -189,13 +190,13 @@ func TestAWrongConfigurationSaysWhatAndWhere(t *testing.T) {
 		{"not text", `"home"`, "\"\xFF\"", "not UTF-8 text"},
 		{"too large", `realm`, "#" + strings.Repeat(long, 400) + "\nrealm", "larger than 65536 bytes"},
 		{"unknown key", `interval`, `intervall`, "line 12: unknown key update.intervall"},
-		{"unknown table", `[heartbeat]`, `[heart]`, "line 15: unknown key heart"},
+		{"unknown table", `[heartbeat]`, `[heart]`, "line 16: unknown key heart"},
 		{"key twice", `interval = "90s"`, "interval = \"90s\"\ninterval = \"90s\"", "line 13"},
 		{"number for text", `"90s"`, `90`, "line 12, column 12: integer where a text in quotes is needed"},
-		{"text for a list", `["release.pub"]`, `"release.pub"`, "line 13, column 8: string where a list of texts is needed"},
+		{"text for a list", `["release.pub"]`, `"release.pub"`, "line 14, column 8: string where a list of texts is needed"},
 		{"text for a switch", `"90s"`, "\"90s\"\nrefresh = \"yes\"", "line 13, column 11: string where true or false is needed"},
 		{"list for a text", `"90s"`, `["90s"]`, "line 12, column 12: array where a text in quotes is needed"},
-		{"text for a table", "[heartbeat]\ntimeout = ", "[environment]\nheartbeat = ", "line 16"},
+		{"text for a table", "[heartbeat]\ntimeout = ", "[environment]\nheartbeat = ", "line 17"},
 
 		{"no realm", `realm = "home"`, ``, "realm: missing"},
 		{"realm is a filter", `realm = "home"`, `realm = "home/+"`, `realm: "home/+" has characters other than`},
@@ -246,6 +247,11 @@ func TestAWrongConfigurationSaysWhatAndWhere(t *testing.T) {
 		{"interval too short", `"90s"`, `"9s"`, "update.interval: 9s is not between 10s and"},
 		{"interval too long", `"90s"`, `"721h"`, "update.interval: 721h is not between"},
 		{"interval of half seconds", `"90s"`, `"10.5s"`, "update.interval: 10.5s is not a whole number of seconds"},
+		{"jitter too long", `"2m"`, `"61m"`, "update.jitter: 61m is not between 0s and 1h0m0s"},
+		{"jitter below zero", `"2m"`, `"-1s"`, "update.jitter: -1s is not between 0s and"},
+		{"jitter of half seconds", `"2m"`, `"1.5s"`, "update.jitter: 1.5s is not a whole number of seconds"},
+		{"jitter that is none", `"2m"`, `"some"`, `update.jitter: "some" is not a duration such as`},
+		{"jitter that is a number", `"2m"`, `2`, "line 13"},
 		{"interval that is none", `"90s"`, `"often"`, `update.interval: "often" is not a duration such as`},
 		{"heartbeat too short", `"10m"`, `"1s"`, "heartbeat.timeout: 1s is not between"},
 	}

@@ -37,18 +37,23 @@ func (s *Site) SettingsWarnings() []string {
 // Unreachable returns the addresses in the configuration that no chip can reach, and why, each as a
 // sentence without a full stop. Emulated devices may reach them, as they use the computer's network.
 func (c Config) Unreachable() []string {
-	mqtt, update := unreachable(c.MQTT.Host), unreachable(c.Update.Host)
-	switch {
-	case mqtt != "" && c.MQTT.Host == c.Update.Host:
-		return []string{"mqtt.url and update.url: " + mqtt}
-	case mqtt != "" && update != "":
-		return []string{"mqtt.url: " + mqtt, "update.url: " + update}
-	case mqtt != "":
-		return []string{"mqtt.url: " + mqtt}
-	case update != "":
-		return []string{"update.url: " + update}
+	var all []string
+	said := map[string]int{} // by host: where it is in all
+	for _, address := range []struct{ key, host string }{
+		{"mqtt.url", c.MQTT.Host}, {"update.url", c.Update.Host}, {"time.server", c.Time.Server},
+	} {
+		why := unreachable(address.host)
+		at, again := said[address.host]
+		switch {
+		case why == "":
+		case again:
+			all[at] = strings.Replace(all[at], ": ", " and "+address.key+": ", 1)
+		default:
+			said[address.host] = len(all)
+			all = append(all, address.key+": "+why)
+		}
 	}
-	return nil
+	return all
 }
 
 // unreachable returns why no chip can reach a host, or empty.

@@ -77,10 +77,10 @@ func (q Query) where() (*filter, error) {
 	}
 	switch q.Presence {
 	case "":
-	case fleet.Online, fleet.Offline:
+	case fleet.Online, fleet.Offline, fleet.Sleeping:
 		f.and("d.status = " + f.arg(q.Presence) + " AND NOT d.silent")
 	case fleet.Silent:
-		f.and("d.status = 'ONLINE' AND d.silent")
+		f.and("d.silent")
 	default:
 		return nil, fmt.Errorf("%q is no presence", q.Presence)
 	}
@@ -98,7 +98,7 @@ func (q Query) where() (*filter, error) {
 	case Updating:
 		f.and("d.status = 'ONLINE' AND d.update_state IN ('downloading', 'verifying', 'trial')")
 	case Vanished:
-		f.and("d.status = 'ONLINE' AND d.silent")
+		f.and("d.silent")
 	case CrashLooping:
 		f.and("d.safe OR d.loops_until > " + f.arg(micros(q.now()))) // fleet.Device.CrashLooping
 	case UnknownVersion:

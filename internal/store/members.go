@@ -10,7 +10,7 @@ import (
 type Member struct {
 	ID, Group string
 	Tags      []string // sorted
-	Online    bool     // and not silent
+	Online    bool     // or asleep, and not silent
 }
 
 // Members implements Store.
@@ -38,7 +38,7 @@ func (d *database) members(ctx context.Context) ([]Member, error) {
 		}
 		return nil
 	}, `
-		SELECT d.id, d.group_name, d.status = 'ONLINE' AND NOT d.silent, t.tag
+		SELECT d.id, d.group_name, d.status IN ('ONLINE', 'SLEEPING') AND NOT d.silent, t.tag
 		FROM devices d LEFT JOIN tags t ON t.device = d.id ORDER BY d.id, t.tag`)
 	return members, err
 }

@@ -17,7 +17,7 @@ var orders = map[Order]string{
 	"name":     "lower(d.name)",
 	"group":    "d.group_name",
 	"version":  "d.sequence",
-	"presence": "CASE WHEN d.status = 'ONLINE' AND d.silent THEN 'SILENT' ELSE d.status END",
+	"presence": "CASE WHEN d.silent THEN 'SILENT' ELSE d.status END",
 	"seen":     "d.seen",
 	"signal":   "coalesce(d.rssi, 0)", // the weakest first, and last who did not say
 }

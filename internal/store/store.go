@@ -123,7 +123,7 @@ type Query struct {
 	ID, Type, Group, Tag string
 	IDs                  []string // one of them
 	Search               string   // part of id, name, group, type, version or a tag, in any case
-	Presence             string   // [fleet.Online], and not silent; [fleet.Offline]; or [fleet.Silent]
+	Presence             string   // [fleet.Online] or [fleet.Sleeping], and not silent; [fleet.Offline]; or [fleet.Silent]
 	Condition            Condition
 	// OldBoot is the bootloader version below which OldBootloader finds a device.
 	// Zero: the highest that any device reports.
@@ -141,7 +141,7 @@ type Condition string
 
 // The conditions.
 const (
-	// Vanished devices are online by their status, but say nothing any more.
+	// Vanished devices are online or asleep by their status, but say nothing any more.
 	Vanished Condition = "vanished"
 	// CrashLooping devices are in a crash loop ([fleet.Device.CrashLooping]).
 	CrashLooping Condition = "crash-looping"
@@ -149,7 +149,8 @@ const (
 	UnknownVersion Condition = "unknown-version"
 	// OldBootloader devices have a bootloader that should be replaced.
 	OldBootloader Condition = "old-bootloader"
-	// Lagging devices have been meant to run a newer release for [LagsAfter], and do not.
+	// Lagging devices have been meant to run a newer release for [LagsAfter], and do not. Those that
+	// sleep have twice their rhythm and a minute more.
 	Lagging Condition = "lagging"
 	// FailedUpdate devices have reported that their last update failed or was rolled back; or they
 	// failed with the newest release of their type, and do not run it. A development build that finds
@@ -163,7 +164,7 @@ const (
 )
 
 // LagsAfter is how long a device may take to get to the release that is meant for it: it may
-// sleep, and a maintenance window may open once a day.
+// be off at night, and a maintenance window may open once a day.
 const LagsAfter = 24 * time.Hour
 
 // HistoryQuery says which events: those for which all holds that is not empty.

@@ -11,7 +11,8 @@ import (
 // Summary is a fleet in numbers.
 type Summary struct {
 	Devices   int               `json:"devices"`
-	Online    int               `json:"online"`    // and not silent
+	Online    int               `json:"online"`    // or asleep, and not silent
+	Sleeping  int               `json:"sleeping"`  // of those that are online: asleep now
 	Types     []TypeSummary     `json:"types"`     // sorted
 	Attention map[Condition]int `json:"attention"` // devices of each condition but Updating
 	Updating  int               `json:"updating"`
@@ -21,7 +22,7 @@ type Summary struct {
 type TypeSummary struct {
 	Type     string         `json:"type"` // empty: those that did not say
 	Devices  int            `json:"devices"`
-	Online   int            `json:"online"`
+	Online   int            `json:"online"`   // or asleep, and not silent
 	Versions map[string]int `json:"versions"` // devices by the version that they run
 }
 
@@ -39,9 +40,9 @@ func (d *database) summary(ctx context.Context) (Summary, error) {
 	types := map[string]*TypeSummary{}
 	err := d.read(ctx, func(rows *sql.Rows) error {
 		var deviceType, version string
-		var online bool
+		var online, sleeping bool
 		var n int
-		if err := rows.Scan(&deviceType, &version, &online, &n); err != nil {
+		if err := rows.Scan(&deviceType, &version, &online, &sleeping, &n); err != nil {
 			return err
 		}
 		t := types[deviceType]
@@ -56,8 +57,12 @@ func (d *database) summary(ctx context.Context) (Summary, error) {
 			s.Online += n
 			t.Online += n
 		}
+		if sleeping {
+			s.Sleeping += n
+		}
 		return nil
-	}, `SELECT type, version, status = 'ONLINE' AND NOT silent AS online, count(*) FROM devices GROUP BY 1, 2, 3`)
+	}, `SELECT type, version, status IN ('ONLINE', 'SLEEPING') AND NOT silent AS online, status = 'SLEEPING' AND NOT silent AS sleeping, count(*)
+		FROM devices GROUP BY 1, 2, 3, 4`)
 	if err != nil {
 		return s, err
 	}

@@ -26,6 +26,23 @@ func (s *Settings) Look() {
 		}
 	}
 	s.mu.Unlock()
+	s.send(commands)
+}
+
+// LookAt does the same for one device, which may sleep again before the next Look.
+func (s *Settings) LookAt(id string) {
+	d, known := s.config.Fleet.Device(id)
+	if !known {
+		return
+	}
+	s.mu.Lock()
+	commands := s.due(d, s.config.Now())
+	s.mu.Unlock()
+	s.send(commands)
+}
+
+// send sends commands to devices.
+func (s *Settings) send(commands []command) {
 	for _, c := range commands {
 		err := s.config.Command(c.device, "setting/"+c.name+"/set", c.value)
 		if err != nil { // tried again as if the device had refused it

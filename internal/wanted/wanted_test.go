@@ -259,3 +259,21 @@ func TestAnUpdateMayMakeAWantedValueWrong(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+func TestADeviceThatWakesIsToldBeforeTheNextLook(t *testing.T) {
+	w := newWorld(t, devicesetting.Wanted{Scope: devicesetting.OfDevice, Of: "00c0de", Name: "interval", Value: "30"})
+	w.LookAt("00c0de")
+	w.expect("not known yet")
+	w.device("00c0de", "sensor", "")
+	w.device("00beef", "sensor", "")
+	w.status("00c0de", fleet.Sleeping)
+	w.LookAt("00c0de")
+	w.expect("asleep")
+	w.status("00c0de", fleet.Online)
+	w.LookAt("00beef")
+	w.expect("of another device")
+	w.LookAt("00c0de")
+	w.expect("awake", "00c0de setting/interval/set 30")
+	w.LookAt("00c0de")
+	w.expect("it has it")
+}

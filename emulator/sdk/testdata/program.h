@@ -16,6 +16,8 @@ void gpio_pin_intr_state_set(uint32_t pin, uint32_t state);
 bool system_os_task(void (*task)(uint32_t* event), uint8_t priority, void* queue, uint8_t length);
 bool system_os_post(uint8_t priority, uint32_t signal, uint32_t parameter);
 void system_soft_wdt_feed();
+bool system_rtc_mem_read(uint8_t block, void* to, uint16_t size);
+bool system_rtc_mem_write(uint8_t block, const void* from, uint16_t size);
 }
 
 static const partition_item_t partitions[] = {

@@ -10,7 +10,8 @@ namespace esper::Layout {
 constexpr uint32_t BOOT_CONFIGURATION = 0x001000;
 constexpr uint32_t SETTINGS = 0x07B000;   // a store (SPEC 12.1)
 constexpr uint32_t CANDIDATE = 0x07D000;  // settings on trial (SPEC 12.3)
-constexpr uint32_t VALUES = 0x07E000;     // a store, of what device code keeps
+constexpr uint32_t VALUES = 0x07E000;     // a store, of settings of the device type
+constexpr uint32_t JOURNAL = 0x080000;    // values that device code keeps (SPEC 12.7)
 constexpr uint32_t SLOT_SIZE = 0x79000;
 constexpr uint32_t DESCRIPTOR = 0x10;  // from the start of a slot
 constexpr uint32_t TRAILER = 32;       // bytes, at the end of an image

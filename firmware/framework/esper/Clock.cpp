@@ -8,6 +8,10 @@ uint32_t Clock::last = 0;
 uint32_t Clock::whole = 0;
 uint32_t Clock::micros = 0;
 
+void Clock::begin() {
+    last = system_get_time();
+}
+
 uint32_t Clock::seconds() {
     advance();
     return whole;

@@ -8,6 +8,9 @@ namespace esper {
 // the device's timers see to that.
 class Clock {
   public:
+    // Time begins now. Once, before anything else: the SDK's clock may go on over a reset.
+    static void begin();
+
     static uint32_t seconds();
     static uint32_t milliseconds();  // wraps after 49 days
 

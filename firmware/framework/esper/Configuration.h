@@ -51,6 +51,7 @@ struct Configuration {
     bool stored;               // in the flash's settings, too, or only there
 
     uint32_t updateInterval;    // seconds; 0: none
+    uint32_t triggerJitter;     // seconds that a trigger for all devices waits at most, to 3600
     const uint8_t (*keys)[32];  // Ed25519 public keys
     uint8_t keyCount;           // 1 to 4
     uint32_t confirmAfter;      // seconds that a trial must be healthy
@@ -83,5 +84,8 @@ inline uint32_t standbySlot() {
 // Adds the services that this build wants to the device. Those that it does not want are
 // never named, and the linker leaves their code out.
 void installServices(Device& device);
+
+// Has the lines of framework and SDK go where this build wants them, by a function of LogPort.
+void openLog();
 
 }  // namespace esper

@@ -59,7 +59,7 @@ class Connection {
     ip_addr_t address = {};
     esp_tcp tcp = {};
     espconn connection = {};
-    Timer timer;
+    SystemTimer timer;
 };
 
 }  // namespace esper

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <user_interface.h>
 
+#include "Blocked.h"
 #include "Clock.h"
 #include "Configuration.h"
 #include "Log.h"
@@ -28,9 +29,21 @@ void Service::publish(const char* name, const char* payload, size_t length) {
     device->waiting |= due;
 }
 
+void Service::announce(const char* name, const char* suffix, const char* payload, size_t length) {
+    char topic[Device::MAX_TOPIC];
+    if (device->topic(Subscription::Scope::ONE, name, suffix, topic)) {
+        device->mqtt.publish(topic, payload, length, false);
+    }
+}
+
 Subscription::Subscription(Device* device, Scope scope, const char* name, const char* suffix,
-                           Handler handler, void* object)
-    : scope(scope), name(name), suffix(suffix), handler(handler), object(object) {
+                           Handler handler, void* object, bool retained)
+    : scope(scope),
+      retained(retained),
+      name(name),
+      suffix(suffix),
+      handler(handler),
+      object(object) {
     next = device->subscriptions;
     device->subscriptions = this;
 }
@@ -54,8 +67,12 @@ Device::Device()
 }
 
 void Device::start() {
-    ESPER_LOG("device", "%s %s %s, slot %u%s", configuration.device, chipId, configuration.version,
-              static_cast<unsigned>(descriptor.slot), SafeMode::active() ? ", safe mode" : "");
+    ESPER_INFO("device", "%s %s %s, slot %u%s", configuration.device, chipId, configuration.version,
+               static_cast<unsigned>(descriptor.slot), SafeMode::active() ? ", safe mode" : "");
+    if (dormant) {
+        return;
+    }
+    check();
     clockTimer.repeat(CLOCK_INTERVAL);
     wifi.start();
     trial.start();
@@ -63,25 +80,75 @@ void Device::start() {
 
 void Device::restart() {
     if (Reset::bootModeLatched()) {
-        ESPER_LOG("device", "would not come back: switch the power off and on");
+        ESPER_ERROR("device", "would not come back: switch the power off and on");
         return;
     }
-    ESPER_LOG("device", "restart");
-    status = OFFLINE;
-    proceed();
+    ESPER_INFO("device", "restart");
+    say(OFFLINE);
     restartTimer.once(RESTART_DELAY);
 }
 
-void Device::describe(Json& features) const {
-    for (const Service* service = services; service != nullptr; service = service->next) {
-        service->describe(features);
+bool Device::next(const Service*& at, Description& out) const {
+    for (at = at == nullptr ? services : at->next; at != nullptr; at = at->next) {
+        out = at->describe();
+        if (out.name != nullptr) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Says what no compiler sees, as features are objects of their own: once for each feature. A
+// release whose device says so is refused before it is published.
+void Device::check() const {
+    unsigned features = 0;
+    Description later;
+    for (const Service* at = nullptr; next(at, later);) {
+        features += later.kind != nullptr;
+        Description earlier;
+        bool good = true;
+        for (const Service* other = at; good && next(other, earlier);) {
+            const uint32_t both = later.pins & earlier.pins;
+            if (later.kind != nullptr && earlier.kind != nullptr &&
+                strcmp(later.name, earlier.name) == 0) {
+                ESPER_ERROR("device", "two features are called %s", later.name);
+                good = false;
+            } else if (both != 0) {
+                unsigned pin = 0;
+                while ((both >> pin & 1) == 0) {
+                    pin++;
+                }
+                ESPER_ERROR("device", "pin %u is used by %s and %s", pin, earlier.name, later.name);
+                good = false;
+            }
+        }
+    }
+    if (features > MAX_FEATURES) {
+        ESPER_ERROR("device", "%u features, more than 32", features);
+    }
+}
+
+// Publishes it as the status.
+void Device::say(const char* newStatus) {
+    status = newStatus;
+    proceed();
+}
+
+// Whether all that it has to say has gone out to the broker, and the broker has answered.
+bool Device::settled() const {
+    return mqtt.idle() && !waiting;
+}
+
+void Device::describeItself(Json& out) const {
+    for (const InfoPart* part = parts; part != nullptr; part = part->next) {
+        part->write(out);
     }
 }
 
 bool Device::publish(const char* name, const char* payload, size_t length) {
     char buffer[MAX_TOPIC];
     if (!topic(Subscription::Scope::ONE, name, "", buffer)) {
-        ESPER_LOG("device", "too long, lost %s", name);
+        ESPER_ERROR("device", "too long, lost %s", name);
         return true;
     }
     // Or what waits would never get the room for it.
@@ -211,14 +278,15 @@ void Device::confirmed() {
 }
 
 void Device::onMessage(const MqttMessage& message) {
-    if (message.retained) {
-        return;  // of a time before this connection: no command (SPEC 7)
-    }
     char buffer[MAX_TOPIC];
     for (Subscription* each = subscriptions; each != nullptr; each = each->next) {
+        if (message.retained && !each->retained) {
+            continue;  // of a time before this connection: no command (SPEC 7)
+        }
         if (topic(each->scope, each->name, each->suffix, buffer) &&
             strlen(buffer) == message.topicLength &&
             memcmp(buffer, message.topic, message.topicLength) == 0) {
+            const Blocked watch;
             each->handler(each->object, message.payload, message.payloadLength);
         }
     }

@@ -12,6 +12,16 @@
 
 namespace esper {
 
+// What looks for releases (services/Update.h).
+class Checker {
+  public:
+    // Looks for one as soon as nothing is in the way.
+    virtual void look() = 0;
+
+    // Whether it has found something to do, which takes as long as it takes.
+    virtual bool installing() const = 0;
+};
+
 // The device: its connections, and the services and features that use them. A firmware
 // defines one, with its features, and getDevice().
 class Device : private Wifi::Listener, private Mqtt::Listener {
@@ -25,8 +35,11 @@ class Device : private Wifi::Listener, private Mqtt::Listener {
     // Restarts in a moment, so that what is queued for the broker still goes out.
     void restart();
 
-    // Adds its features, each a name and what it is.
-    void describe(Json& features) const;
+    // Goes on to the next service that describes itself, from nullptr on. False: there is none.
+    bool next(const Service*& at, Description& out) const;
+
+    // Adds what else there is to say to its info.
+    void describeItself(Json& info) const;
 
     // Publishes under <realm>/<id>/, retained. False: there is no room, or no connection.
     bool publish(const char* name, const char* payload, size_t length);
@@ -38,13 +51,18 @@ class Device : private Wifi::Listener, private Mqtt::Listener {
     bool trying() const { return trial.undecided(); }  // firmware or settings are
     void trySettings() { trial.trySettings(); }        // the candidate, if there is one
     void reportInfo() { info.report(); }               // what it says has changed
+    void checkWith(Checker* with) { checker = with; }
+    bool looksAtStart() const { return !sleeps; }  // for a release, when it reaches the network
 
   private:
+    friend class InfoPart;
     friend class Service;
+    friend class Sleep;
     friend class Subscription;
     friend class Trial;
 
     static constexpr size_t MAX_TOPIC = 160;
+    static constexpr unsigned MAX_FEATURES = 32;  // SPEC 7.1
 
     void onNetworkUp() override;
     void onNetworkDown() override;
@@ -54,6 +72,9 @@ class Device : private Wifi::Listener, private Mqtt::Listener {
     void onRoom() override;
     void proceed();
     bool report();
+    void check() const;
+    void say(const char* newStatus);
+    bool settled() const;
     bool proven();
     void confirmed();
     bool busy() const;
@@ -73,10 +94,14 @@ class Device : private Wifi::Listener, private Mqtt::Listener {
     const char* status = nullptr;  // if it is to be published
     bool waiting = false;          // for room
     bool reporting = false;        // of what waits
+    bool sleeps = false;           // between times, and then decides itself when to look (Sleep.h)
+    bool dormant = false;          // it only goes on sleeping
+    Checker* checker = nullptr;
+    const InfoPart* parts = nullptr;
     Wifi wifi;
     Mqtt mqtt;
-    Timer restartTimer;
-    Timer clockTimer;
+    SystemTimer restartTimer;
+    SystemTimer clockTimer;
     Info info;
     Reboot reboot;
     Trial trial;

@@ -36,6 +36,7 @@ void Http::get(Consumer* newConsumer, const char* name, const char* deviceId, ui
     text.add("\r\nConnection: close\r\n\r\n");
     requestLength = text.length();
 
+    ESPER_DEBUG("http", "%s from byte %u on", name, static_cast<unsigned>(from));
     response.reset(from > 0);
     active = true;
     held = false;

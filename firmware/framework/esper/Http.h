@@ -57,7 +57,7 @@ class Http : private Connection::Listener {
     size_t requestLength = 0;
     HttpResponse response;
     Connection connection;
-    Timer timer;
+    SystemTimer timer;
     char request[MAX_REQUEST];
 };
 

@@ -4,15 +4,14 @@
 #include <spi_flash.h>
 #include <user_interface.h>
 
+#include "Clock.h"
 #include "Configuration.h"
 #include "Device.h"
+#include "Log.h"
 #include "Reset.h"
 #include "SafeMode.h"
 
 using namespace esper;
-
-// UART 0 at 115200 baud; the SDK's default depends on the crystal.
-static constexpr uint32_t UART_DIVISOR = 80000000 / 115200;
 
 inline void* operator new(size_t, void* place) noexcept {
     return place;
@@ -37,12 +36,12 @@ void user_pre_init() {
     const uint32_t capacity = spi_flash_get_id() >> 16 & 0xFF;
     const uint32_t chip = capacity >= 0x12 && capacity <= 0x18 ? 1u << capacity : UINT32_MAX;
 
-    uart_div_modify(0, UART_DIVISOR);
+    openLog();
     if (size == 0 || size > chip) {
-        os_printf_plus(
-            "flash: its header (%u) does not fit a chip of %u KB: flash it again with "
-            "--flash_size detect\n",
-            static_cast<unsigned>(map), static_cast<unsigned>(chip >> 10));
+        ESPER_ERROR("flash",
+                    "its header (%u) does not fit a chip of %u KB: flash it again with "
+                    "--flash_size detect",
+                    static_cast<unsigned>(map), static_cast<unsigned>(chip >> 10));
     }
     static partition_item_t partitions[] = {
         {SYSTEM_PARTITION_RF_CAL, 0x0FB000, 0x1000},
@@ -52,7 +51,7 @@ void user_pre_init() {
     partitions[2].addr = size - partitions[2].size;
     if (!system_partition_table_regist(partitions, sizeof(partitions) / sizeof(partitions[0]),
                                        map)) {
-        os_printf_plus("flash: the SDK refuses the partitions\n");
+        ESPER_ERROR("flash", "the SDK refuses the partitions");
     }
 }
 
@@ -62,7 +61,8 @@ static Device* device;
 void user_init() {
     // Or each boot opens an access point for a moment, with a DHCP server.
     wifi_set_opmode_current(STATION_MODE);
-    uart_div_modify(0, UART_DIVISOR);
+    openLog();  // the SDK has set the UARTs meanwhile
+    Clock::begin();
     Reset::begin();
     SafeMode::begin();
     if (SafeMode::active()) {

@@ -45,7 +45,7 @@ void Mqtt::fail(const char* reason) {
     connection.close();
     const uint32_t wait = backoff.next(os_random());
     timer.once(wait);
-    ESPER_LOG("mqtt", "%s, again in %u ms", reason, static_cast<unsigned>(wait));
+    ESPER_WARNING("mqtt", "%s, again in %u ms", reason, static_cast<unsigned>(wait));
     if (wasConnected) {
         listener->onBrokerDown();
     }
@@ -72,6 +72,7 @@ void Mqtt::onTimer() {
 void Mqtt::onOpen() {
     parser.reset();
     queued = sending = 0;
+    packetId = answered = 0;
     ticks = 0;
     waitingForPong = false;
     login();
@@ -117,17 +118,21 @@ void Mqtt::onPacket(const MqttPacket& packet) {
         }
         state = State::CONNECTED;
         timer.repeat(TICK);
-        ESPER_LOG("mqtt", "connected");
+        ESPER_INFO("mqtt", "connected");
         listener->onBrokerUp();
     } else if (packet.type() == MqttType::PUBLISH) {
         MqttMessage message;
         if (message.parse(packet)) {
+            ESPER_DEBUG("mqtt", "received %u bytes", static_cast<unsigned>(packet.length));
             listener->onMessage(message);
         }
     } else if (packet.type() == MqttType::PINGRESP) {
         waitingForPong = false;
-    } else if (packet.type() == MqttType::SUBACK && packet.length == 3 && packet.body[2] > 2) {
-        ESPER_LOG("mqtt", "a subscription is refused");
+    } else if (packet.type() == MqttType::SUBACK && packet.length == 3) {
+        answered = static_cast<uint16_t>(packet.body[0] << 8 | packet.body[1]);
+        if (packet.body[2] > 2) {
+            ESPER_WARNING("mqtt", "a subscription is refused");
+        }
     }
 }
 
@@ -139,6 +144,7 @@ bool Mqtt::subscribe(const char* topic) {
 }
 
 bool Mqtt::publish(const char* topic, const char* payload, size_t length, bool retain) {
+    ESPER_DEBUG("mqtt", "%s: %u bytes", topic, static_cast<unsigned>(length));
     return connected() && accepted(writer().publish(topic, payload, length, retain), topic);
 }
 
@@ -148,7 +154,7 @@ bool Mqtt::accepted(size_t length, const char* topic) {
         return true;
     }
     if (empty) {
-        ESPER_LOG("mqtt", "too long, lost %s", topic);
+        ESPER_ERROR("mqtt", "too long, lost %s", topic);
     }
     return empty;
 }

@@ -36,6 +36,14 @@ class Mqtt : private Connection::Listener {
     bool subscribe(const char* topic);
     bool publish(const char* topic, const char* payload, size_t length, bool retain);
 
+    // Whether it is connected, all has gone out, and the broker has answered each subscription.
+    bool idle() const { return connected() && queued == 0 && answered == packetId; }
+
+    // Ends the session, so that no last will follows, when all has gone out: then the queue is
+    // empty again, and the broker closes the connection.
+    void disconnect() { written(writer().disconnect()); }
+    bool empty() const { return queued == 0; }
+
     // Bytes that wait to be sent, at most. The largest packet fits, an info.
     static constexpr size_t QUEUE = 3072;
 
@@ -65,11 +73,12 @@ class Mqtt : private Connection::Listener {
     bool waitingForPong = false;
     bool shared = false;  // log in as all devices do, though there is a password of its own
     uint16_t packetId = 0;
+    uint16_t answered = 0;  // the last subscription that was
     size_t queued = 0;
     size_t sending = 0;  // bytes at the start of the queue that are on their way
     Backoff backoff;
     Connection connection;
-    Timer timer;
+    SystemTimer timer;
     MqttParser parser;
     uint8_t queue[QUEUE];
 };

@@ -114,8 +114,8 @@ size_t MqttWriter::publish(const char* topic, const char* payload, size_t length
     return used;
 }
 
-size_t MqttWriter::ping() {
-    return begin(static_cast<uint8_t>(MqttType::PINGREQ) << 4, 0) ? used : 0;
+size_t MqttWriter::empty(MqttType type) {
+    return begin(static_cast<uint8_t>(static_cast<uint8_t>(type) << 4), 0) ? used : 0;
 }
 
 bool MqttWriter::begin(uint8_t first, size_t size) {

@@ -15,6 +15,7 @@ enum class MqttType : uint8_t {
     SUBACK = 9,
     PINGREQ = 12,
     PINGRESP = 13,
+    DISCONNECT = 14,
 };
 
 // A packet as it came: the first byte and the body behind the length.
@@ -85,9 +86,11 @@ class MqttWriter {
     size_t connect(const Connect& options);
     size_t subscribe(uint16_t id, const char* topic);
     size_t publish(const char* topic, const char* payload, size_t length, bool retain);
-    size_t ping();
+    size_t ping() { return empty(MqttType::PINGREQ); }
+    size_t disconnect() { return empty(MqttType::DISCONNECT); }
 
   private:
+    size_t empty(MqttType type);
     bool begin(uint8_t first, size_t size);
     void byte(uint8_t value) { buffer[used++] = value; }
     void number(size_t value);

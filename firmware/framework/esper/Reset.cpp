@@ -28,6 +28,19 @@ bool Reset::bootModeLatched() {
     return (*reinterpret_cast<volatile uint32_t*>(STRAPPING) >> 16 & 7) == DOWNLOAD;
 }
 
+BeforeEnd* BeforeEnd::first = nullptr;
+
+BeforeEnd::BeforeEnd(Function function, void* object)
+    : function(function), object(object), next(first) {
+    first = this;
+}
+
+void Reset::prepare(uint32_t pause) {
+    for (const BeforeEnd* one = BeforeEnd::first; one != nullptr; one = one->next) {
+        one->function(one->object, pause);
+    }
+}
+
 }  // namespace esper
 
 extern "C" {
@@ -36,6 +49,7 @@ void __real_system_restart();
 
 // Called instead of system_restart (the linker's --wrap), by device types, too.
 void __wrap_system_restart() {
+    esper::Reset::prepare(0);
     esper::RunRecord record = esper::RunRecord::read();
     record.running = false;
     record.write();

@@ -110,7 +110,7 @@ void lookAtCandidate() {
 
 void Settings::begin(bool firmwareOnTrial) {
     if (configuration.stored && !STORE.load(stored)) {
-        ESPER_LOG("settings", "none in flash");
+        ESPER_INFO("settings", "none in flash");
     }
     const Entries record = stored.entries();
     const bool released = record.number("sequence") != 0 || record.number("device.sequence") != 0;
@@ -142,7 +142,7 @@ void Settings::move() {
         return;
     }
     const bool moved = STORE.save(now);
-    ESPER_LOG("settings", "moved into the flash%s", moved ? "" : ": failed");
+    ESPER_INFO("settings", "moved into the flash%s", moved ? "" : ": failed");
     if (moved) {
         stored.swap(compiled);
         compiled.release();

@@ -2,7 +2,7 @@
 
 #include <stdint.h>
 
-#include "Entries.h"
+#include "Record.h"
 
 namespace esper {
 
@@ -10,33 +10,7 @@ namespace esper {
 // leaves the old record or the new one.
 class Store {
   public:
-    // A record in a block of the heap, which is freed with it.
-    class Record {
-      public:
-        Record() = default;
-        Record(const Record&) = delete;
-        Record& operator=(const Record&) = delete;
-        ~Record() { release(); }
-
-        Entries entries() const { return found ? Entries(bytes(), size) : Entries(); }
-        bool valid() const { return found; }
-
-        // Makes it a record of these entries, which are copied. False: there is no memory, or they
-        // are not valid.
-        bool set(const Entries& entries);
-        void swap(Record& other);
-        void release();
-
-      private:
-        friend class Store;
-
-        uint8_t* bytes() const { return reinterpret_cast<uint8_t*>(block); }
-        bool reserve(uint32_t entries);
-
-        uint32_t* block = nullptr;
-        uint32_t size = 0;
-        bool found = false;
-    };
+    using Record = esper::Record;
 
     // Begins at the address of the first sector.
     explicit constexpr Store(uint32_t address) : address(address) {}

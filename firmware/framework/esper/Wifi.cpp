@@ -48,7 +48,7 @@ const char* Wifi::ssid() const {
 
 void Wifi::connect() {
     if (Settings::networks() == 0) {
-        ESPER_LOG("settings", "none: flash them with 'esper flash --settings'");
+        ESPER_ERROR("settings", "none: flash them with 'esper flash --settings'");
         timer.once(NO_NETWORK);
         return;
     }
@@ -75,7 +75,7 @@ void Wifi::retry() {
     network = wasUp || network + 1u >= Settings::networks() ? 0 : static_cast<uint8_t>(network + 1);
     const uint32_t wait = network > 0 ? NEXT_NETWORK : backoff.next(os_random());
     timer.once(wait);
-    ESPER_LOG("wifi", "down, again in %u ms", static_cast<unsigned>(wait));
+    ESPER_WARNING("wifi", "down, again in %u ms", static_cast<unsigned>(wait));
     if (wasUp) {
         listener->onNetworkDown();
     }
@@ -100,7 +100,7 @@ void Wifi::onEvent(const System_Event_t& event) {
             backoff.reset();
             if (state != State::UP) {
                 state = State::UP;
-                ESPER_LOG("wifi", "up");
+                ESPER_INFO("wifi", "up");
                 listener->onNetworkUp();
             }
             break;

@@ -38,7 +38,7 @@ class Wifi {
     uint8_t network = 0;  // that it joins, or tries next
     uint8_t accessPoint[6] = {};
     Backoff backoff;
-    Timer timer;
+    SystemTimer timer;
 };
 
 }  // namespace esper

@@ -72,7 +72,8 @@ function patchChildren(element, fresh) {
   }
 }
 
-// What a person changes, and the page does not.
+// What a person changes, and the page does not; an element whose property "theirs" is true also keeps
+// its value.
 const theirs = new Set(["open"]);
 
 function patch(have, wanted) {
@@ -86,8 +87,9 @@ function patch(have, wanted) {
   for (const { name, value } of wanted.attributes) {
     if (have.getAttribute(name) !== value && !theirs.has(name)) have.setAttribute(name, value);
   }
-  if ("value" in wanted && have !== document.activeElement && have.value !== wanted.value) have.value = wanted.value;
   have.handlers ??= {};
   for (const [type, handler] of Object.entries(wanted.handlers ?? {})) listen(have, type, handler);
+  const value = wanted.value; // of a select, as long as its options are there
   patchChildren(have, wanted);
+  if (value !== undefined && have !== document.activeElement && !have.theirs && have.value !== value) have.value = value;
 }

@@ -67,6 +67,7 @@ export const presences = {
   __proto__: null,
   ONLINE: ["good", "●", "Online"],
   OFFLINE: ["off", "○", "Offline"],
+  SLEEPING: ["good", "☾", "Sleeping"],
   SILENT: ["warn", "◐", "Silent"],
   "": ["off", "?", "Unknown"],
 };
@@ -105,14 +106,23 @@ export const builds = {
 export const conditions = {
   failed: ["bad", "✕", "Failed or rolled back", "their last update failed, or they failed with the newest release"],
   "crash-looping": ["bad", "↯", "Crash-looping", "they restart again and again"],
-  vanished: ["warn", "◐", "Vanished", "online by their status, but silent"],
+  vanished: ["warn", "◐", "Vanished", "online or asleep by their status, but silent"],
   lagging: ["warn", "◔", "Lagging", "behind the release meant for them"],
   "unknown-version": ["warn", "?", "Unknown version", "run what was never released here"],
   "old-bootloader": ["warn", "▾", "Old bootloader", "needs the serial line"],
 };
 
-// presence is that of a device: a silent one says to be online.
-export const presence = (device) => (device.status === "ONLINE" && device.silent ? "SILENT" : device.status ?? "");
+// presence is that of a device: a silent one says to be online or to sleep.
+export const presence = (device) => (device.silent ? "SILENT" : device.status ?? "");
+
+// rhythm says how often a device wakes that sleeps, and when the next time at the latest; undefined
+// if it does not sleep.
+export function rhythm(device) {
+  const seconds = device.info?.sleep;
+  if (!seconds) return undefined;
+  const next = presence(device) === "SLEEPING" && device.seen ? `, next by ${minute(new Date(Date.parse(device.seen) + seconds * 1000))}` : "";
+  return `at least every ${duration(seconds)}${next}`;
+}
 
 // isDevelopment says whether a device runs a development build, which has no sequence.
 export const isDevelopment = (device) => device.info?.version.sequence === 0;

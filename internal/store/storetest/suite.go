@@ -32,6 +32,7 @@ func Suite(t *testing.T, newDatabase func(testing.TB) string) {
 		"groups and tags":                       hasMembers,
 		"a removed device":                      removes,
 		"each condition is found":               findsConditions,
+		"devices that sleep are found":          findsSleeping,
 		"the history is pruned":                 prunes,
 		"the recorder":                          records,
 		"tokens":                                keepsTokens,

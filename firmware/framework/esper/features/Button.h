@@ -4,57 +4,41 @@
 
 #include "../Gpio.h"
 #include "../Timer.h"
+#include "Action.h"
+#include "Debounce.h"
 #include "Feature.h"
 
 namespace esper {
 
-// What a button does when it is pressed.
-struct Action {
-    void (*function)(void* object) = nullptr;
-    void* object = nullptr;
-};
-
-// Toggles an OnOffFeature.
-template <typename OnOff>
-Action toggles(OnOff& feature) {
-    return {bind<OnOff, &OnOff::toggle>, &feature};
-}
-
 // A push button: 1 while it is pressed, 0 otherwise. It closes to ground, against the pin's
-// pull-up, unless told otherwise. It is polled, which also rides out its bouncing.
-template <const char* const name, uint16_t gpio, bool closesToGround = true>
-class Button : public Feature<name> {
+// pull-up, unless told otherwise. It is polled, which also rides out its bouncing. Of kind
+// binary_sensor; a PushButton publishes what happens instead. RAM: 48 bytes.
+template <const char* const name, uint16_t gpio, bool closesToGround = true,
+          const Attributes& about = NO_ATTRIBUTES>
+class Button : public FeatureOf<Kind::BINARY_SENSOR, name, about> {
   public:
     explicit Button(Device* device, Action action = {})
-        : Feature<name>(device, "binary_sensor"),
+        : FeatureOf<Kind::BINARY_SENSOR, name, about>(device),
           action(action),
           timer(bind<Button, &Button::poll>, this) {
         Gpio<gpio>::input();
-        timer.repeat(INTERVAL);
+        timer.repeat(Debounce::INTERVAL);
     }
 
   private:
-    static constexpr uint32_t INTERVAL = 10;  // ms
-    static constexpr uint8_t STABLE = 3;      // polls that agree make a change
-
-    void publishState() override { this->publish(pressed); }
+    void publishState() override { this->publish(contact.level()); }
+    Description describe() const override { return Feature<name, about>::describe().on(gpio); }
 
     void poll() {
-        const bool now = Gpio<gpio>::read() != closesToGround;
-        if (now == pressed) {
-            different = 0;
-        } else if (++different == STABLE) {
-            different = 0;
-            pressed = now;
+        if (contact.changed(Gpio<gpio>::read() != closesToGround)) {
             publishState();
-            if (pressed && action.function != nullptr) {
-                action.function(action.object);
+            if (contact.level()) {
+                action();
             }
         }
     }
 
-    bool pressed = false;
-    uint8_t different = 0;
+    Debounce contact;
     const Action action;
     Timer timer;
 };

@@ -36,7 +36,8 @@ constexpr bool isPlain(const char* name) {
 
 constexpr bool isTaken(const char* name) {
     return equal(name, "status") || equal(name, "info") || equal(name, "update") ||
-           equal(name, "reboot") || equal(name, "settings") || equal(name, "setting");
+           equal(name, "reboot") || equal(name, "settings") || equal(name, "setting") ||
+           equal(name, "features");
 }
 
 }  // namespace esper::feature_name

@@ -2,57 +2,42 @@
 
 #include <stdint.h>
 
-#include "../Clock.h"
 #include "../Gpio.h"
-#include "Feature.h"
+#include "AfterRestart.h"
+#include "Switch.h"
 
 namespace esper {
 
-// Something on a pin that is switched on by 1 and off by 0 at <name>/set. Within damper
-// milliseconds after a command further ones are ignored, for the sake of a relay.
-template <const char* const name, uint16_t gpio, bool invert = false, uint16_t damper = 0>
-class OnOffFeature : public Feature<name> {
-  public:
-    explicit OnOffFeature(Device* device, bool initial = false)
-        : Feature<name>(device, "switch"),
-          state(initial),
-          commands(device, Subscription::Scope::ONE, name, "set",
-                   receive<OnOffFeature, &OnOffFeature::onCommand>, this) {
-        Gpio<gpio>::output(state != invert);
+// What an OnOff does on a pin.
+template <Kind of, const char* const name, uint16_t gpio, bool invert, uint16_t damper,
+          const Attributes& about, AfterRestart then = AfterRestart::OFF>
+class PinOnOff : private Remembered<name, then>, public OnOff<of, name, about, damper> {
+  protected:
+    PinOnOff(Device* device, bool initial)
+        : Remembered<name, then>(initial),
+          OnOff<of, name, about, damper>(device, this->remembered(initial)) {
+        Gpio<gpio>::output(this->isOn() != invert);
     }
 
-    void set(bool on) {
-        state = on;
-        Gpio<gpio>::write(state != invert);
-        publishState();
-    }
-
-    void toggle() { set(!state); }
+    Description describe() const override { return Feature<name, about>::describe().on(gpio); }
 
   private:
-    void publishState() override { this->publish(state); }
-
-    void onCommand(const char* payload, size_t length) {
-        const bool known = length == 1 && (payload[0] == '0' || payload[0] == '1');
-        if (known && !damped()) {
-            set(payload[0] == '1');
-        }
+    void apply(bool on) override {
+        Gpio<gpio>::write(on != invert);
+        this->remember(on);
     }
+};
 
-    bool damped() {
-        const uint32_t now = Clock::milliseconds();
-        if (commanded && now - lastCommand < damper) {
-            return true;
-        }
-        commanded = true;
-        lastCommand = now;
-        return false;
-    }
-
-    bool state;
-    bool commanded = false;
-    uint32_t lastCommand = 0;
-    Subscription commands;
+// Something on a pin that is switched on by 1 and off by 0 at <name>/set. The pin is high when it
+// is on, or low if it is inverted. Within damper milliseconds after a command further ones are
+// ignored, for the sake of a relay. Initial: its state when the device starts, unless `then` says
+// otherwise. RAM as of OnOff, and 40 bytes for AfterRestart::SAME.
+template <const char* const name, uint16_t gpio, bool invert = false, uint16_t damper = 0,
+          const Attributes& about = NO_ATTRIBUTES, AfterRestart then = AfterRestart::OFF>
+class OnOffFeature : public PinOnOff<Kind::SWITCH, name, gpio, invert, damper, about, then> {
+  public:
+    explicit OnOffFeature(Device* device, bool initial = false)
+        : PinOnOff<Kind::SWITCH, name, gpio, invert, damper, about, then>(device, initial) {}
 };
 
 }  // namespace esper

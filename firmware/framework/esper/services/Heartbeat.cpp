@@ -27,7 +27,7 @@ void Heartbeat::onBeat(const char*, size_t) {
 
 void Heartbeat::onSecond() {
     if (++silence == configuration.heartbeatTimeout) {
-        ESPER_LOG("heartbeat", "missed");
+        ESPER_WARNING("heartbeat", "missed");
         device->restart();
     }
 }

@@ -19,7 +19,7 @@ class Heartbeat : public Service {
     void onSecond();
 
     uint32_t silence = 0;  // seconds
-    Timer timer;
+    SystemTimer timer;
     Subscription beats;
 };
 

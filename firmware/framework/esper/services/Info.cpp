@@ -42,6 +42,10 @@ static const char* resetReason() {
     }
 }
 
+InfoPart::InfoPart(Device* device) : next(device->parts) {
+    device->parts = this;
+}
+
 Info::Info(Device* device) : Service(device), timer(bind<Info, &Info::report>, this) {}
 
 void Info::onBrokerUp() {
@@ -56,7 +60,7 @@ void Info::report() {
     // Not on the stack, which the SDK below has used already.
     char* buffer = static_cast<char*>(pvPortMalloc(MAX_INFO, "", 0, false));
     if (buffer == nullptr) {
-        ESPER_LOG("info", "no memory");
+        ESPER_ERROR("info", "no memory");
         return;  // until the next time
     }
     // With more features than there is room for, all else is still said.
@@ -139,10 +143,16 @@ void Info::write(Json& json, bool features) const {
         json.null("features");
     } else if (!SafeMode::active()) {
         json.object("features");
-        device->describe(json);
+        const Service* at = nullptr;
+        for (Description d; device->next(at, d);) {
+            if (d.kind != nullptr) {
+                json.string(d.name, d.kind);
+            }
+        }
         json.endObject();
     }
 
+    device->describeItself(json);
     json.number("heap", system_get_free_heap_size());
     json.number("uptime", Clock::seconds());
     json.endObject();

@@ -149,8 +149,8 @@ class Installer : private Http::Consumer {
     Download* download = nullptr;  // while it installs
     Step next = Step::ERASE;
     bool stepping = false;  // the next step's timer is running
-    Timer stepTimer;
-    Timer resumeTimer;
+    SystemTimer stepTimer;
+    SystemTimer resumeTimer;
 };
 
 }  // namespace esper

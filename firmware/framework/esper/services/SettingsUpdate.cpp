@@ -172,8 +172,8 @@ void SettingsUpdate::end(State result, UpdateError reason) {
     state = result;
     error = reason;
     if (reason != UpdateError::NONE) {
-        ESPER_LOG("settings", "%s %d %s", nameOf(state), static_cast<int>(about),
-                  esper::nameOf(reason));
+        ESPER_INFO("settings", "%s %d %s", nameOf(state), static_cast<int>(about),
+                   esper::nameOf(reason));
     }
     report();
     update->proceed();
@@ -216,7 +216,8 @@ void SettingsUpdate::look() {
             error = Settings::rejection();
         }
     }
-    ESPER_LOG("settings", "%s %d %s", nameOf(state), static_cast<int>(about), esper::nameOf(error));
+    ESPER_INFO("settings", "%s %d %s", nameOf(state), static_cast<int>(about),
+               esper::nameOf(error));
 }
 
 const char* SettingsUpdate::nameOf(State state) {

@@ -66,7 +66,7 @@ class SettingsUpdate : public Service, private Http::Consumer {
     State state = State::IDLE;
     UpdateError error = UpdateError::NONE;
     int32_t about = 0;  // the sequence that the state is about
-    Timer step;
+    SystemTimer step;
 };
 
 }  // namespace esper

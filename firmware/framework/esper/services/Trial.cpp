@@ -50,7 +50,7 @@ void Trial::trySettings() {
         return;
     }
     if (Settings::tryCandidate()) {
-        ESPER_LOG("trial", "of settings");
+        ESPER_INFO("trial", "of settings");
         what = What::SETTINGS;
         reachedNetwork = reachedBroker = false;
         timeout.once(configuration.trialTimeout * 1000);
@@ -87,7 +87,7 @@ void Trial::onHealthy() {
     const bool firmware = running();
     timeout.stop();
     what = What::NOTHING;
-    ESPER_LOG("trial", "confirmed");
+    ESPER_INFO("trial", "confirmed");
     if (firmware) {
         Settings::move();
         device->confirmed();
@@ -114,7 +114,7 @@ void Trial::onTimeout() {
     if (!undecided()) {
         return trySettings();
     }
-    ESPER_LOG("trial", "not confirmed in time");
+    ESPER_WARNING("trial", "not confirmed in time");
     if (running()) {
         return device->restart();
     }

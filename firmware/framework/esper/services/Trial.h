@@ -36,8 +36,8 @@ class Trial : public Service {
     What what;
     bool reachedNetwork = false;  // since the trial began
     bool reachedBroker = false;
-    Timer healthy;
-    Timer timeout;
+    SystemTimer healthy;
+    SystemTimer timeout;
 };
 
 }  // namespace esper

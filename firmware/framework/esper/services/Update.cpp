@@ -29,10 +29,12 @@ Update::Update(Device* device)
     : Service(device),
       installer(&http, this),
       schedule(bind<Update, &Update::onSchedule>, this),
+      jitter(bind<Update, &Update::onJittered>, this),
       toAll(device, Subscription::Scope::ALL, "update", "",
             esper::receive<Update, &Update::onTrigger>, this),
       toOne(device, Subscription::Scope::ONE, "update", "",
             esper::receive<Update, &Update::onOwnTrigger>, this) {
+    device->checkWith(this);
     if (device->onTrial()) {
         state = State::TRIAL;
     } else {
@@ -43,7 +45,9 @@ Update::Update(Device* device)
 // ---- when to check ----
 
 void Update::onNetworkUp() {
-    checkSoon(os_random() % START_JITTER);
+    if (device->looksAtStart()) {
+        checkSoon(os_random() % START_JITTER);
+    }
 }
 
 void Update::onBrokerUp() {
@@ -71,7 +75,19 @@ bool Update::proven() {
     return couldUpdate;
 }
 
+// All devices get this at once; the update server should not get all their requests at once. A
+// trigger that comes during the wait is followed with the first.
 void Update::onTrigger(const char*, size_t) {
+    if (configuration.triggerJitter == 0) {
+        trigger();
+    } else if (!jittering) {
+        jittering = true;
+        jitter.once(os_random() % (configuration.triggerJitter * 1000) + 1);
+    }
+}
+
+void Update::onJittered() {
+    jittering = false;
     trigger();
 }
 
@@ -386,7 +402,7 @@ void Update::become(State newState, UpdateError newError) {
     state = newState;
     error = newError;
     httpStatus = error == UpdateError::HTTP_STATUS ? http.answer().status() : 0;
-    ESPER_LOG("update", "%s %s %s", nameOf(state), aboutVersion(), esper::nameOf(error));
+    ESPER_INFO("update", "%s %s %s", nameOf(state), aboutVersion(), esper::nameOf(error));
     report();
 }
 

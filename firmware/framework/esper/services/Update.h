@@ -2,6 +2,7 @@
 
 #include <stdint.h>
 
+#include "../Device.h"
 #include "../Http.h"
 #include "../Service.h"
 #include "../Timer.h"
@@ -15,7 +16,10 @@ class SettingsUpdate;
 
 // Keeps the device's firmware up to date (SPEC 5 to 7.2, 10): asks for the version file, decides
 // by it, and reports.
-class Update : public Service, private Http::Consumer, private Installer::Listener {
+class Update : public Service,
+               private Checker,
+               private Http::Consumer,
+               private Installer::Listener {
   public:
     explicit Update(Device* device);
 
@@ -48,9 +52,12 @@ class Update : public Service, private Http::Consumer, private Installer::Listen
     void onTrigger(const char* payload, size_t length);
     void onOwnTrigger(const char* payload, size_t length);
     void trigger();
+    void onJittered();
     void onSchedule();
     void scheduleNext();
     void checkSoon(uint32_t milliseconds);
+    void look() override { check(); }
+    bool installing() const override { return checking && file == nullptr; }
     void check();
     void ask();
 
@@ -94,6 +101,7 @@ class Update : public Service, private Http::Consumer, private Installer::Listen
     bool couldUpdate = false;  // on trial: it has shown that
     bool settled = false;      // there was a check since the start, or since the confirmation
     bool wasConnected = false;
+    bool jittering = false;     // a trigger for all devices waits for its time
     bool aboutRelease = false;  // what is reported is about `wanted`, not the running version
     uint8_t progress = 0;       // percent
     uint32_t reportedAt = 0;    // ms
@@ -105,7 +113,8 @@ class Update : public Service, private Http::Consumer, private Installer::Listen
     Http http;
     Installer installer;
     SettingsUpdate* settings = nullptr;
-    Timer schedule;
+    SystemTimer schedule;
+    SystemTimer jitter;
     Subscription toAll;
     Subscription toOne;
 };

@@ -162,8 +162,8 @@ void SettingValues::schedule() {
     const uint32_t now = Clock::seconds();
     if (exhausted > now + (BURST - 1) * REFILL) {
         wait = (exhausted - now - (BURST - 1) * REFILL) * 1000;
-        ESPER_LOG("settings", "too many changes, saved in %u s",
-                  static_cast<unsigned>(wait / 1000));
+        ESPER_WARNING("settings", "too many changes, saved in %u s",
+                      static_cast<unsigned>(wait / 1000));
     }
     timer.once(wait);
 }
@@ -204,7 +204,7 @@ void SettingValues::save() {
     vPortFree(buffer, "", 0);
     lastWrite = Clock::milliseconds();
     if (!done) {
-        ESPER_LOG("settings", "not saved");
+        ESPER_ERROR("settings", "not saved");
         schedule();
         return;
     }
@@ -249,7 +249,7 @@ void SettingValues::report() {
     const size_t words = (length + 3) / 4;
     uint32_t* const copy = static_cast<uint32_t*>(pvPortMalloc(4 * words, "", 0, false));
     if (copy == nullptr) {
-        ESPER_LOG("settings", "no memory");
+        ESPER_ERROR("settings", "no memory");
         return;  // until the next connection
     }
     for (size_t i = 0; i < words; i++) {
@@ -280,7 +280,7 @@ void SettingTopic::report() {
 // Each command is answered by the value that it led to, so that a refused one is seen as such.
 void SettingTopic::onCommand(const char* payload, size_t length) {
     if (!values.take(setting, payload, length)) {
-        ESPER_LOG("settings", "%s: refused", setting.topic);
+        ESPER_WARNING("settings", "%s: refused", setting.topic);
     }
     report();
 }

@@ -39,7 +39,7 @@ class SettingValues : public Service {
     bool scheduled = false;
     uint32_t lastWrite = 0;  // ms
     uint32_t exhausted = 0;  // s, when all writes that were saved up are free again
-    Timer timer;
+    SystemTimer timer;
 };
 
 // What a setting says and hears over MQTT.

@@ -4,7 +4,8 @@ import { ask, get, post } from "../api.js";
 import { h } from "../dom.js";
 import { badge, badges, button, code, confirm, facts, link, section } from "../parts.js";
 import { deviceSettings } from "../devicesettings.js";
-import { ago, clock, cost, development, duration, isDevelopment, isUnpublished, number, presence, updates, withoutDelta } from "../words.js";
+import { features, take } from "../features.js";
+import { ago, clock, cost, development, duration, isDevelopment, isUnpublished, minute, number, presence, rhythm, updates, withoutDelta } from "../words.js";
 
 export const title = ({ device }) => device.name || device.id;
 
@@ -20,10 +21,7 @@ export async function load(id, state, signal) {
 
 export function happened(kind, event, data, id) {
   if (kind === "feature" && event.device === id) {
-    const feature = data.features.find((f) => f.name === event.name);
-    if (!feature) return "";
-    feature.value = event.value;
-    return "drawn";
+    return take(data.features, event) ? "drawn" : "";
   }
   if (kind === "setting" && event.device === id) return "";
   const mine = kind === "device" && event.id === id || kind === "device-removed" && event.id === id || kind === "rollout" || kind === "release";
@@ -56,7 +54,7 @@ function actions(data, context, id) {
   const act = (words, path, body) => context.act(words, () => post(`${at}/${path}`, body));
   const versions = data.releases.filter((r) => r.type === d.info?.device).map((r) => r.version);
   const may = { disabled: !operator, title: operator ? null : "needs the role operator" };
-  const hears = presence(d) === "ONLINE" ? may : { disabled: true, title: "it is not online, and would not hear of it" };
+  const hears = presence(d) === "ONLINE" ? may : { disabled: true, title: `it ${presence(d) === "SLEEPING" ? "sleeps" : "is not online"}, and would not hear of it` };
   return h("div", { class: "buttons" },
     button("Check now", () => act(`${name} is told to look for a release.`, "check"), may),
     button("Restart", async () => {
@@ -121,7 +119,8 @@ function now(d) {
       ["Id", d.id], ["Type", i?.device], ["Version", i && code(i.version.esper)], ["Sequence", i && String(i.version.sequence)],
       ["Group", d.group], ["Tags", d.tags?.join(", ")],
       ["Last seen", ago(d.seen)], ["First seen", ago(d.first_seen)],
-      ["Last reset", i?.boot.reset], ["Uptime", i && duration(i.uptime)],
+      ["Last reset", i?.boot.reset], ["Uptime", i && duration(i.uptime)], ["Wakes", rhythm(d)],
+      ["Started", i?.startup && minute(new Date(i.startup * 1000))], ["Connected", i?.connected && minute(new Date(i.connected * 1000))],
       ["Bootloader", i && (i.version.boot ? "version " + i.version.boot : "unknown")], ["SDK", i?.version.sdk],
       ["Linked for", i && (i.version.link || "unknown")], ["Flash", i?.flash_id],
       ["Free memory", i && `${number(i.heap)} bytes`],
@@ -133,21 +132,6 @@ function now(d) {
     d.problems?.length > 0 && h("div", { class: "problems" }, h("p", null, badge(["bad", "!", "Problems"]), " A part of what it published cannot be used:"),
       h("ul", null, d.problems.map((text) => h("li", null, text)))),
     h("details", null, h("summary", null, "As it was sent"), h("pre", { tabindex: "0" }, JSON.stringify({ status: d.status, info: d.info, update: d.update, settings: d.settings }, null, 2))));
-}
-
-function features({ device, features: all }, context, id) {
-  const where = { ONLINE: "", OFFLINE: "offline", SILENT: "silent" }[presence(device)] ?? "not known to be online";
-  const away = where ? `The device is ${where}: this is what it said last.`
-    : device.info?.boot.safe ? "In safe mode its features do not work: this is what it said last." : "";
-  const may = context.can("operator") && !away;
-  return section("Features", {}, all.length > 0 && away && h("p", { class: "quiet" }, away), all.length === 0
-    ? h("p", { class: "quiet" }, "It has published the state of none.")
-    : h("dl", { class: "facts" }, all.map((f) => h("div", { "data-key": f.name }, h("dt", null, f.name), h("dd", null,
-      f.kind === "switch"
-        ? h("button", { type: "button", role: "switch", "aria-checked": String(f.value === "1"), "aria-label": `${f.name} of ${device.name || id}`, disabled: !may,
-          onclick: () => context.act(`${f.name} is told to be ${f.value === "1" ? "off" : "on"}.`, () => post(`/api/devices/${id}/features/${encodeURIComponent(f.name)}`, { value: f.value === "1" ? "0" : "1" })) },
-        f.value === "1" ? "● On" : "○ Off")
-        : f.kind === "binary_sensor" ? (f.value === "1" ? "● On" : "○ Off") : f.value || "unknown")))));
 }
 
 // What happened, the newest first. The states of one update are one line, with how long it took.
@@ -171,7 +155,7 @@ function history({ events, updates: done }, state, context) {
 function line(e) {
   const crash = ["exception", "hardware-watchdog", "software-watchdog"];
   switch (e.kind) {
-    case "presence": return { kind: { ONLINE: "good", SILENT: "warn" }[e.after] ?? "", words: { ONLINE: "came online", OFFLINE: "went offline", SILENT: "fell silent" }[e.after] ?? e.after };
+    case "presence": return { kind: { ONLINE: "good", SLEEPING: "good", SILENT: "warn" }[e.after] ?? "", words: { ONLINE: "came online", OFFLINE: "went offline", SLEEPING: "sleeps", SILENT: "fell silent" }[e.after] ?? e.after };
     case "version": return { kind: "good", words: `runs ${e.after}` + (e.before ? `, before ${e.before}` : "") };
     case "type": return { kind: "", words: `is a ${e.after}` };
     case "restart": return { kind: crash.includes(e.after) ? "bad" : "", words: `restarted: ${e.after}` };

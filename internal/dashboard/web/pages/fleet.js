@@ -94,7 +94,9 @@ function attention(data, state, change) {
   const found = Object.entries(conditions).filter(([name]) => shown(name, summary.attention[name]));
   const waiting = standing(data);
   const online = h("li", null, tile("good", state.presence === "ONLINE" && !state.condition, () => change({ condition: "", presence: state.presence === "ONLINE" ? "" : "ONLINE" }),
-    summary.online, `of ${number(summary.devices)} online`));
+    summary.online - summary.sleeping, `of ${number(summary.devices)} online`));
+  const asleep = h("li", null, tile("good", state.presence === "SLEEPING" && !state.condition, () => change({ condition: "", presence: state.presence === "SLEEPING" ? "" : "SLEEPING" }),
+    summary.sleeping, "☾ Asleep", "they wake by themselves"));
   return section("Needs attention", {},
     found.length === 0 && waiting.length === 0 && h("p", null, badge(["good", "✓", "Nothing"]), " No device failed, vanished, lags or crashes, and no roll-out stands still."),
     h("ul", { class: "tiles" },
@@ -102,6 +104,7 @@ function attention(data, state, change) {
       found.map(([name, [kind, sign, words, hint]]) => h("li", { "data-key": name },
         tile(kind, state.condition === name, () => change({ condition: state.condition === name ? "" : name }), summary.attention[name], `${sign} ${words}`, hint))),
       online,
+      (summary.sleeping > 0 || state.presence === "SLEEPING") && asleep,
       shown("updating", summary.updating) && h("li", null, tile("busy", state.condition === "updating", () => change({ condition: state.condition === "updating" ? "" : "updating" }), summary.updating, "↓ Updating now"))));
 }
 
@@ -120,7 +123,7 @@ function filters(data, state, change) {
     } })),
     choice("Type", "type", [["", "All"], ...data.summary.types.map((t) => [t.type, `${t.type} (${number(t.devices)})`])]),
     choice("Group", "group", [["", "All"], ...data.groups.map((g) => [g.name, `${g.name} (${number(g.devices)})`])]),
-    choice("Presence", "presence", [["", "All"], ["ONLINE", "Online"], ["OFFLINE", "Offline"], ["SILENT", "Silent"]]),
+    choice("Presence", "presence", [["", "All"], ["ONLINE", "Online"], ["OFFLINE", "Offline"], ["SLEEPING", "Sleeping"], ["SILENT", "Silent"]]),
     choice("Sort by", "sort", Object.entries(sorts)),
     choice("Group by", "by", [["", "Nothing"], ["type", "Type"], ["group", "Group"], ["version", "Version"]]));
 }
