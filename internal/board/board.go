@@ -71,7 +71,7 @@ var boardName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)
 const InvertedSuffix = "_INVERTED"
 
 // gpios are the pins that the framework drives (firmware/framework/esper/Gpio.h).
-var gpios = []int{0, 1, 2, 3, 4, 5, 9, 10, 12, 13, 14, 15}
+var gpios = []int{0, 1, 2, 3, 4, 5, 9, 10, 12, 13, 14, 15, 16}
 
 // sizes are the flash sizes that chips have.
 var sizes = map[string]int{
@@ -283,7 +283,7 @@ func (b *Board) addPins(pins map[string]pinFile) error {
 		case p.GPIO == nil:
 			return fmt.Errorf("pins.%s: gpio is missing", name)
 		case !slices.Contains(gpios, *p.GPIO):
-			return fmt.Errorf("pins.%s.gpio: %d is no pin that can be used: 0 to 5, 9, 10 and 12 to 15 are", name, *p.GPIO)
+			return fmt.Errorf("pins.%s.gpio: %d is no pin that can be used: 0 to 5, 9, 10 and 12 to 16 are", name, *p.GPIO)
 		}
 		if err := checkText("pins."+name+".note", p.Note, maxTitle); err != nil {
 			return err
