@@ -13,7 +13,7 @@ import (
 // initCommand makes a site.
 type initCommand struct {
 	Dir      string   `arg:"" default:"." help:"Folder for the site (default: this one)."`
-	Device   []string `placeholder:"TYPE" help:"Device type to start from: socket, button, sensor; may be repeated (default: socket)."`
+	Device   []string `placeholder:"TYPE" help:"Shipped device type to start from (esper new device-type --help lists them); may be repeated (default: socket)."`
 	Realm    string   `default:"home" placeholder:"REALM" help:"First part of every MQTT topic (default: home)."`
 	WiFiSSID string   `name:"wifi-ssid" placeholder:"NAME" default:"home" help:"WiFi network of the devices (default: home)."`
 	MQTT     string   `name:"mqtt" placeholder:"URL" help:"The devices' broker (default: this computer)."`
