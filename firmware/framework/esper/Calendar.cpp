@@ -44,8 +44,7 @@ int32_t changeOf(uint32_t year, uint32_t newYear, const Zone::Change& change) {
     const uint32_t month = change.month;
     const uint32_t first = daysUntil({year, month, 1});
     const uint32_t next = month < 12 ? daysUntil({year, month + 1, 1}) : first + 31;
-    uint32_t day =
-        first + (change.weekday + 7 - weekdayOf(first)) % 7 + 7 * (uint32_t{change.week} - 1);
+    uint32_t day = first + (change.weekday + 7 - weekdayOf(first)) % 7 + 7u * (change.week - 1u);
     if (day >= next) {
         day -= 7;  // the last one is the fourth
     }
