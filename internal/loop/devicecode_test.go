@@ -155,6 +155,16 @@ func (w *world) tell(d *emulator.Device, feature, payload string) {
 	w.broker.Publish(realm+"/"+d.ID()+"/"+feature, payload, false)
 }
 
+// What the page says of a program is true, as far as it can be asked for over MQTT.
+var documentedCommands = map[string]struct{ topic, payload, answer, want string }{
+	"relay":  {"relay/set", "1", "relay", "1"},
+	"lamp":   {"lamp/set", "1", "lamp", "1"},
+	"speed":  {"speed/set", "55", "speed", "55"},
+	"fan":    {"fan/set", "1", "fan", "1"},
+	"heater": {"heater/set", "1", "heater", "1"},
+	"scene":  {"show", `{"scene":"movie"}`, "show/last", `{"scene":"movie","shown":1}`},
+}
+
 func TestTheDocumentsProgramsRun(t *testing.T) {
 	for _, p := range programs(t) {
 		t.Run(p.deviceType, func(t *testing.T) {
@@ -166,6 +176,10 @@ func TestTheDocumentsProgramsRun(t *testing.T) {
 			for feature := range p.shows {
 				if w.device(d).Info.Features[feature] == "" {
 					t.Errorf("the info does not name %s: %v", feature, w.device(d).Info.Features)
+				}
+				if c := documentedCommands[feature]; c.topic != "" {
+					w.tell(d, c.topic, c.payload)
+					w.expectState(d, c.answer, c.want, 2*time.Second)
 				}
 			}
 		})
