@@ -52,6 +52,19 @@ var (
 	}
 )
 
+// optional are sources and folders of the framework that only some device types call. They are linked
+// with the device type: one that begins to call them moves nothing of the framework.
+var optional = []string{
+	"framework/esper/Blocked.cpp", "framework/esper/Interrupt.cpp", "framework/esper/Journal.cpp",
+	"framework/esper/JsonValue.cpp", "framework/esper/PersistedValues.cpp", "framework/esper/Serial.cpp",
+	"framework/esper/Sleep.cpp", "framework/esper/Time.cpp", "framework/esper/Timer.cpp",
+	"framework/esper/features/",
+}
+
+func isOptional(u unit) bool {
+	return slices.ContainsFunc(optional, func(path string) bool { return strings.HasPrefix(u.name, path) })
+}
+
 // unit is one source to compile.
 type unit struct {
 	dir     string // where the source lies
@@ -306,6 +319,8 @@ func (b *builder) suffix(u unit) string {
 		return ".o"
 	case slices.Contains(arithmetic, u.name):
 		return ".arithmetic.o"
+	case isOptional(u):
+		return ".optional.o"
 	}
 	return ".framework.o"
 }

@@ -49,7 +49,7 @@ func TestAMistakeIsOneReadableLine(t *testing.T) {
 		"a function of nobody's": {source: begin + device + "int nobody();\n" + "Device* getDevice() {\n    return nobody() > 0 ? &device : nullptr;\n}\n",
 			want: "socket: does not link: socket.cpp:9: nothing defines nobody()"},
 		"a GPIO that is the flash's": {source: begin + device + "OnOffFeature<NAME, 6> socket(&device);\n" + end,
-			want: "socket/socket.cpp does not compile: line 7: not a GPIO that can be used: 0 to 5, 9, 10 and 12 to 15 are"},
+			want: "socket/socket.cpp does not compile: line 7: GPIO 6, 7, 8 and 11 belong to the flash chip"},
 		"an include of nothing": {source: begin + device + "#include <leds.h>\n" + socket + end,
 			want: "socket/socket.cpp does not compile: line 7: there is no header leds.h; if a library has it, device.toml must name that: libraries = [...]"},
 		"in a header of a library": {source: begin + device + "#include <leds.h>\n" + socket + end, toml: "libraries = [\"leds\"]\n",

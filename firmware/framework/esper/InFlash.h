@@ -5,29 +5,30 @@
 
 namespace esper {
 
-// Takes characters, and only counts them.
-struct Counter {
-    constexpr void add(char) { length++; }
-    size_t length = 0;
-};
-
-// Takes at most so many characters, four to a word as the chip reads them: the first in the lowest
-// byte.
-template <size_t capacity>
-struct Words {
-    constexpr void add(char c) {
-        words[length / 4] |= static_cast<uint32_t>(static_cast<uint8_t>(c)) << (8 * (length % 4));
-        length++;
-    }
-    uint32_t length = 0;
-    uint32_t words[capacity / 4 + 1] = {};
-};
-
 // A text that lies in flash and costs no RAM. Content::write(out) writes it at compile time, by
 // out.add(char). The linker script knows it by the name of its section, since the compiler ignores
 // a section attribute on a template.
 template <class Content>
 class InFlash {
+    // Takes characters, and only counts them.
+    struct Counter {
+        constexpr void add(char) { length++; }
+        size_t length = 0;
+    };
+
+    // Takes at most so many characters, four to a word as the chip reads them: the first in the
+    // lowest byte.
+    template <size_t capacity>
+    struct Words {
+        constexpr void add(char c) {
+            words[length / 4] |= static_cast<uint32_t>(static_cast<uint8_t>(c))
+                                 << (8 * (length % 4));
+            length++;
+        }
+        uint32_t length = 0;
+        uint32_t words[capacity / 4 + 1] = {};
+    };
+
     static constexpr size_t count() {
         Counter counter;
         Content::write(counter);

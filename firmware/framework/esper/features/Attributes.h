@@ -26,7 +26,41 @@ class Attributes {
     static constexpr int MAX_PRECISION = 6;
     static constexpr size_t MAX_OPTIONS = 16;
     static constexpr size_t MAX_OPTION = 32;  // bytes
+    static constexpr int UNSAID = -1;         // precision
 
+    // What was said, for the framework.
+    struct Values {
+        const char* name = nullptr;
+        const char* icon = nullptr;
+        const char* category = nullptr;
+        bool hidden = false;
+        const char* deviceClass = nullptr;
+        const char* unit = nullptr;
+        int precision = UNSAID;
+        const char* stateClass = nullptr;
+        bool text = false;
+        bool ranged = false;
+        Decimal least = 0;
+        Decimal most = 100;
+        Decimal step = 1;
+        const char* options[MAX_OPTIONS] = {};
+        size_t optionCount = 0;
+        bool brightness = false;
+        bool color = false;
+        bool position = false;
+    };
+    Values values;
+
+  private:
+    // Before its users, or clang does not take it for a constant.
+    template <class Value>
+    constexpr Attributes with(Value Values::*member, Value value) const {
+        Attributes copy = *this;
+        copy.values.*member = value;
+        return copy;
+    }
+
+  public:
     // Its name for people: at most 64 bytes.
     constexpr Attributes name(const char* text) const { return with(&Values::name, text); }
 
@@ -93,37 +127,7 @@ class Attributes {
     // A cover knows its position.
     constexpr Attributes position() const { return with(&Values::position, true); }
 
-    // What was said, for the framework.
-    struct Values {
-        const char* name = nullptr;
-        const char* icon = nullptr;
-        const char* category = nullptr;
-        bool hidden = false;
-        const char* deviceClass = nullptr;
-        const char* unit = nullptr;
-        int precision = UNSAID;
-        const char* stateClass = nullptr;
-        bool text = false;
-        bool ranged = false;
-        Decimal least = 0;
-        Decimal most = 100;
-        Decimal step = 1;
-        const char* options[MAX_OPTIONS] = {};
-        size_t optionCount = 0;
-        bool brightness = false;
-        bool color = false;
-        bool position = false;
-    };
-    static constexpr int UNSAID = -1;
-    Values values;
-
   private:
-    template <class Value>
-    constexpr Attributes with(Value Values::*member, Value value) const {
-        Attributes copy = *this;
-        copy.values.*member = value;
-        return copy;
-    }
     constexpr void option(const char* text) {
         if (values.optionCount < MAX_OPTIONS) {
             values.options[values.optionCount++] = text;

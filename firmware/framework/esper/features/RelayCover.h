@@ -49,7 +49,7 @@ class RelayCover : public Cover<name, attributes::OfRelayCover<about>::VALUE> {
     void stop() override {
         halt();
         afterwards = NOWHERE;
-        report();
+        publishPosition();
     }
 
   private:
@@ -62,7 +62,7 @@ class RelayCover : public Cover<name, attributes::OfRelayCover<about>::VALUE> {
     void go(int32_t wanted) {
         const bool moved = direction != 0;
         if (moved && wanted == target) {
-            return report();
+            return publishPosition();
         }
         halt();
         afterwards = NOWHERE;
@@ -75,7 +75,7 @@ class RelayCover : public Cover<name, attributes::OfRelayCover<about>::VALUE> {
         }
         target = wanted;
         if (at == target) {
-            return report();
+            return publishPosition();
         }
         if (moved || Clock::milliseconds() - since < PAUSE) {
             timer.once(PAUSE);
@@ -90,7 +90,7 @@ class RelayCover : public Cover<name, attributes::OfRelayCover<about>::VALUE> {
         switchRelays();
         const int32_t way = (target - at) * direction;
         timer.once(static_cast<uint32_t>(target == 0 || target == END ? way + END / 10 : way));
-        report();
+        publishPosition();
     }
 
     // The pause is over, or the target is reached.
@@ -101,7 +101,7 @@ class RelayCover : public Cover<name, attributes::OfRelayCover<about>::VALUE> {
         halt();
         known = known || target == 0 || target == END;
         at = target;
-        report();
+        publishPosition();
         if (afterwards != NOWHERE) {
             const int32_t wanted = afterwards;
             go(wanted);
@@ -134,7 +134,7 @@ class RelayCover : public Cover<name, attributes::OfRelayCover<about>::VALUE> {
         }
     }
 
-    void report() {
+    void publishPosition() {
         const uint8_t percent =
             known ? static_cast<uint8_t>((at * 100 + END / 2) / END) : Base::UNKNOWN;
         this->set(direction > 0        ? CoverState::OPENING
