@@ -22,7 +22,7 @@ func TestASmallChangeLeavesMostSectorsOfAChipImageAlike(t *testing.T) {
 		t.Skip("SDK_DIR does not name a copy of the vendor's SDK")
 	}
 	t.Setenv(site.SDKVariable, sdk)
-	smallChange(t, 4, 9)
+	smallChange(t, 4, 12) // by chance .bss grows into its next 256 bytes, and what lies behind it moves
 }
 
 // smallChange fails if more sectors change by another version, or by a further feature.
