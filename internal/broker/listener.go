@@ -26,6 +26,7 @@ type listener struct {
 	mu          sync.Mutex
 	connections map[*connection]bool
 	closed      bool
+	serving     sync.WaitGroup // one for each of connections
 }
 
 func newListener(l net.Listener, gate *gate, log *slog.Logger) *listener {
@@ -113,6 +114,7 @@ func (l *listener) add(c *connection) bool {
 	defer l.mu.Unlock()
 	if !l.closed {
 		l.connections[c] = true
+		l.serving.Add(1)
 	}
 	return !l.closed
 }
@@ -122,7 +124,10 @@ func (l *listener) remove(c *connection) {
 	l.gate.left(c)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.connections, c)
+	if l.connections[c] {
+		delete(l.connections, c)
+		l.serving.Done()
+	}
 }
 
 // serve holds one connection until its end. A panic ends that connection, not
@@ -144,8 +149,9 @@ func (l *listener) serve(connection *connection, establish listeners.EstablishFn
 }
 
 // Close stops listening and ends all connections, also those that never logged in:
-// the library waits for them. Its own way comes second, since it would write to
-// clients, of which one may not be reading.
+// the library waits for them. Its own way comes second, when there is nobody left: it would write to
+// clients, of which one may not be reading, and it takes the same lock twice to list them (v2.7.9,
+// Clients.GetByListener), so that one that leaves in between would stop both for ever.
 func (l *listener) Close(closeClients listeners.CloseFn) {
 	l.Listener.Close()
 	l.mu.Lock()
@@ -154,6 +160,7 @@ func (l *listener) Close(closeClients listeners.CloseFn) {
 		connection.Close()
 	}
 	l.mu.Unlock()
+	l.serving.Wait()
 	closeClients(l.ID())
 }
 
