@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"esper/emulator"
-	"esper/emulator/network"
 	"esper/firmware"
 	"esper/internal/build"
 	"esper/internal/image"
@@ -284,14 +283,15 @@ func TestTheShippedDeviceTypesWork(t *testing.T) {
 		},
 		"doorbell": func(t *testing.T, w *world, d *emulator.Device) {
 			w.expect("online", 20*time.Second, func() bool { return w.device(d).Info != nil })
-			events := w.published(d, "button")
+			before := len(w.broker.Messages())
 			d.SetPin(d2, false)
 			w.RunFor(150 * time.Millisecond)
 			d.SetPin(d2, true)
 			w.expect("the gong", time.Second, func() bool { return d.Pin(d1) })
-			w.expect("an event", 2*time.Second, func() bool { return len(*events) == 1 })
-			if (*events)[0] != `{"event_type":"single"}` {
-				t.Errorf("the event is %s", (*events)[0])
+			events := func() []string { return w.events(d, "button", before) }
+			w.expect("an event", 2*time.Second, func() bool { return len(events()) == 1 })
+			if event := events()[0]; event != `{"event_type":"single"}` {
+				t.Errorf("the event is %s", event)
 			}
 			w.expect("silence", time.Second, func() bool { return !d.Pin(d1) })
 			w.tell(d, "gong/set", "press")
@@ -341,19 +341,6 @@ func TestTheShippedDeviceTypesWork(t *testing.T) {
 			test(t, w, d)
 		})
 	}
-}
-
-// published returns what a device publishes of a feature from now on.
-func (w *world) published(d *emulator.Device, feature string) *[]string {
-	var all []string
-	before := w.broker.OnMessage
-	w.broker.OnMessage = func(m network.Message) {
-		if m.Topic == realm+"/"+d.ID()+"/"+feature {
-			all = append(all, m.Payload)
-		}
-		before(m)
-	}
-	return &all
 }
 
 // beamer is a projector at a device's serial line.

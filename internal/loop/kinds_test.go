@@ -49,7 +49,7 @@ func withKinds(t *testing.T) (*world, *emulator.Device) {
 
 // command sends a command to a feature, and gives the device the time to follow it.
 func (w *world) command(d *emulator.Device, topic, payload string) {
-	w.broker.Publish(realm+"/"+d.ID()+"/"+topic, payload, false)
+	w.tell(d, topic, payload)
 	w.RunFor(100 * time.Millisecond)
 }
 
