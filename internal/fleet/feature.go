@@ -75,7 +75,7 @@ type States struct {
 	realm string
 
 	mu      sync.Mutex // guards the following fields
-	since   time.Time  // when the first message came that was not retained
+	hearing hearing
 	devices map[string]*featureStates
 	kept    int // states, of all devices
 	changed chan struct{}
@@ -117,9 +117,7 @@ func (s *States) Handle(topic string, message []byte, at time.Time) (id, name st
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.since.IsZero() {
-		s.since = at
-	}
+	s.hearing.at(at)
 	of := s.devices[id]
 	if of == nil {
 		if len(message) == 0 || len(s.devices) >= maxDevices {
@@ -165,12 +163,9 @@ func (s *States) Changed() <-chan struct{} {
 func (s *States) Connected(id string, at time.Time) (topics []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.since.IsZero() {
-		s.since = at
-	}
+	s.hearing.at(at)
 	of := s.devices[id]
-	if of == nil || of.attributes == nil && len(of.problems) == 0 ||
-		at.Sub(s.since) < connecting || at.Sub(of.heard) < connecting {
+	if of == nil || of.attributes == nil && len(of.problems) == 0 || !s.hearing.former(of.heard, at) {
 		return nil
 	}
 	of.attributes, of.problems = nil, nil

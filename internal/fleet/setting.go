@@ -44,7 +44,7 @@ type SettingStates struct {
 	realm string
 
 	mu      sync.Mutex // guards the following fields
-	since   time.Time  // when the first message came that was not retained
+	hearing hearing
 	devices map[string]*settingState
 	changed chan struct{}
 }
@@ -78,9 +78,7 @@ func (s *SettingStates) Handle(topic string, payload []byte, at time.Time) (id s
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.since.IsZero() {
-		s.since = at
-	}
+	s.hearing.at(at)
 	of := s.devices[id]
 	if of == nil {
 		if len(payload) == 0 || len(s.devices) >= maxDevices {
@@ -105,9 +103,6 @@ func (s *SettingStates) Handle(topic string, payload []byte, at time.Time) (id s
 	return id, news
 }
 
-// connecting is how long a device may take to report all that it has, before it is online.
-const connecting = time.Minute
-
 // Connected is to be called when a device has come online, at a time. Firmware that declares settings
 // has reported them just before. If the device has not, it runs another firmware now, and what the
 // broker retains of the former one is to be removed: Connected forgets it and returns the topics, after
@@ -116,10 +111,8 @@ func (s *SettingStates) Connected(id string, at time.Time) (topics []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	of := s.devices[id]
-	if s.since.IsZero() {
-		s.since = at
-	}
-	if of == nil || at.Sub(s.since) < connecting || at.Sub(of.heard) < connecting {
+	s.hearing.at(at)
+	if of == nil || !s.hearing.former(of.heard, at) {
 		return nil
 	}
 	topics = []string{settingTopic}
